@@ -1,0 +1,117 @@
+"""Fetch: each book of a run once, every reply archived before anything reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import orjson
+
+from flows.plan import Plan
+from flows.sources.source import Source
+from flows.version import code_version
+from models.chain import Book, RawPayload
+from models.errors import VenueBusy, VenueError
+from warehouse.archive import BookArchive, write_run
+from warehouse.home import Home, disk_errors, write_whole
+from warehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class FetchedBook:
+    """What one (venue, book) gave."""
+
+    venue: str
+    book: str
+    payloads: tuple[RawPayload, ...]
+    folder: str | None  # below raw/
+    error: str | None
+    seconds: float
+
+
+class VenueLine:
+    """The one line to a venue during a run: all its books share the client, and so its pace; each book has its own archive."""
+
+    def __init__(self, home: Home, source: Source) -> None:
+        from flows.sources.http import VenueClient  # loading httpx takes a while, and a rebuild needs none
+
+        self._home, self._source = home, source
+        self._archives: dict[str, BookArchive] = {}
+        self._http = VenueClient(source.name, source.settings, record=self._record, rest_until=_rest_until(home, source.name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._http.close()
+
+    def fetch(self, book: Book) -> FetchedBook:
+        """Fetch and archive one book. A venue's failure is a result, not an exception; a failing disk raises `DiskProblem`."""
+        started = time.monotonic()
+        archive = self._archives[book.name] = BookArchive(self._home, book.venue, book.name)
+        payloads: list[RawPayload] = []
+        error = None
+        try:
+            payloads = self._source.fetch(self._http, book)
+        except VenueError as failure:
+            error = str(failure)
+            if isinstance(failure, VenueBusy) and failure.rest_until is not None:
+                _remember_rest(self._home, book.venue, failure.rest_until)
+        folder = archive.close(payloads, error)
+        return FetchedBook(book.venue, book.name, tuple(payloads), folder, error, time.monotonic() - started)
+
+    def _record(self, payload: RawPayload) -> None:
+        self._archives[payload.book].add(payload)
+
+
+def fetch_all(home: Home, sources: Mapping[str, Source], books: Mapping[str, Sequence[Book]]) -> list[FetchedBook]:
+    """Fetch every book: the venues at the same time, the books of one venue one after the other."""
+
+    def fetch_venue(venue: str) -> list[FetchedBook]:
+        with VenueLine(home, sources[venue]) as line:
+            return [line.fetch(book) for book in books[venue]]
+
+    with ThreadPoolExecutor(max_workers=max(len(books), 1)) as pool:
+        return [one for fetched in pool.map(fetch_venue, books) for one in fetched]
+
+
+def write_run_manifest(home: Home, settings: Settings, plan: Plan, fetched: Sequence[FetchedBook], ended_at: datetime) -> dict[str, object]:
+    """Close the archive of a run: what was asked, which folders answer it, what failed. Returns the manifest."""
+    manifest = {
+        "run_id": plan.run_id,
+        "started_at": plan.started_at.isoformat(),
+        "ended_at": ended_at.isoformat(),
+        "origin": "live",
+        "code_version": code_version(),
+        "settings_hash": settings.numbers_hash,
+        "asks": [{"underlying": ask.underlying, "venue": ask.venue, "books": list(ask.books)} for ask in plan.asks],
+        "fetched": [{"venue": one.venue, "book": one.book, "folder": one.folder, "error": one.error} for one in fetched],
+    }
+    write_run(home, manifest)
+    return manifest
+
+
+def _rest_until(home: Home, venue: str) -> datetime | None:
+    """Until when the venue asked not to be called."""
+    until = _rests(home).get(venue)
+    return datetime.fromisoformat(until) if until else None
+
+
+def _remember_rest(home: Home, venue: str, until: datetime) -> None:
+    rests = {name: instant for name, instant in _rests(home).items() if datetime.fromisoformat(instant) > datetime.now(UTC)}
+    known = rests.get(venue)
+    rests[venue] = max(until, datetime.fromisoformat(known)).isoformat() if known else until.isoformat()
+    write_whole(home.rest_file, orjson.dumps(rests))
+
+
+def _rests(home: Home) -> dict[str, str]:
+    try:
+        with disk_errors(home.rest_file):
+            rests: dict[str, str] = orjson.loads(home.rest_file.read_bytes()) if home.rest_file.exists() else {}
+    except orjson.JSONDecodeError:
+        return {}  # a damaged note costs at most one call too many
+    return rests

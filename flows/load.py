@@ -1,0 +1,132 @@
+"""Load: a run's archived replies, parsed and put into the work file. The same for a run that has just fetched and for a rebuild."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import orjson
+import polars as pl
+
+from flows.sources.source import Source
+from models.calendar import TradingCalendar
+from models.chain import RawPayload
+from models.errors import VenueError
+from models.ops_tables import Payloads, RejectedRowsTable, Runs
+from models.snapshot import SnapshotRules, VenueReading, read_venues
+from warehouse.archive import folder_manifest
+from warehouse.home import Home
+from warehouse.load import SnapshotLoad, load_snapshot
+from warehouse.settings import Settings
+from warehouse.work import insert
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Replies of the books that hold one underlying on one venue, or why they are not there."""
+
+    payloads: Sequence[RawPayload]
+    error: str | None
+
+
+@dataclass(frozen=True)
+class UnderlyingLoad:
+    """What a run made of one underlying."""
+
+    underlying: str
+    readings: Sequence[VenueReading]
+    load: SnapshotLoad | None  # None: no venue gave an instant
+
+
+def replies_for(ask: Mapping[str, Any], fetched: Mapping[tuple[str, str], Replies]) -> Replies:
+    """The replies of all books that an ask needs; the first book that failed makes the venue fail."""
+    books = [fetched[ask["venue"], book] for book in ask["books"]]
+    errors = [book.error for book in books if book.error]
+    return Replies([payload for book in books for payload in book.payloads], errors[0] if errors else None)
+
+
+def read_chain(source: Source, underlying: str, replies: Replies, calendar: TradingCalendar) -> VenueReading:
+    """Parse one underlying of one venue; what the venue did wrong is part of the reading."""
+    if replies.error is not None:
+        return VenueReading(source.name, source.market, None, replies.error, None)
+    try:
+        chain = source.parse(replies.payloads, underlying, calendar)
+    except VenueError as error:
+        return VenueReading(source.name, source.market, None, str(error), None)
+    digest = hashlib.sha256("".join(payload.sha256 for payload in replies.payloads).encode()).hexdigest()[:32]
+    return VenueReading(source.name, source.market, chain, None, digest)
+
+
+def load_underlying(
+    con: duckdb.DuckDBPyConnection,
+    underlying: str,
+    readings: Sequence[VenueReading],
+    *,
+    run_id: str,
+    origin: str,
+    calendar: TradingCalendar,
+    settings: Settings,
+) -> UnderlyingLoad:
+    """Load one underlying of one run: models, marts and checks of its snapshot, in one transaction."""
+    rows = read_venues(underlying, list(readings), rules=_rules(settings), calendar=calendar, run_id=run_id, origin=origin)
+    if rows is None:
+        return UnderlyingLoad(underlying, readings, None)
+    venues, quotes = rows
+    return UnderlyingLoad(underlying, readings, load_snapshot(con, venues, quotes, _rejected(venues, readings), settings=settings))
+
+
+def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any]) -> None:
+    """Rows of `ops.runs` and `ops.payloads` for one run; again changes nothing."""
+    run_id = manifest["run_id"]
+    failures = {f"{one['venue']}/{one['book']}": one["error"] for one in manifest["fetched"] if one["error"]}
+    run = {
+        "run_id": run_id,
+        "started_at": _naive(manifest["started_at"]),
+        "ended_at": _naive(manifest["ended_at"]),
+        "origin": manifest["origin"],
+        "code_version": manifest["code_version"],
+        "settings_hash": manifest["settings_hash"],
+        "asked": orjson.dumps(manifest["asks"]).decode(),
+        "failures": orjson.dumps(failures).decode(),
+    }
+    payloads = [
+        {
+            "folder": one["folder"],
+            "run_id": run_id,
+            "venue": one["venue"],
+            "book": one["book"],
+            "received_at": _naive(reply["received_at"]),
+            **{key: reply[key] for key in ("file", "name", "url", "status", "bytes", "sha256")},
+        }
+        for one in manifest["fetched"]
+        if one["folder"]
+        for reply in folder_manifest(home, one["folder"])["replies"]
+    ]
+    for name, contract, rows in (("ops.runs", Runs, [run]), ("ops.payloads", Payloads, payloads)):
+        con.execute(f"delete from {name} where run_id = ?", [run_id])
+        insert(con, name, pl.DataFrame(rows, schema={column: one.dtype for column, one in contract.columns().items()}))
+
+
+def _rules(settings: Settings) -> SnapshotRules:
+    return SnapshotRules(settings.models.stale_venue_seconds, settings.checks.min_priced_share, settings.checks.min_side_share)
+
+
+def _rejected(venues: pl.DataFrame, readings: Sequence[VenueReading]) -> pl.DataFrame:
+    """Rows of `ops.rejected_rows` of one snapshot."""
+    snapshot_id, underlying = venues.select("snapshot_id", "underlying").row(0)
+    schema = {name: column.dtype for name, column in RejectedRowsTable.columns().items()}
+    frames = [pl.DataFrame(schema=schema)]
+    for reading in readings:
+        if reading.chain is not None and reading.chain.rejected.height:
+            labels = {"snapshot_id": snapshot_id, "venue": reading.venue, "underlying": underlying}
+            rows = reading.chain.rejected.with_columns(**{name: pl.lit(value) for name, value in labels.items()}).rename({"column": "field"})
+            frames.append(rows.select(list(schema)).cast(schema))
+    return pl.concat(frames)
+
+
+def _naive(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)

@@ -1,0 +1,105 @@
+"""Every error that Strikehouse raises on purpose. A message says what happened, to what, and what to do next.
+
+    StrikehouseError
+    ├── SettingsError               a setting is unknown, of the wrong type or impossible
+    ├── UsageError                  the command or call asks for something that does not exist
+    ├── VenueError                  one venue could not be read; the others go on
+    │   ├── VenueUnreachable        no connection, a time-out, a reset: may heal
+    │   ├── VenueBusy               it refuses for now (rate limit, ban, 5xx): may heal; carries `rest_until`
+    │   ├── UnknownSymbol           the venue does not list this underlying: permanent
+    │   ├── VenueRefused            any other refusal: permanent
+    │   └── MalformedReply          a reply that is not what the wire format promises
+    └── WarehouseError              something on disk
+        ├── WorkFileLocked          another process writes
+        ├── WorkFileTooNew          made by a newer Strikehouse
+        ├── DiskProblem             full, read-only or not ours
+        ├── ArchiveDamaged          an archived reply does not have the hash that its manifest says
+        ├── PublicationMissing      nothing has been published yet
+        ├── PublicationUnreadable   the published file cannot be opened
+        ├── QueryFailed             a query that DuckDB refuses
+        └── StructureCheckFailed    a structural check holds the publication back
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class StrikehouseError(Exception):
+    """Base of every error that Strikehouse raises on purpose."""
+
+
+class SettingsError(StrikehouseError):
+    """A setting is unknown, of the wrong type or impossible."""
+
+
+class UsageError(StrikehouseError):
+    """The command or call asks for something that does not exist."""
+
+
+class VenueError(StrikehouseError):
+    """One venue could not be read; `venue` names it and the others go on."""
+
+    def __init__(self, venue: str, message: str) -> None:
+        super().__init__(f"{venue}: {message}")
+        self.venue = venue
+
+
+class VenueUnreachable(VenueError):
+    """No connection, a time-out or a reset; a later try may succeed."""
+
+
+class VenueBusy(VenueError):
+    """The venue refuses for now; `rest_until` (UTC) is the instant before which it must not be asked again."""
+
+    def __init__(self, venue: str, message: str, rest_until: datetime | None = None) -> None:
+        super().__init__(venue, message)
+        self.rest_until = rest_until
+
+
+class UnknownSymbol(VenueError):
+    """The venue does not list this underlying."""
+
+
+class VenueRefused(VenueError):
+    """The venue refuses the request for good."""
+
+
+class MalformedReply(VenueError):
+    """A reply that is not what the wire format promises."""
+
+
+class WarehouseError(StrikehouseError):
+    """Something on disk is missing, damaged or in use."""
+
+
+class WorkFileLocked(WarehouseError):
+    """Another process writes to the work file."""
+
+
+class WorkFileTooNew(WarehouseError):
+    """The work file was made by a newer Strikehouse."""
+
+
+class DiskProblem(WarehouseError):
+    """The disk is full, read-only or not ours."""
+
+
+class ArchiveDamaged(WarehouseError):
+    """An archived reply does not have the hash that its manifest says."""
+
+
+class PublicationMissing(WarehouseError):
+    """Nothing has been published yet."""
+
+
+class PublicationUnreadable(WarehouseError):
+    """The published file cannot be opened."""
+
+
+class QueryFailed(WarehouseError):
+    """A query that DuckDB refuses."""
+
+
+class StructureCheckFailed(WarehouseError):
+    """A structural check holds the publication back."""

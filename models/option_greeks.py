@@ -1,0 +1,168 @@
+"""Implied volatility, greeks and USD exposures of every contract of one snapshot (definitions §3, §5)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from models import black76
+from models.black76 import DAYS_PER_YEAR, Floats
+from models.forwards import EXPIRY, SECONDS_PER_YEAR, is_two_sided
+from models.implied_vol import NO_PRICE, REASONS, SOLVED, implied_vol
+from models.rounding import USD, round_significant, round_usd
+
+# Where the volatility of a strike comes from, in order of preference; "pair" is the side in the money.
+IV_SOURCES = ("venue", "mid", "pair", "mark", "pair_mid", "pair_mark")
+# Two more reasons than the solver knows: an American price in the money holds early exercise; without a forward no side is out of the money.
+IV_REASONS = (*REASONS, "american_itm", "no_forward")
+AMERICAN_ITM, NO_FORWARD = len(REASONS), len(REASONS) + 1
+
+# Call and put of one line share one volatility.
+LINE = ["venue", "book", "root", "expires_at", "strike"]
+
+# What is read of a quote.
+QUOTED = [*LINE, "instrument", "option_type", "exercise", "oi_base", "bid", "ask", "mark", "venue_iv", "venue_gamma"]
+
+OPTION_GREEKS = pl.Schema(
+    {
+        "venue": pl.String(),
+        "instrument": pl.String(),
+        "forward": pl.Float64(),  # USD
+        "forward_source": pl.String(),
+        "tau": pl.Float64(),  # years, not floored
+        "iv": pl.Float64(),  # annualised fraction
+        "iv_source": pl.String(),
+        "iv_reason": pl.String(),  # why there is none
+        "delta": pl.Float64(),
+        "gamma": pl.Float64(),  # per USD
+        "vega": pl.Float64(),  # USD per 1.00 vol
+        "theta": pl.Float64(),  # USD per calendar day, F and DF held
+        "vanna": pl.Float64(),  # delta per 1.00 vol
+        "charm": pl.Float64(),  # delta per year of passing time, F, S and DF held
+        "gex_usd_1pct": USD,
+        "dex_usd": USD,
+        "vex_usd_1vol": USD,
+        "chex_usd_day": USD,
+    }
+)
+
+
+def option_greeks(
+    quotes: pl.DataFrame,
+    forwards: pl.DataFrame,
+    *,
+    gamma_source: Literal["model", "venue"] = "model",
+    tau_floor_seconds: float = 3600.0,
+    iv_min: float = 0.01,
+    iv_max: float = 10.0,
+) -> pl.DataFrame:
+    """Forward, volatility, greeks and exposures per contract, in the order of `quotes`; columns and units as `OPTION_GREEKS`.
+
+    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them. A venue's volatility counts within [iv_min, iv_max].
+    Exposures have the sign of the scenario `std` (calls +1, puts −1); they are 0 without open interest, null without volatility or when
+    open interest is not known, and need no spot unless `gamma_source` is `venue`, which concerns `gex_usd_1pct` only.
+    """
+    rows = quotes.select(QUOTED).join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left")
+    rows = rows.join(strike_vols(rows, iv_min=iv_min, iv_max=iv_max), on=LINE, how="left", maintain_order="left")
+    forward, strike, tau, vol, discount, spot, oi, venue_gamma = (
+        _floats(rows[name]) for name in ("forward", "strike", "tau", "iv", "discount", "spot", "oi_base", "venue_gamma")
+    )
+    is_call = (rows["option_type"] == "C").to_numpy()
+    floored = np.maximum(tau, tau_floor_seconds / SECONDS_PER_YEAR)
+    usd = black76.spot_free_greeks(forward, strike, floored, vol, is_call, discount)
+    greeks = {
+        **black76.per_spot(usd, spot)._asdict(),
+        "vega": black76.vega(forward, strike, floored, vol, discount),
+        "theta": black76.theta(forward, strike, tau, vol, discount),
+    }
+    gamma_s2 = usd.gamma_s2 if gamma_source == "model" else venue_gamma * spot * spot
+    signed_oi = np.where(is_call, oi, -oi)
+    exposures = {
+        "gex_usd_1pct": gamma_s2 * signed_oi * 0.01,
+        "dex_usd": usd.delta_s * signed_oi,
+        "vex_usd_1vol": usd.vanna_s * signed_oi * 0.01,
+        "chex_usd_day": usd.charm_s * signed_oi / DAYS_PER_YEAR,
+    }
+    return rows.with_columns(
+        *(pl.Series(name, round_significant(values), nan_to_null=True) for name, values in greeks.items()),
+        *(round_usd(np.where(oi == 0, 0.0, values)).alias(name) for name, values in exposures.items()),
+    ).select(OPTION_GREEKS.names())
+
+
+def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataFrame:
+    """The one volatility of each line, for call and put alike. One row per venue, book, root, expires_at, strike.
+
+    `rows`: quotes with forward, tau and discount. Out: `LINE`, iv (rounded as stored), iv_source, iv_reason (null where there is an iv).
+    The out-of-the-money side (put below the forward, else call) comes first: its venue IV, its mid, the other side's venue IV, its mark,
+    the other side's mid, then mark. The reason is that of the first of these prices that exists.
+    """
+    lines = _lines(rows, iv_min, iv_max)
+    forward, strike, tau, discount = (_floats(lines[name]) for name in ("forward", "strike", "tau", "discount"))
+    is_put = strike < forward
+    is_american = (lines["exercise"] == "american").to_numpy()
+    has_forward = np.isfinite(forward)
+
+    def sides(name: str) -> tuple[Floats, Floats]:
+        call, put = _floats(lines[f"{name}_call"]), _floats(lines[f"{name}_put"])
+        return np.where(is_put, put, call), np.where(is_put, call, put)
+
+    (venue, venue_pair), (mid, mid_pair), (mark, mark_pair) = sides("iv"), sides("mid"), sides("mark")
+    vol = np.full(lines.height, np.nan)
+    source = np.full(lines.height, -1)
+    reason = np.where(has_forward, NO_PRICE, NO_FORWARD)
+
+    def take(candidate: Floats, name: str) -> None:
+        taken = np.isnan(vol) & ~np.isnan(candidate) & has_forward
+        vol[taken] = candidate[taken]
+        source[taken] = IV_SOURCES.index(name)
+
+    def solve(price: Floats, is_call: npt.NDArray[np.bool_], name: str) -> None:
+        wanted = np.flatnonzero(np.isnan(vol) & ~np.isnan(price) & has_forward)
+        solved = np.full(vol.shape, np.nan)
+        solved[wanted], why = implied_vol(price[wanted], forward[wanted], strike[wanted], tau[wanted], is_call[wanted], discount[wanted])
+        reason[wanted] = np.where((reason[wanted] == NO_PRICE) & (why != SOLVED), why, reason[wanted])
+        take(solved, name)
+
+    take(venue, "venue")
+    solve(mid, ~is_put, "mid")
+    take(venue_pair, "pair")
+    solve(mark, ~is_put, "mark")
+    for price, name in ((mid_pair, "pair_mid"), (mark_pair, "pair_mark")):
+        reason[is_american & ~np.isnan(price) & (reason == NO_PRICE)] = AMERICAN_ITM
+        solve(np.where(is_american, np.nan, price), is_put, name)
+    return lines.select(
+        *LINE,
+        pl.Series("iv", round_significant(vol), nan_to_null=True),
+        pl.Series("iv_source", [*IV_SOURCES, None]).gather(np.where(source < 0, len(IV_SOURCES), source)),
+        pl.Series("iv_reason", IV_REASONS).gather(np.where(np.isnan(vol), reason, SOLVED)),
+    )
+
+
+def _lines(rows: pl.DataFrame, iv_min: float, iv_max: float) -> pl.DataFrame:
+    """One row per line: exercise, forward, tau, discount, and iv, mid, mark of its call and its put (null where not listed or not usable)."""
+    iv, mark = pl.col("venue_iv"), pl.col("mark")
+    usable = rows.select(
+        *LINE,
+        "option_type",
+        "exercise",
+        "forward",
+        "tau",
+        "discount",
+        iv=pl.when(iv.is_between(iv_min, iv_max)).then(iv),
+        mid=pl.when(is_two_sided()).then((pl.col("bid") + pl.col("ask")) / 2.0),
+        mark=pl.when(mark.is_not_nan()).then(mark),
+    )
+    lines = usable.unique(LINE, keep="first", maintain_order=True).select(*LINE, "exercise", "forward", "tau", "discount")
+    for kind, name in (("C", "call"), ("P", "put")):
+        side = usable.filter(pl.col("option_type") == kind).unique(LINE, keep="first", maintain_order=True)
+        side = side.select(*LINE, pl.col("iv", "mid", "mark").name.suffix(f"_{name}"))
+        lines = lines.join(side, on=LINE, how="left", maintain_order="left")
+    return lines
+
+
+def _floats(values: pl.Series) -> Floats:
+    """A column as float64 with NaN for null."""
+    return values.cast(pl.Float64).to_numpy()

@@ -1,0 +1,229 @@
+"""From parsed chains to the rows of one snapshot: its instant, its usable venues, its contracts. Pure.
+
+A run gives one `VenueReading` per venue that was asked. `read_venues` turns those of one underlying into rows of
+`core.snapshot_venues` and `core.option_quotes`; `describe` and `greeks_of` compute the rest of the snapshot from such rows,
+whether they come from a run or from the warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from models.calendar import TradingCalendar, new_york_date
+from models.chain import ParsedChain, ParsedQuotes
+from models.core_tables import OptionGreeks, OptionQuotes, Snapshots, SnapshotVenues
+from models.forwards import expiry_forwards
+from models.frame_checks import broken_frame_reason
+from models.option_greeks import option_greeks
+from models.roots import INDEX_UNDERLYINGS
+
+OK, FAILED, REJECTED, EMPTY = "ok", "failed", "rejected", "empty"
+
+
+@dataclass(frozen=True)
+class VenueReading:
+    """What a run learned of one venue for one underlying: its chain, or why there is none."""
+
+    venue: str
+    market: str  # us or crypto
+    chain: ParsedChain | None
+    error: str | None
+    content_hash: str | None  # of the replies it was read from
+
+
+@dataclass(frozen=True)
+class SnapshotRules:
+    """Thresholds of a snapshot, from the settings."""
+
+    stale_venue_seconds: float
+    min_priced_share: float
+    min_side_share: float
+
+
+@dataclass(frozen=True)
+class GreeksRules:
+    """What the models need to know, from the settings."""
+
+    rates: dict[str, float]  # market -> r
+    tau_floor_seconds: float
+    iv_min: float
+    iv_max: float
+    gamma_source: str
+
+
+def median_instant(instants: list[datetime]) -> datetime:
+    """`captured_at` of venues at these instants: the median, of an even number the later of the middle two, cut to seconds."""
+    return sorted(instants)[len(instants) // 2].replace(microsecond=0)
+
+
+def snapshot_id_of(underlying: str, captured_at: datetime) -> str:
+    """`<underlying>-<captured_at as YYYYMMDDTHHMMSSZ>` (definitions §1)."""
+    return f"{underlying}-{captured_at:%Y%m%dT%H%M%SZ}"
+
+
+def read_venues(
+    underlying: str, readings: list[VenueReading], *, rules: SnapshotRules, calendar: TradingCalendar, run_id: str, origin: str
+) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """Rows of `core.snapshot_venues` and `core.option_quotes` for one underlying of one run; None when no venue gave an instant.
+
+    A venue further than `stale_venue_seconds` from the median instant, or with a plainly broken chain, is `rejected`.
+    """
+    instants = [reading.chain.venue_instant for reading in readings if reading.chain is not None and reading.chain.quotes.height]
+    if not instants:
+        return None
+    captured_at = median_instant(instants)
+    snapshot_id = snapshot_id_of(underlying, captured_at)
+    venue_rows, quote_frames = [], []
+    for reading in sorted(readings, key=lambda reading: reading.venue):
+        chain = reading.chain
+        row = dict.fromkeys(SnapshotVenues.column_names())
+        row |= {"snapshot_id": snapshot_id, "venue": reading.venue, "underlying": underlying, "run_id": run_id, "market": reading.market, "origin": origin,
+                "content_hash": reading.content_hash, "status": FAILED, "error": reading.error}
+        if chain is not None:
+            quotes = _quote_rows(chain, snapshot_id, captured_at, calendar)
+            reason = _refusal(chain, quotes, captured_at, rules)
+            row |= _chain_row(chain, quotes, captured_at, calendar)
+            row |= {"status": EMPTY if quotes.is_empty() else REJECTED if reason else OK, "error": reason}
+            quote_frames.append(quotes)
+        venue_rows.append(row)
+    venues = pl.DataFrame(venue_rows, schema=_dtypes(SnapshotVenues))
+    quotes = pl.concat(quote_frames).sort("venue", "instrument")
+    return venues, quotes
+
+
+def _refusal(chain: ParsedChain, quotes: pl.DataFrame, captured_at: datetime, rules: SnapshotRules) -> str | None:
+    if quotes.is_empty():
+        return "the venue lists no contract of it"
+    apart = abs((chain.venue_instant - captured_at).total_seconds())
+    if apart > rules.stale_venue_seconds:
+        return f"stale_clock: its instant {chain.venue_instant:%Y-%m-%d %H:%M:%S} UTC is {apart:.0f} s from the snapshot's"
+    if chain.spot is None:
+        return "no_spot: the venue gave no spot price"
+    return broken_frame_reason(quotes, min_priced_share=rules.min_priced_share, min_side_share=rules.min_side_share)
+
+
+def _chain_row(chain: ParsedChain, quotes: pl.DataFrame, captured_at: datetime, calendar: TradingCalendar) -> dict[str, object]:
+    is_us = chain.market == "us"
+    return {
+        "captured_at": _naive(chain.venue_instant),
+        "received_at": _naive(chain.received_at),
+        "session_date": chain.session_date if is_us else captured_at.date(),
+        "spot": chain.spot,
+        "spot_source": chain.spot_source,
+        "spot_current": chain.spot_current,
+        "spot_close": chain.spot_close,
+        "prev_day_close": chain.prev_day_close,
+        "contracts": quotes.height,
+        "live_contracts": int(quotes["is_live"].sum()),
+        "oi_base_total": _exact_total(quotes["oi_base"]),
+        "rejected_rows": int((~chain.rejected["is_row_kept"]).sum()),
+        "oi_as_of": calendar.open_interest_date(captured_at) if is_us else captured_at.date(),
+    }
+
+
+def _quote_rows(chain: ParsedChain, snapshot_id: str, captured_at: datetime, calendar: TradingCalendar) -> pl.DataFrame:
+    return chain.quotes.select(
+        *_dtypes(ParsedQuotes),
+        pl.lit(snapshot_id).alias("snapshot_id"),
+        pl.lit(chain.venue).alias("venue"),
+        pl.lit(chain.underlying).alias("underlying"),
+        ((pl.col("expires_at") > _naive(captured_at)) & ~pl.col("is_adjusted")).alias("is_live"),
+        pl.lit(_naive(_quoted_at(chain, calendar))).cast(pl.Datetime("us")).alias("quoted_at"),
+    ).select(OptionQuotes.column_names())
+
+
+def _quoted_at(chain: ParsedChain, calendar: TradingCalendar) -> datetime:
+    """From when time to settlement runs: stocks stop at the close, indices and coins do not (definitions §1)."""
+    if chain.market != "us" or chain.underlying in INDEX_UNDERLYINGS or chain.session_date is None:
+        return chain.venue_instant
+    close = calendar.close_of(chain.session_date)
+    return chain.venue_instant if close is None else min(chain.venue_instant, close)
+
+
+def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) -> pl.DataFrame:
+    """The row of `core.snapshots` for rows of `core.snapshot_venues` and `core.option_quotes`; empty without a usable venue.
+
+    `is_repeat` and `quotes_changed` depend on other snapshots and are left at false and null here.
+    """
+    usable = venues.filter(pl.col("status") == OK).sort("venue")
+    if usable.is_empty():
+        return pl.DataFrame(schema=_dtypes(Snapshots))
+    snapshot_id = usable["snapshot_id"][0]
+    market = usable["market"][0]
+    captured_at = datetime.strptime(snapshot_id.rsplit("-", 1)[1], "%Y%m%dT%H%M%SZ")
+    missing = sorted(set(venues["venue"]) - set(usable["venue"]))
+    used = quotes.filter(pl.col("venue").is_in(usable["venue"].to_list())).sort("venue", "instrument")
+    quoted = [name for name in ParsedQuotes.column_names() if name not in ("instrument", "oi_base", "payload_sha256", "row_number")]
+    instants = usable["captured_at"]
+    row = {
+        "snapshot_id": snapshot_id,
+        "underlying": usable["underlying"][0],
+        "captured_at": captured_at,
+        "session_date": max(usable["session_date"]),
+        "market": market,
+        "local_date": new_york_date(captured_at.replace(tzinfo=UTC)) if market == "us" else captured_at.date(),
+        "spot": usable["spot"].median(),
+        "status": "partial" if missing else "complete",
+        "venues": ",".join(usable["venue"]),
+        "venues_missing": ",".join(missing),
+        "venue_spread_seconds": (max(instants) - min(instants)).total_seconds(),
+        "origin": max(usable["origin"]),  # live as soon as one venue is
+        "oi_hash": _frame_hash(used.select("venue", "instrument", "oi_base")),
+        "quotes_hash": _frame_hash(used.select("venue", "instrument", *quoted)) + _frame_hash(usable.select("venue", "spot")),
+        "is_repeat": False,
+        "quotes_changed": None,
+        "settings_hash": settings_hash,
+        "run_id": max(usable["run_id"]),
+    }
+    return pl.DataFrame([row], schema=_dtypes(Snapshots))
+
+
+def greeks_of(venues: pl.DataFrame, quotes: pl.DataFrame, *, rules: GreeksRules) -> pl.DataFrame:
+    """Rows of `core.option_greeks` for the live contracts of the usable venues of one snapshot (definitions §3, §5)."""
+    usable = venues.filter(pl.col("status") == OK)
+    live = quotes.filter(pl.col("is_live") & pl.col("venue").is_in(usable["venue"].to_list()))
+    live = live.with_columns(pl.lit(rules.rates[usable["market"][0]]).alias("rate")).sort("venue", "instrument")
+    forwards = expiry_forwards(live, usable.select("venue", "spot"))
+    greeks = option_greeks(
+        live,
+        forwards,
+        tau_floor_seconds=rules.tau_floor_seconds,
+        iv_min=rules.iv_min,
+        iv_max=rules.iv_max,
+        gamma_source=rules.gamma_source,
+    )
+    return greeks.with_columns(live["snapshot_id"]).select(OptionGreeks.column_names()).cast(_dtypes(OptionGreeks))
+
+
+def _exact_total(open_interest: pl.Series) -> float | None:
+    """Sum of whole lots: exact whatever the order."""
+    known = open_interest.drop_nulls()
+    if known.is_empty():
+        return None
+    return float(int(np.rint(known.to_numpy() * 1e6).astype(np.int64).sum()) / 1e6)
+
+
+def _frame_hash(frame: pl.DataFrame) -> str:
+    """Hash of a frame's values in their order, the same on every machine."""
+    digest = hashlib.sha256()
+    for column in frame.iter_columns():
+        if column.dtype == pl.String:
+            digest.update("\x1f".join(column.fill_null("\x00")).encode())
+        else:
+            digest.update(column.is_null().to_numpy().tobytes())
+            digest.update(np.ascontiguousarray(column.to_physical().fill_null(0).to_numpy()).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _dtypes(contract: type) -> dict[str, pl.DataType]:
+    return {name: column.dtype for name, column in contract.columns().items()}
+
+
+def _naive(instant: datetime) -> datetime:
+    """Frames hold naive UTC."""
+    return instant.replace(tzinfo=None)

@@ -1,0 +1,34 @@
+"""Every stored table by its published name: the one list from which DDL, comments, docs and validation come."""
+
+from __future__ import annotations
+
+import dataframely as dy
+
+from models import core_tables as core
+from models import mart_tables as marts
+from models import ops_tables as ops
+
+TABLES: dict[str, type[dy.Schema]] = {
+    "core.snapshots": core.Snapshots,
+    "core.snapshot_venues": core.SnapshotVenues,
+    "core.option_quotes": core.OptionQuotes,
+    "core.option_greeks": core.OptionGreeks,
+    "core.scopes": core.Scopes,
+    "core.series": core.Series,
+    "core.oi_by_strike": core.OiByStrike,
+    "core.calendar": core.Calendar,
+    "core.sessions": core.Sessions,
+    "core.sign_scenarios": core.SignScenarios,
+    "core.parameters": core.Parameters,
+    "marts.gex_heatmap": marts.GexHeatmap,
+    "marts.gex_by_strike": marts.GexByStrike,
+    "marts.pain_curve": marts.PainCurve,
+    "marts.max_pain": marts.MaxPain,
+    "marts.max_pain_pooled": marts.MaxPainPooled,
+    "marts.gex_levels": marts.GexLevels,
+    "ops.runs": ops.Runs,
+    "ops.payloads": ops.Payloads,
+    "ops.rejected_rows": ops.RejectedRowsTable,
+    "ops.check_results": ops.CheckResults,
+    "ops.publication": ops.Publications,
+}

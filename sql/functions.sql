@@ -1,0 +1,22 @@
+-- Scalar functions that several relations share. Created in every database before anything else.
+
+-- null is "not listed" or "not measured": the sum is then the other side, and null only when both are
+create or replace macro net_of(call_side, put_side) as
+    case when call_side is null then put_side when put_side is null then call_side else call_side + put_side end;
+
+create or replace macro gross_of(call_side, put_side) as net_of(abs(call_side), abs(put_side));
+
+-- how many decimals a quantity needs; open interest is whole lots, strikes are whole ticks
+create or replace macro decimals_of(quantity) as
+    case
+        when quantity is null or quantity = round(quantity, 0) then 0
+        when quantity = round(quantity, 1) then 1
+        when quantity = round(quantity, 2) then 2
+        when quantity = round(quantity, 3) then 3
+        when quantity = round(quantity, 4) then 4
+        when quantity = round(quantity, 5) then 5
+        else 6
+    end;
+
+-- open interest adds exactly as a decimal; a sum of doubles would depend on the order of threads
+create or replace macro exact_sum(quantity) as sum(quantity::decimal(18, 6))::double;

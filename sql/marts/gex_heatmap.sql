@@ -1,0 +1,109 @@
+-- marts.gex_heatmap: open interest and exposures by expiry and strike, the additive grain of every profile, level and filter.
+-- One row per snapshot_id, scope_venue, expires_at, strike.   Unit: USD per 1 % (gex), USD (dex), USD per vol point (vex),
+-- USD per calendar day (chex); open interest in units of the underlying.   definitions §1 (nulls in sums), §5
+-- Sums are of values rounded to the cent, as DECIMAL, so they do not depend on the order in which threads add.
+
+with members as (
+    select *, unnest(string_split(venues, ',')) as venue from core.scopes
+),
+
+quotes as (
+    select * from core.option_quotes
+),
+
+greeks as (
+    select * from core.option_greeks          -- live contracts of usable venues only
+),
+
+contracts as (
+    select
+        members.*,
+        quotes.expires_at,
+        quotes.expiry,
+        quotes.strike,
+        quotes.option_type = 'C' as is_call,
+        quotes.option_type = 'P' as is_put,
+        quotes.oi_base,
+        quotes.oi_base / quotes.multiplier as oi_contracts,
+        greeks.gex_usd_1pct,
+        greeks.dex_usd,
+        greeks.vex_usd_1vol,
+        greeks.chex_usd_day
+    from members
+    inner join quotes on members.snapshot_id = quotes.snapshot_id and members.venue = quotes.venue
+    inner join greeks
+        on quotes.snapshot_id = greeks.snapshot_id and quotes.venue = greeks.venue and quotes.instrument = greeks.instrument
+),
+
+sides as (
+    select
+        snapshot_id,
+        underlying,
+        captured_at,
+        session_date,
+        scope_venue,
+        is_only_venue,
+        market,
+        local_date,
+        expires_at,
+        expiry,
+        strike,
+        exact_sum(case when is_call then oi_base end) as call_oi,
+        exact_sum(case when is_put then oi_base end) as put_oi,
+        exact_sum(case when is_call then oi_contracts end) as call_oi_contracts,
+        exact_sum(case when is_put then oi_contracts end) as put_oi_contracts,
+        sum(gex_usd_1pct) filter (is_call) as call_gex_usd_1pct,
+        sum(gex_usd_1pct) filter (is_put) as put_gex_usd_1pct,
+        sum(dex_usd) filter (is_call) as call_dex_usd,
+        sum(dex_usd) filter (is_put) as put_dex_usd,
+        sum(vex_usd_1vol) filter (is_call) as call_vex_usd_1vol,
+        sum(vex_usd_1vol) filter (is_put) as put_vex_usd_1vol,
+        sum(chex_usd_day) filter (is_call) as call_chex_usd_day,
+        sum(chex_usd_day) filter (is_put) as put_chex_usd_day,
+        coalesce(exact_sum(case when oi_base > 0 and gex_usd_1pct is null then oi_base end), 0) as oi_without_iv
+    from contracts
+    group by all
+),
+
+final as (
+    select
+        snapshot_id,
+        underlying,
+        captured_at,
+        session_date,
+        scope_venue,
+        is_only_venue,
+        expires_at,
+        strike,
+        expiry,
+        case
+            when market = 'us' then expiry - local_date
+            else date_diff('second', captured_at, expires_at) // 86400
+        end as dte,
+        call_oi,
+        put_oi,
+        call_oi_contracts,
+        put_oi_contracts,
+        call_gex_usd_1pct,
+        put_gex_usd_1pct,
+        net_of(call_gex_usd_1pct, put_gex_usd_1pct) as net_gex_usd_1pct,
+        gross_of(call_gex_usd_1pct, put_gex_usd_1pct) as abs_gex_usd_1pct,
+        call_dex_usd,
+        put_dex_usd,
+        net_of(call_dex_usd, put_dex_usd) as net_dex_usd,
+        gross_of(call_dex_usd, put_dex_usd) as abs_dex_usd,
+        call_vex_usd_1vol,
+        put_vex_usd_1vol,
+        net_of(call_vex_usd_1vol, put_vex_usd_1vol) as net_vex_usd_1vol,
+        gross_of(call_vex_usd_1vol, put_vex_usd_1vol) as abs_vex_usd_1vol,
+        call_chex_usd_day,
+        put_chex_usd_day,
+        net_of(call_chex_usd_day, put_chex_usd_day) as net_chex_usd_day,
+        gross_of(call_chex_usd_day, put_chex_usd_day) as abs_chex_usd_day,
+        oi_without_iv,
+        100 * oi_without_iv / nullif(net_of(call_oi, put_oi), 0) as oi_without_iv_pct
+    from sides
+)
+
+select * from final
+order by snapshot_id, scope_venue, expires_at, strike

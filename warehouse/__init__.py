@@ -1,0 +1,1 @@
+"""DuckDB and files: settings, archive, loader, SQL runner, publisher and query layer."""

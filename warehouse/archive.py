@@ -1,0 +1,138 @@
+"""The archive: every reply of a venue, byte for byte, before anything reads it.
+
+    raw/<venue>/<date>/<received_at>-<book>/   bodies (zstd) and manifest.json
+    raw/_runs/<run_id>.json                    written last: what was asked, which folders answer it, what failed
+
+From these files alone every table can be built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import zstandard
+
+from models.chain import RawPayload
+from models.errors import ArchiveDamaged
+from warehouse.home import Home, disk_errors, write_whole
+
+MANIFEST = "manifest.json"
+COMPRESSION_LEVEL = 6  # half the size of level 1 at a tenth of a second for the largest chain
+
+
+class BookArchive:
+    """Keeps the replies of one fetch of one (venue, book). `add` may be called from several threads."""
+
+    def __init__(self, home: Home, venue: str, book: str) -> None:
+        self._home, self._venue, self._book = home, venue, book
+        self._folder: Path | None = None
+        self._entries: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+
+    def add(self, payload: RawPayload) -> None:
+        """Write one reply to disk; raises `DiskProblem`."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = self._create_folder(payload.received_at)
+            name = re.sub(r"[^A-Za-z0-9._-]", "_", payload.name)[:80]
+            file = f"{len(self._entries):03d}-{name}.zst"
+            write_whole(self._folder / file, zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(payload.body))
+            self._entries.append(
+                {
+                    "file": file,
+                    "name": payload.name,
+                    "url": payload.url,
+                    "params": dict(payload.params),
+                    "status": payload.status,
+                    "headers": dict(payload.headers),
+                    "bytes": len(payload.body),
+                    "sha256": payload.sha256,
+                    "sent_at": payload.sent_at.isoformat(),
+                    "received_at": payload.received_at.isoformat(),
+                }
+            )
+
+    def close(self, used: list[RawPayload], error: str | None) -> str | None:
+        """Write the manifest; `used` are the replies that answer the fetch. Returns the folder below raw/, None without any reply."""
+        if self._folder is None:
+            return None
+        taken = {(payload.name, payload.sha256, payload.received_at.isoformat()) for payload in used}
+        for entry in self._entries:
+            entry["used"] = (entry["name"], entry["sha256"], entry["received_at"]) in taken
+        manifest = {"venue": self._venue, "book": self._book, "error": error, "replies": self._entries}
+        write_whole(self._folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        return self._folder.relative_to(self._home.raw).as_posix()
+
+    def _create_folder(self, received_at: datetime) -> Path:
+        day = self._home.raw / self._venue / received_at.strftime("%Y-%m-%d")
+        stem = f"{received_at:%Y%m%dT%H%M%S%f}Z-{re.sub(r'[^A-Za-z0-9._-]', '_', self._book)}"
+        with disk_errors(day):
+            day.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1000):
+                folder = day / (stem if attempt == 0 else f"{stem}.{attempt}")
+                try:
+                    folder.mkdir()
+                except FileExistsError:
+                    continue
+                return folder
+        raise ArchiveDamaged(f"{day}: a thousand folders for one instant; look at the machine's clock.")
+
+
+def folder_manifest(home: Home, folder: str) -> dict[str, Any]:
+    """Manifest of one archive folder; raises `ArchiveDamaged` when it is missing or unreadable."""
+    path = home.raw / folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ArchiveDamaged(f"{path}: the manifest cannot be read ({error}). Restore the folder from a backup.") from error
+    return manifest
+
+
+def read_folder(home: Home, folder: str) -> list[RawPayload]:
+    """The replies that answer one fetch, each checked against its hash; raises `ArchiveDamaged`."""
+    manifest = folder_manifest(home, folder)
+    return [_read_reply(home, folder, manifest, entry) for entry in manifest["replies"] if entry["used"]]
+
+
+def _read_reply(home: Home, folder: str, manifest: dict[str, Any], entry: dict[str, Any]) -> RawPayload:
+    path = home.raw / folder / entry["file"]
+    advice = "Restore the file from a backup; until then what it held cannot be rebuilt."
+    try:
+        body = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=entry["bytes"] + 1)
+    except (OSError, zstandard.ZstdError) as error:
+        raise ArchiveDamaged(f"{path}: the archived reply cannot be read ({error}). {advice}") from error
+    if hashlib.sha256(body).hexdigest() != entry["sha256"]:
+        raise ArchiveDamaged(f"{path}: the archived reply does not have the hash of its manifest. {advice}")
+    return RawPayload(
+        venue=manifest["venue"],
+        book=manifest["book"],
+        name=entry["name"],
+        url=entry["url"],
+        params=entry["params"],
+        status=entry["status"],
+        headers=entry["headers"],
+        body=body,
+        sent_at=datetime.fromisoformat(entry["sent_at"]),
+        received_at=datetime.fromisoformat(entry["received_at"]),
+    )
+
+
+def write_run(home: Home, manifest: dict[str, Any]) -> None:
+    """Write a run's manifest, the last file of its archive; raises `DiskProblem`."""
+    write_whole(home.runs / f"{manifest['run_id']}.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+
+
+def read_runs(home: Home) -> Iterator[dict[str, Any]]:
+    """Run manifests in the order in which they started; raises `ArchiveDamaged`."""
+    for path in sorted(home.runs.glob("*.json")):
+        try:
+            yield orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise ArchiveDamaged(f"{path}: the run manifest cannot be read ({error}). Restore it from a backup.") from error

@@ -1,0 +1,62 @@
+"""What stands in every database besides rows: schemas, tables, views, macros and comments, all derived from contracts and sql/."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from models.tables import TABLES
+from warehouse import ddl
+from warehouse.relations import SQL_FOLDER, functions_sql
+
+_ROOT = Path(__file__).resolve().parent
+_SOURCES = ("ddl.py", "macros.py", "catalogue.py")
+
+
+@cache
+def fingerprint() -> str:
+    """Hash of everything that `install` reads: when it differs from a file's, `install` runs again."""
+    files = [*sorted(SQL_FOLDER.rglob("*.sql")), *(_ROOT / name for name in _SOURCES), *sorted((_ROOT.parent / "models").glob("*_tables.py"))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def install(con: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing in the current database and bring views, macros and comments up to date."""
+    from warehouse.macros import create_macros  # reads all SQL: only when something has changed
+
+    con.execute(functions_sql())
+    for name, contract in TABLES.items():
+        con.execute(ddl.create_table(name))
+        present = {row[0] for row in con.execute(f"describe {ddl.stored_name(name)}").fetchall()}
+        for column, definition in contract.columns().items():
+            if column not in present:
+                con.execute(f"alter table {ddl.stored_name(name)} add column {column} {ddl.sql_type(definition)}")
+        view = ddl.create_view(name)
+        if view:
+            con.execute(view)
+    for view_file in sorted((SQL_FOLDER / "views").glob("*.sql")):
+        con.execute(f"create or replace view latest.{view_file.stem} as {view_file.read_text()}")
+    for name in marts():
+        con.execute(f"create or replace view latest.{name.split('.')[1]} as {_latest(name)}")
+    for statement in create_macros():
+        con.execute(statement)
+    for name in TABLES:
+        for statement in ddl.comments(name):
+            con.execute(statement)
+    for name in marts():
+        con.execute(f"comment on view latest.{name.split('.')[1]} is 'Rows of {name} of the newest snapshot of each underlying.'")
+
+
+def marts() -> list[str]:
+    """Names of the marts of a snapshot, those that have a `latest` view."""
+    return [name for name, contract in TABLES.items() if name.startswith("marts.") and "snapshot_id" in contract.column_names()]
+
+
+def _latest(name: str) -> str:
+    return f"select newest.* from {name} as newest where newest.snapshot_id in (select one.snapshot_id from latest.snapshots as one)"

@@ -1,0 +1,87 @@
+"""From contract to database: DDL, comments and views, all read off the dataframely classes.
+
+A table with a `scope_venue` is kept in schema `store` with one more column, `is_only_venue`; the view of its published name
+offers the rows of a snapshot's only venue as scope `all` too, so the same numbers are stored once.
+"""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from models.tables import TABLES
+
+_SQL_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Float64: "DOUBLE",
+    pl.Int64: "BIGINT",
+    pl.Int32: "INTEGER",
+    pl.Int8: "TINYINT",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+    pl.Datetime: "TIMESTAMP",
+}
+
+
+def is_scoped(contract: type[dy.Schema]) -> bool:
+    """Whether the table's rows cover a scope of venues."""
+    return "scope_venue" in contract.column_names()
+
+
+def stored_name(name: str) -> str:
+    """Where the rows of a published relation are kept."""
+    return f"store.{name.split('.')[1]}" if is_scoped(TABLES[name]) else name
+
+
+def sql_type(column: dy.Column) -> str:
+    """DuckDB type of a contract's column."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Decimal):
+        return f"DECIMAL({dtype.precision}, {dtype.scale})"
+    return _SQL_TYPES[dtype.base_type()]
+
+
+def create_table(name: str) -> str:
+    """`CREATE TABLE IF NOT EXISTS` of a published relation's stored rows."""
+    columns = {
+        column: f"{column} {sql_type(definition)}{'' if definition.nullable else ' NOT NULL'}"
+        for column, definition in TABLES[name].columns().items()
+    }
+    if is_scoped(TABLES[name]):
+        columns["is_only_venue"] = "is_only_venue BOOLEAN NOT NULL"
+    return f"create table if not exists {stored_name(name)} ({', '.join(columns.values())})"
+
+
+def create_view(name: str) -> str | None:
+    """`CREATE VIEW` of a scoped relation under its published name; None for the others."""
+    if not is_scoped(TABLES[name]):
+        return None
+    # qualified, because a bare name inside a table macro would be taken for the macro's argument
+    columns = [f"kept.{column}" for column in TABLES[name].column_names()]
+    as_all = ["'all' as scope_venue" if column == "kept.scope_venue" else column for column in columns]
+    stored = f"{stored_name(name)} as kept"
+    return (
+        f"create or replace view {name} as select {', '.join(columns)} from {stored} union all "
+        f"select {', '.join(as_all)} from {stored} where kept.is_only_venue"
+    )
+
+
+def comments(name: str) -> list[str]:
+    """`COMMENT ON` statements of a published relation and its columns."""
+    contract = TABLES[name]
+    kind = "view" if is_scoped(contract) else "table"
+    lines = [f"comment on {kind} {name} is {_quoted(summary(contract))}"]
+    for column, definition in contract.columns().items():
+        unit = (definition.metadata or {}).get("unit")
+        text = (definition.description or "") + (f" [{unit}]" if unit else "")
+        lines.append(f"comment on column {name}.{column} is {_quoted(text)}")
+    return lines
+
+
+def summary(contract: type[dy.Schema]) -> str:
+    """A contract's docstring on one line."""
+    return " ".join((contract.__doc__ or "").split())
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

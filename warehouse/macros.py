@@ -1,0 +1,88 @@
+"""Table macros: a mart for one underlying, any moment, and any venues, expiries and strikes.
+
+A macro is the SQL of its mart and of everything that the mart reads, inlined on top of `sql/macros/scope.sql`, so a definition is
+written once. DuckDB puts macro arguments wherever a bare name equals theirs, so such column names are qualified on the way.
+"""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+
+from models.errors import WarehouseError
+from models.tables import TABLES
+from warehouse import ddl
+from warehouse.relations import SQL_FOLDER, all_relations
+
+# macro → (mart, what it gives)
+MACROS: dict[str, tuple[str, str]] = {
+    "max_pain": ("marts.max_pain", "Max pain per expiry"),
+    "max_pain_pooled": ("marts.max_pain_pooled", "Max pain of all live expiries together"),
+    "pain_curve": ("marts.pain_curve", "Pain at each listed strike, per expiry"),
+    "gex_heatmap": ("marts.gex_heatmap", "Open interest and exposures by expiry and strike"),
+    "gex_profile": ("marts.gex_by_strike", "Open interest and exposures by strike"),
+    "gex_levels": ("marts.gex_levels", "Key levels, over the expiries asked and over 0DTE"),
+}
+ARGUMENTS = (
+    "underlying", "as_of := null", "venues := null", "expiry := null", "expires_at := null", "dte_min := null", "dte_max := null",
+    "strike_min := null", "strike_max := null", "moneyness_min := null", "moneyness_max := null", "window_pct := null",
+    "complete_only := false",
+)  # fmt: skip
+ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
+_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap"})  # by scope.sql
+_STORED = frozenset({"core.parameters"})  # read as they are
+
+
+def create_macros() -> list[str]:
+    """`CREATE MACRO` statements of all table macros, with their comments."""
+    scope = (SQL_FOLDER / "macros" / "scope.sql").read_text().rstrip()
+    statements = []
+    for macro, (mart, what) in MACROS.items():
+        inlined = [f"{_inner(name)} as (\n{sql}\n)" for name, sql in _inlined(mart)]
+        columns = ", ".join(
+            f"result.{column}::{ddl.sql_type(definition)} as {column}" for column, definition in TABLES[mart].columns().items()
+        )
+        order = ", ".join(f"result.{column}" for column in TABLES[mart].primary_key())
+        body = ",\n".join([scope, *inlined]) + f"\nselect {columns} from {_inner(mart)} as result order by {order}"
+        statements.append(f"create or replace macro main.{macro}({', '.join(ARGUMENTS)}) as table {body}")
+        text = f"{what}. Arguments: {', '.join(ARGUMENT_NAMES)}. Columns as {mart}."
+        statements.append(f"comment on macro table main.{macro} is '{text}'")
+    return statements
+
+
+def _inlined(mart: str) -> list[tuple[str, str]]:
+    """The relations that a mart needs beyond what the scope gives, in run order, with names made local."""
+    by_name = {relation.name: relation for relation in all_relations()}
+    needed: set[str] = set()
+    open_names = {mart} - _GIVEN
+    while open_names:
+        name = open_names.pop()
+        needed.add(name)
+        open_names |= by_name[name].inputs - needed - _GIVEN - _STORED
+    return [(relation.name, _localised(relation.name, relation.sql)) for relation in all_relations() if relation.name in needed]
+
+
+def _localised(name: str, sql: str) -> str:
+    tree = sqlglot.parse_one(sql, dialect="duckdb")
+    for select in tree.find_all(exp.Select):
+        _qualify_arguments(name, select)
+    for table in tree.find_all(exp.Table):
+        if table.db and f"{table.db}.{table.name}" not in _STORED:
+            renamed = exp.to_table(_inner(f"{table.db}.{table.name}"))
+            table.replace(exp.alias_(renamed, table.alias_or_name, table=True))
+    return tree.sql(dialect="duckdb", comments=False)
+
+
+def _qualify_arguments(name: str, select: exp.Select) -> None:
+    """Qualify bare columns that are called like a macro argument; raises `WarehouseError` where that is not clear."""
+    source = select.args.get("from_") or select.args.get("from")
+    for column in select.find_all(exp.Column):
+        if column.table or column.name not in ARGUMENT_NAMES or column.find_ancestor(exp.Select) is not select:
+            continue
+        if source is None or select.args.get("joins"):
+            raise WarehouseError(f"{name}: qualify the column {column.name}, a macro argument has the same name.")
+        column.set("table", exp.to_identifier(source.this.alias_or_name))
+
+
+def _inner(name: str) -> str:
+    return name.replace(".", "__")

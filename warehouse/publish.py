@@ -1,0 +1,165 @@
+"""Publication: the work file, checked and copied beside the live file, then put in its place in one step.
+
+    published/strikehouse.duckdb             what readers open; a hard link to the newest generation, or the one rolled back to
+    published/generations/<n>.duckdb, .json  the last generations, each with its manifest
+    published/manifest.json                  manifest of the live generation
+
+Readers that have the old file open keep it until they open again; nobody waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
+from models.tables import TABLES
+from warehouse.checks import run_checks
+from warehouse.home import Home, disk_errors, sync_folder, write_whole
+from warehouse.settings import Settings
+
+COPY_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One kept publication."""
+
+    number: int
+    is_live: bool
+    manifest: dict[str, Any]
+
+
+def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, run_id: str | None, now: datetime, code_version: str) -> int:
+    """Publish the work file that `con` has open; returns the generation.
+
+    Raises `StructureCheckFailed` when a structural check finds rows, and leaves what readers see as it is.
+    """
+    failing = run_checks(con, scope="structure", needs="snapshot")
+    if failing.height:
+        named = "; ".join(f"{row['check_name']} ({row['rows']} rows, such as {row['example']})" for row in failing.iter_rows(named=True))
+        raise StructureCheckFailed(f"Not published, readers keep the last good file: {named}. Run `strikehouse rebuild`.")
+    number = max([generation.number for generation in generations(home)], default=0) + 1
+    con.execute("delete from ops.publication")
+    con.execute(
+        "insert into ops.publication values (?, ?, ?, ?, ?)", [number, now.replace(tzinfo=None), run_id, code_version, settings.numbers_hash]
+    )
+    rows = {name: _count(con, f"select count(*) from {name}") for name in TABLES}
+    con.execute("checkpoint")
+    folder = home.published / "generations"
+    target = folder / f"{number:06d}.duckdb"
+    temporary = folder / f".{target.name}.tmp"
+    with disk_errors(target):
+        folder.mkdir(exist_ok=True)
+        try:
+            digest = _copy(home.work_file, temporary)
+            _smoke_test(temporary, rows)
+            temporary.chmod(0o444)  # a reader that forgets read-only must not lock the others out
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    manifest = {
+        "generation": number,
+        "run_id": run_id,
+        "published_at": now.isoformat(timespec="seconds"),
+        "code_version": code_version,
+        "settings_hash": settings.numbers_hash,
+        "file": target.name,
+        "bytes": target.stat().st_size,
+        "sha256": digest,
+        "rows": rows,
+    }
+    write_whole(target.with_suffix(".json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    _make_live(home, manifest)
+    _prune(home, settings.storage.generations_kept)
+    return number
+
+
+def roll_back(home: Home) -> int:
+    """Make the generation before the live one live again; returns it. Raises `UsageError` when there is none."""
+    kept = generations(home)
+    live = next((generation.number for generation in kept if generation.is_live), None)
+    if live is None:
+        raise PublicationMissing(f"{home.published_file}: nothing is published yet. Run `strikehouse snapshot` or `strikehouse publish`.")
+    earlier = [generation for generation in kept if generation.number < live]
+    if not earlier:
+        raise UsageError(f"There is no generation before {live} to go back to; kept are {', '.join(str(g.number) for g in kept)}.")
+    _make_live(home, earlier[-1].manifest)
+    return earlier[-1].number
+
+
+def generations(home: Home) -> list[Generation]:
+    """Kept generations, oldest first."""
+    live = live_manifest(home).get("generation")
+    found = []
+    for path in sorted((home.published / "generations").glob("*.json")):
+        manifest = orjson.loads(path.read_bytes())
+        if path.with_suffix(".duckdb").exists():
+            found.append(Generation(manifest["generation"], manifest["generation"] == live, manifest))
+    return found
+
+
+def live_manifest(home: Home) -> dict[str, Any]:
+    """Manifest of the live generation; empty before the first publication. Raises `PublicationUnreadable`."""
+    path = home.published / "manifest.json"
+    try:
+        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise PublicationUnreadable(f"{path} cannot be read ({error}). Run `strikehouse publish`.") from error
+    return manifest
+
+
+def _make_live(home: Home, manifest: dict[str, Any]) -> None:
+    link = home.published / f".{home.published_file.name}.{os.getpid()}.tmp"
+    with disk_errors(home.published_file):
+        link.unlink(missing_ok=True)
+        os.link(home.published / "generations" / manifest["file"], link)
+        link.replace(home.published_file)
+        sync_folder(home.published)
+    write_whole(home.published / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+
+
+def _prune(home: Home, kept: int) -> None:
+    for generation in generations(home)[:-kept]:
+        if not generation.is_live:
+            path = home.published / "generations" / generation.manifest["file"]
+            path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copy a file durably; returns its SHA-256."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while block := reader.read(COPY_BYTES):
+            digest.update(block)
+            writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+    shutil.copymode(source, target)
+    return digest.hexdigest()
+
+
+def _smoke_test(file: Path, rows: dict[str, int]) -> None:
+    """Open the copy as a reader would: every relation answers, with the rows that the work file has."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        for name, expected in rows.items():
+            if _count(con, f"select count(*) from {name}") != expected:
+                raise PublicationUnreadable(f"{file}: {name} lost rows in the copy. Run `strikehouse publish` again.")
+        con.execute("from max_pain('NONE')").fetchall()
+
+
+def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(con.execute(query).fetchall()[0][0])
+
+

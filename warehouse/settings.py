@@ -1,0 +1,144 @@
+"""Settings: one frozen tree, read from `strikehouse.toml` and overridden by `STRIKEHOUSE_…` variables.
+
+Nested names are joined by two underscores: `STRIKEHOUSE_SOURCES__CBOE__TIMEOUT_S=10`. An unknown key or variable is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from models.errors import SettingsError
+
+PREFIX = "STRIKEHOUSE_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+DEFAULT_CONFIG = "strikehouse.toml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(_Part):
+    """How one venue is asked: address and politeness."""
+
+    base_url: str
+    max_requests_per_second: float = Field(gt=0)
+    timeout_s: float = Field(default=20.0, gt=0)
+    max_attempts: int = Field(default=4, ge=1)
+    max_wait_s: float = Field(default=30.0, ge=0)  # a venue that asks for a longer rest fails at once
+    max_response_mb: float = Field(default=100.0, gt=0)
+
+
+class CboeSettings(SourceSettings):
+    base_url: str = "https://cdn.cboe.com"
+    max_requests_per_second: float = Field(default=1.0, gt=0)  # no published tolerance
+    timeout_s: float = Field(default=60.0, gt=0)  # SPX is a 13 MB reply
+
+
+class DeribitSettings(SourceSettings):
+    base_url: str = "https://www.deribit.com"
+    max_requests_per_second: float = Field(default=5.0, gt=0)  # the unauthenticated limit is undisclosed
+    instruments_per_second: float = Field(default=1.0, gt=0, le=1.0)  # get_instruments has a limit of its own
+
+
+class Sources(_Part):
+    cboe: CboeSettings = CboeSettings()
+    deribit: DeribitSettings = DeribitSettings()
+
+
+class StorageSettings(_Part):
+    catalog: str = "duckdb"
+    data_path: Path | None = None  # default: under home
+    generations_kept: int = Field(default=5, ge=2)
+    memory_limit: str = "1GB"
+    threads: int = Field(default=2, ge=1)
+
+
+class ModelSettings(_Part):
+    """Settings that change numbers; they are hashed into `core.snapshots.settings_hash`."""
+
+    gamma_source: Literal["model", "venue"] = "model"
+    rate_us: float = 0.04
+    rate_crypto: float = 0.0
+    tau_floor_seconds: float = Field(default=3600.0, gt=0)
+    iv_min: float = 0.01
+    iv_max: float = 10.0
+    level_min_share: float = Field(default=0.02, ge=0, le=1)  # a wall needs this share of the profile's largest |net|
+    stale_venue_seconds: float = Field(default=600.0, gt=0)
+
+
+class CheckSettings(_Part):
+    """When a venue's frame is refused as a whole; these change numbers too."""
+
+    min_priced_share: float = Field(default=0.5, ge=0, le=1)  # of live rows with open interest: IV or a price to solve one from
+    min_side_share: float = Field(default=0.1, ge=0, le=1)  # calls, and puts, of all live rows
+    max_gone_expiries_share: float = Field(default=0.5, ge=0, le=1)  # against the venue's snapshot before
+    min_live_share_of_previous: float = Field(default=0.5, ge=0, le=1)
+    previous_max_age_days: float = Field(default=7.0, gt=0)
+
+
+class ApiSettings(_Part):
+    keys: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Watch(_Part):
+    """One line of the watchlist: which venues an underlying is read from, and when."""
+
+    venues: tuple[str, ...]
+    schedule: tuple[str, ...] = ()  # cron lines
+    timezone: str = "UTC"
+
+
+_US = Watch(venues=("cboe",), schedule=("15 9 * * 1-5", "45 16 * * 1-5"), timezone="America/New_York")
+_CRYPTO = Watch(venues=("deribit",), schedule=("0 * * * *", "55 7 * * *"))
+DEFAULT_WATCHLIST: Mapping[str, Watch] = {
+    **dict.fromkeys(("SPX", "SPY", "QQQ", "AAPL", "NVDA", "TSLA"), _US),
+    **dict.fromkeys(("BTC", "ETH", "SOL", "HYPE"), _CRYPTO),
+}
+
+
+class Settings(BaseSettings):
+    """All settings of one Strikehouse home."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True)
+
+    home: Path = Path("data")
+    sources: Sources = Sources()
+    storage: StorageSettings = StorageSettings()
+    models: ModelSettings = ModelSettings()
+    checks: CheckSettings = CheckSettings()
+    api: ApiSettings = ApiSettings()
+    watchlist: dict[str, Watch] = dict(DEFAULT_WATCHLIST)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        named = os.environ.get(CONFIG_VARIABLE)
+        file = Path(named or DEFAULT_CONFIG)
+        if named and not file.is_file():
+            raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is no file. Create it, or unset the variable.")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+    @property
+    def numbers_hash(self) -> str:
+        """Hash of the settings that change numbers."""
+        text = self.models.model_dump_json() + self.checks.model_dump_json()
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

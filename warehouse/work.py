@@ -1,0 +1,121 @@
+"""The work file: one writer at a time, migrations, and frames in and out of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from models.calendar import TradingCalendar
+from models.core_tables import SIGN_SCENARIOS
+from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
+from models.tables import TABLES
+from warehouse import catalogue, ddl
+from warehouse.compute import parameters_frame
+from warehouse.home import Home
+from warehouse.lock import writer_lock
+from warehouse.relations import SQL_FOLDER
+from warehouse.settings import Settings
+
+# Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
+STORAGE_VERSION = "v1.2.0"
+
+
+@contextmanager
+def duckdb_errors(path: Path) -> Iterator[None]:
+    """Turn DuckDB's errors about a file into ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error).splitlines()[0]
+        if "Could not set lock" in text:
+            raise WorkFileLocked(f"{path} is open in another program ({text}). Close it there, then run again.") from error
+        if "No space left" in text:
+            raise DiskProblem(f"{path}: the disk is full. Free some space and run again; nothing was published half.") from error
+        if "Permission denied" in text or "Read-only" in text:
+            raise DiskProblem(f"{path}: it may not be written ({text}). Change its owner or mode, or STRIKEHOUSE_HOME.") from error
+        raise WarehouseError(f"{path}: {text}. `strikehouse rebuild` makes the work file again from raw/.") from error
+
+
+@contextmanager
+def open_work(home: Home, settings: Settings, doing: str, *, work_file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The work file, locked for writing and up to date; its catalog is the current one.
+
+    Raises `WorkFileLocked`, `WorkFileTooNew`, `DiskProblem` or `WarehouseError`.
+    """
+    home.prepare()
+    path = work_file or home.work_file
+    with writer_lock(home, doing), duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
+        con.execute(f"attach '{_quoted(path)}' as work (storage_version '{STORAGE_VERSION}')")
+        con.execute("use work")
+        _migrate(con, path)
+        _refresh_constants(con, settings)
+        yield con
+
+
+def _config(home: Home, settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "threads": settings.storage.threads,
+        "memory_limit": settings.storage.memory_limit,
+        "temp_directory": str(home.temporary),
+    }
+
+
+def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring the file to this version's structure, or refuse one of a later version."""
+    migrations = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
+    con.execute("create table if not exists main.work_version (version integer, fingerprint varchar)")
+    version, fingerprint = con.execute("select coalesce(max(version), 0), max(fingerprint) from main.work_version").fetchall()[0]
+    if version > len(migrations):
+        raise WorkFileTooNew(
+            f"{path} has version {version}, this Strikehouse knows {len(migrations)}. "
+            "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
+        )
+    if version == len(migrations) and fingerprint == catalogue.fingerprint():
+        return
+    con.execute("begin")
+    for migration in migrations[version:]:
+        con.execute(migration.read_text())
+    catalogue.install(con)
+    con.execute("delete from main.work_version")
+    con.execute("insert into main.work_version values (?, ?)", [len(migrations), catalogue.fingerprint()])
+    con.execute("commit")
+
+
+def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Tables that hold settings and calendars rather than captures."""
+    parameters = parameters_frame(settings)
+    if con.execute("select * from core.parameters").fetchall() != parameters.rows():
+        replace_table(con, "core.parameters", parameters)
+    if not con.execute("select 1 from core.sign_scenarios limit 1").fetchall():
+        replace_table(con, "core.sign_scenarios", SIGN_SCENARIOS)
+    if not con.execute("select 1 from core.sessions limit 1").fetchall():
+        replace_table(con, "core.sessions", TradingCalendar.from_exchange_calendars().sessions)
+
+
+def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
+    """The trading calendar kept in the work file."""
+    return TradingCalendar(con.execute("select * from core.sessions order by session_date").pl())
+
+
+def insert(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    """Append a frame to a published relation's stored rows, in the order of its key."""
+    contract = TABLES[name]
+    columns = contract.column_names() + (["is_only_venue"] if ddl.is_scoped(contract) else [])
+    order = ", ".join(contract.primary_key()) or "all"
+    con.register("incoming", frame)
+    con.execute(f"insert into {ddl.stored_name(name)} ({', '.join(columns)}) select {', '.join(columns)} from incoming order by {order}")
+    con.unregister("incoming")
+
+
+def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    """Replace all rows of a relation."""
+    con.execute(f"delete from {ddl.stored_name(name)}")
+    insert(con, name, frame)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
