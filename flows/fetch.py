@@ -15,7 +15,7 @@ from flows.plan import Plan
 from flows.sources.source import Source
 from flows.version import code_version
 from models.chain import Book, RawPayload
-from models.errors import VenueBusy, VenueError
+from models.errors import VenueBusy, VenueError, VenueUnreachable
 from warehouse.archive import BookArchive, write_run
 from warehouse.home import Home, disk_errors, write_whole
 from warehouse.settings import Settings
@@ -31,6 +31,7 @@ class FetchedBook:
     folder: str | None  # below raw/
     error: str | None
     seconds: float
+    can_heal: bool = False  # a later try may succeed
 
 
 class VenueLine:
@@ -52,17 +53,17 @@ class VenueLine:
     def fetch(self, book: Book) -> FetchedBook:
         """Fetch and archive one book. A venue's failure is a result, not an exception; a failing disk raises `DiskProblem`."""
         started = time.monotonic()
-        archive = self._archives[book.name] = BookArchive(self._home, book.venue, book.name)
+        archive = self._archives.setdefault(book.name, BookArchive(self._home, book.venue, book.name))
         payloads: list[RawPayload] = []
-        error = None
+        error, can_heal = None, False
         try:
             payloads = self._source.fetch(self._http, book)
         except VenueError as failure:
-            error = str(failure)
+            error, can_heal = str(failure), isinstance(failure, VenueUnreachable)
             if isinstance(failure, VenueBusy) and failure.rest_until is not None:
                 _remember_rest(self._home, book.venue, failure.rest_until)
         folder = archive.close(payloads, error)
-        return FetchedBook(book.venue, book.name, tuple(payloads), folder, error, time.monotonic() - started)
+        return FetchedBook(book.venue, book.name, tuple(payloads), folder, error, time.monotonic() - started, can_heal)
 
     def _record(self, payload: RawPayload) -> None:
         self._archives[payload.book].add(payload)
@@ -86,6 +87,7 @@ def write_run_manifest(home: Home, settings: Settings, plan: Plan, fetched: Sequ
         "started_at": plan.started_at.isoformat(),
         "ended_at": ended_at.isoformat(),
         "origin": "live",
+        "is_synthetic": plan.is_synthetic,
         "code_version": code_version(),
         "settings_hash": settings.numbers_hash,
         "asks": [{"underlying": ask.underlying, "venue": ask.venue, "books": list(ask.books)} for ask in plan.asks],

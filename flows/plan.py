@@ -30,6 +30,7 @@ class Plan:
     run_id: str
     started_at: datetime  # UTC, aware
     asks: tuple[Ask, ...]
+    is_synthetic: bool = False  # of the demo's market
 
     @property
     def underlyings(self) -> list[str]:

@@ -1,44 +1,79 @@
-"""Rebuild: every core and mart table again, from raw/ alone."""
+"""Rebuild: every core and mart table again, from raw/ alone, beside the work file and then in its place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-import duckdb
-
-from flows.load import Replies, load_underlying, read_chain, record_run, replies_for
-from flows.sources.registry import source
-from models.calendar import TradingCalendar
-from warehouse.archive import read_folder, read_runs
-from warehouse.home import Home
+from flows.archived import load_archived_run
+from flows.version import code_version
+from models.errors import WarehouseError
+from warehouse.archive import read_runs
+from warehouse.fingerprints import differences, table_hashes
+from warehouse.home import Home, disk_errors
+from warehouse.publish import publish
 from warehouse.settings import Settings
-from warehouse.work import read_calendar
+from warehouse.status import write_status
+from warehouse.work import open_work, read_calendar
 
 
-def rebuild_runs(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> Iterator[str]:
-    """Load every archived run into the (new) work file, in order; yields each run_id. Raises `ArchiveDamaged`."""
-    calendar = read_calendar(con)
-    for manifest in read_runs(home):
-        load_archived_run(con, home, settings, manifest, calendar)
-        yield manifest["run_id"]
+@dataclass(frozen=True)
+class RebuildResult:
+    """What a rebuild did."""
+
+    runs: int
+    tables_compared: int
+    differences: list[str]
+    generation: int | None
 
 
-def load_archived_run(
-    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, manifest: dict[str, Any], calendar: TradingCalendar
-) -> None:
-    """Load one run from its archived replies."""
-    fetched = {
-        (one["venue"], one["book"]): Replies(read_folder(home, one["folder"]) if one["folder"] and not one["error"] else [], one["error"])
-        for one in manifest["fetched"]
-    }
-    record_run(con, home, manifest)
-    for underlying in dict.fromkeys(ask["underlying"] for ask in manifest["asks"]):
-        readings = [
-            read_chain(source(ask["venue"], settings), underlying, replies_for(ask, fetched), calendar)
-            for ask in manifest["asks"]
-            if ask["underlying"] == underlying
-        ]
-        load_underlying(
-            con, underlying, readings, run_id=manifest["run_id"], origin=manifest["origin"], calendar=calendar, settings=settings
-        )
+def rebuild(home: Home, settings: Settings, *, progress: Callable[[str], None]) -> RebuildResult:
+    """Build a new work file from raw/, put it in the place of the old one, publish. The old one stays until the new one is whole."""
+    beside = home.root / "work.rebuild.duckdb"
+    runs = _build(home, settings, beside, progress)
+    with disk_errors(home.work_file):
+        _remove(home.root / "work.duckdb.wal")
+        beside.replace(home.work_file)
+    with open_work(home, settings, "publish after rebuild") as con:
+        now = datetime.now(UTC)
+        generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
+        write_status(con, home, settings, run_id=None, now=now, generation=generation, held=None)
+    return RebuildResult(runs, 0, [], generation)
+
+
+def verify(home: Home, settings: Settings, *, progress: Callable[[str], None]) -> RebuildResult:
+    """Build again beside the work file, compare the hashes of every table, change nothing."""
+    beside = home.root / "work.verify.duckdb"
+    with open_work(home, settings, "hash") as con:
+        ours = table_hashes(con)
+    try:
+        runs = _build(home, settings, beside, progress)
+        with open_work(home, settings, "hash", work_file=beside) as con:
+            theirs = table_hashes(con)
+    finally:
+        _remove(beside)
+    return RebuildResult(runs, len(ours), differences(ours, theirs), None)
+
+
+def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None]) -> int:
+    _remove(work_file)
+    runs = 0
+    with open_work(home, settings, f"rebuild into {work_file.name}", work_file=work_file) as con:
+        calendar = read_calendar(con)
+        for manifest in read_runs(home):
+            load_archived_run(con, home, settings, manifest, calendar)
+            runs += 1
+            progress(manifest["run_id"])
+        con.execute("checkpoint")
+    if not runs:
+        raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")
+    return runs
+
+
+def _remove(file: Path) -> None:
+    for one in (file, file.with_name(file.name + ".wal")):
+        with suppress(FileNotFoundError):
+            one.unlink()

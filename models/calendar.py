@@ -112,8 +112,8 @@ class TradingCalendar:
     def days(self) -> pl.DataFrame:
         """Every calendar day within the bounds, with what the US rules of definitions §8 say of it.
 
-        expiry (Date), is_session, is_last_of_week, is_monthly, is_month_end, is_vix_monthly, is_vix_weekly, is_friday_shifted
-        (stands in for a Friday that is no session), is_vix_shifted (for a Wednesday that cannot settle VIX). Sorted by expiry.
+        expiry (Date), is_session, is_last_of_week, is_monthly, is_month_end, is_vix_monthly, is_vix_weekly,
+        is_friday_shifted (stands in for a Friday that is no session), is_vix_shifted (for a Wednesday that cannot settle VIX). Sorted.
         """
         day = pl.col("expiry")
         days = pl.select(expiry=pl.date_range(FIRST_DAY, LAST_DAY))
@@ -141,7 +141,7 @@ class TradingCalendar:
         )
 
     def _vix_settlements(self, days: pl.DataFrame) -> pl.DataFrame:
-        """One row per Wednesday 30 days before a Friday: expiry, is_monthly (a third Friday's), is_shifted (moved to the session before)."""
+        """One row per Wednesday 30 days before a Friday: expiry, is_monthly (a third Friday's), is_shifted (to the session before)."""
         day, friday = pl.col("expiry"), pl.col("friday")
         nominal = days.filter(day.dt.weekday() == FRIDAY - 2).select(wednesday=day, friday=day + pl.duration(days=VIX_LEAD_DAYS))
         is_session = pl.col("wednesday").is_in(self._dates) & (friday.is_in(self._dates) | (friday > LAST_DAY))

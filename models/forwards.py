@@ -37,15 +37,16 @@ EXPIRY_FORWARDS = pl.Schema(
 
 def is_two_sided() -> pl.Expr:
     """Whether a quote has both sides: bid above 0, ask at least the bid."""
-    return ((pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid"))).fill_null(False)
+    return ((pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid")) & pl.col("ask").is_finite()).fill_null(False)
 
 
 def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
     """Forward, its source, tau and discount factor of each expiry. One row per venue, book, expires_at; sorted by them.
 
     `quotes`: the live contracts of one snapshot over its venues (venue, root, book, option_type, strike, expires_at, bid, ask,
-    venue_forward, quoted_at, rate); `spots`: venue, spot. Out: `EXPIRY_FORWARDS`, where spot and forward are USD per unit, tau is in years
-    from the quotes to settlement, `discount` = e^(−rate·tau). Forward and source are null only where the venue has neither spot nor forward.
+    venue_forward, quoted_at, rate); `spots`: venue, spot. Out: `EXPIRY_FORWARDS`, where spot and forward are USD per unit, tau is in
+    years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and source are null only where the venue has
+    neither spot nor forward.
     """
     expiries = _expiries(quotes, spots)
     expiries = _fill(expiries, _parity(quotes, expiries), "parity")

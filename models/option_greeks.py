@@ -16,7 +16,7 @@ from models.rounding import USD, round_significant, round_usd
 
 # Where the volatility of a strike comes from, in order of preference; "pair" is the side in the money.
 IV_SOURCES = ("venue", "mid", "pair", "mark", "pair_mid", "pair_mark")
-# Two more reasons than the solver knows: an American price in the money holds early exercise; without a forward no side is out of the money.
+# Two more reasons than the solver knows: an American price in the money holds early exercise; without a forward no side is out of it.
 IV_REASONS = (*REASONS, "american_itm", "no_forward")
 AMERICAN_ITM, NO_FORWARD = len(REASONS), len(REASONS) + 1
 
@@ -61,9 +61,10 @@ def option_greeks(
 ) -> pl.DataFrame:
     """Forward, volatility, greeks and exposures per contract, in the order of `quotes`; columns and units as `OPTION_GREEKS`.
 
-    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them. A venue's volatility counts within [iv_min, iv_max].
-    Exposures have the sign of the scenario `std` (calls +1, puts −1); they are 0 without open interest, null without volatility or when
-    open interest is not known, and need no spot unless `gamma_source` is `venue`, which concerns `gex_usd_1pct` only.
+    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them. A venue's
+    volatility counts within [iv_min, iv_max]. Exposures have the sign of the scenario `std` (calls +1, puts −1); they are 0 without
+    open interest, null without volatility or when open interest is not known, and need no spot unless `gamma_source` is `venue`, which
+    concerns `gex_usd_1pct` only.
     """
     rows = quotes.select(QUOTED).join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left")
     rows = rows.join(strike_vols(rows, iv_min=iv_min, iv_max=iv_max), on=LINE, how="left", maintain_order="left")
@@ -142,7 +143,7 @@ def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataF
 
 
 def _lines(rows: pl.DataFrame, iv_min: float, iv_max: float) -> pl.DataFrame:
-    """One row per line: exercise, forward, tau, discount, and iv, mid, mark of its call and its put (null where not listed or not usable)."""
+    """One row per line: exercise, forward, tau, discount, and iv, mid, mark of its call and its put (null where not listed or usable)."""
     iv, mark = pl.col("venue_iv"), pl.col("mark")
     usable = rows.select(
         *LINE,

@@ -8,6 +8,7 @@ import polars as pl
 
 SIGNIFICANT_DIGITS = 12
 USD = pl.Decimal(18, 2)
+USD_LIMIT = 9.99e15  # the type holds amounts below 1e16; an exposure near it is a wrong open interest
 # Nothing we store is measured below this; it also keeps every scale a normal double.
 SMALLEST = 1e-280
 _LOG10_2 = 0.30102999566398120
@@ -34,8 +35,9 @@ def round_significant(values: npt.ArrayLike, digits: int = SIGNIFICANT_DIGITS) -
 
 
 def round_usd(values: npt.ArrayLike) -> pl.Series:
-    """Values as DECIMAL(18, 2), rounded half to even after scaling to cents; NaN becomes null."""
-    return pl.Series(np.asarray(values, dtype=np.float64), nan_to_null=True).cast(USD)
+    """Values as DECIMAL(18, 2), rounded half to even after scaling to cents; NaN and what the type cannot hold become null."""
+    x = np.asarray(values, dtype=np.float64)
+    return pl.Series(np.where(np.abs(x) < USD_LIMIT, x, np.nan), nan_to_null=True).cast(USD)
 
 
 def _power(exponent: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -129,10 +129,22 @@ def write_run(home: Home, manifest: dict[str, Any]) -> None:
     write_whole(home.runs / f"{manifest['run_id']}.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
+def run_ids(home: Home) -> list[str]:
+    """Archived runs in the order in which they started."""
+    return sorted(path.stem for path in home.runs.glob("*.json"))
+
+
+def read_run(home: Home, run_id: str) -> dict[str, Any]:
+    """Manifest of one run; raises `ArchiveDamaged`."""
+    path = home.runs / f"{run_id}.json"
+    try:
+        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ArchiveDamaged(f"{path}: the run manifest cannot be read ({error}). Restore it from a backup.") from error
+    return manifest
+
+
 def read_runs(home: Home) -> Iterator[dict[str, Any]]:
     """Run manifests in the order in which they started; raises `ArchiveDamaged`."""
-    for path in sorted(home.runs.glob("*.json")):
-        try:
-            yield orjson.loads(path.read_bytes())
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise ArchiveDamaged(f"{path}: the run manifest cannot be read ({error}). Restore it from a backup.") from error
+    for run_id in run_ids(home):
+        yield read_run(home, run_id)

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as PydanticSettingsError
 
 from models.errors import SettingsError
 
@@ -48,15 +57,34 @@ class DeribitSettings(SourceSettings):
     instruments_per_second: float = Field(default=1.0, gt=0, le=1.0)  # get_instruments has a limit of its own
 
 
+class BybitSettings(SourceSettings):
+    base_url: str = "https://api.bybit.com"
+    max_requests_per_second: float = Field(default=10.0, gt=0)
+
+
+class OkxSettings(SourceSettings):
+    base_url: str = "https://www.okx.com"  # two documented hosts; all libraries use this one
+    max_requests_per_second: float = Field(default=4.0, gt=0)
+
+
+class BinanceSettings(SourceSettings):
+    base_url: str = "https://eapi.binance.com"
+    max_requests_per_second: float = Field(default=5.0, gt=0)
+
+
 class Sources(_Part):
     cboe: CboeSettings = CboeSettings()
     deribit: DeribitSettings = DeribitSettings()
+    bybit: BybitSettings = BybitSettings()
+    okx: OkxSettings = OkxSettings()
+    binance: BinanceSettings = BinanceSettings()
 
 
 class StorageSettings(_Part):
     catalog: str = "duckdb"
     data_path: Path | None = None  # default: under home
     generations_kept: int = Field(default=5, ge=2)
+    lock_wait_s: float = Field(default=10.0, ge=0)  # how long a run waits for another one that writes
     memory_limit: str = "1GB"
     threads: int = Field(default=2, ge=1)
 
@@ -84,6 +112,13 @@ class CheckSettings(_Part):
     previous_max_age_days: float = Field(default=7.0, gt=0)
 
 
+class FreshnessSettings(_Part):
+    """After how long without usable data a venue counts as stale."""
+
+    crypto_stale_hours: float = Field(default=3.0, gt=0)
+    us_stale_hours: float = Field(default=97.0, gt=0)  # a long weekend: Thursday's close to Tuesday's
+
+
 class ApiSettings(_Part):
     keys: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -96,9 +131,24 @@ class ApiSettings(_Part):
 class Watch(_Part):
     """One line of the watchlist: which venues an underlying is read from, and when."""
 
-    venues: tuple[str, ...]
+    venues: Annotated[tuple[str, ...], Field(min_length=1)]
     schedule: tuple[str, ...] = ()  # cron lines
     timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"no time zone is called {value!r}; write it like America/New_York")
+        return value
+
+    @field_validator("venues")
+    @classmethod
+    def _venues_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for venue in value:
+            if venue not in Sources.model_fields:
+                raise ValueError(f"no venue is called {venue!r}; known are {', '.join(Sources.model_fields)}")
+        return value
 
 
 _US = Watch(venues=("cboe",), schedule=("15 9 * * 1-5", "45 16 * * 1-5"), timezone="America/New_York")
@@ -119,6 +169,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     models: ModelSettings = ModelSettings()
     checks: CheckSettings = CheckSettings()
+    freshness: FreshnessSettings = FreshnessSettings()
     api: ApiSettings = ApiSettings()
     watchlist: dict[str, Watch] = dict(DEFAULT_WATCHLIST)
 
@@ -142,3 +193,19 @@ class Settings(BaseSettings):
         """Hash of the settings that change numbers."""
         text = self.models.model_dump_json() + self.checks.model_dump_json()
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_settings() -> Settings:
+    """Settings of the environment and `strikehouse.toml`; raises `SettingsError` naming every key that is wrong."""
+    known = {CONFIG_VARIABLE, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable.split("__")[0] not in known:
+            names = ", ".join(sorted(known))
+            raise SettingsError(f"{variable}: there is no such setting. Unset it, or correct its name; they begin with {names}.")
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(str(part) for part in one['loc']) or 'settings'}: {one['msg']}" for one in error.errors())
+        raise SettingsError(f"Settings are wrong: {wrong}. Correct {DEFAULT_CONFIG} or the STRIKEHOUSE_… variable.") from error
+    except (PydanticSettingsError, tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"Settings cannot be read: {error}. Correct {DEFAULT_CONFIG} or the STRIKEHOUSE_… variable.") from error

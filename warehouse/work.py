@@ -48,7 +48,8 @@ def open_work(home: Home, settings: Settings, doing: str, *, work_file: Path | N
     """
     home.prepare()
     path = work_file or home.work_file
-    with writer_lock(home, doing), duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
+    lock = writer_lock(home, doing, wait_s=settings.storage.lock_wait_s)
+    with lock, duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
         con.execute(f"attach '{_quoted(path)}' as work (storage_version '{STORAGE_VERSION}')")
         con.execute("use work")
         _migrate(con, path)

@@ -1,0 +1,214 @@
+"""The command line: `strikehouse …`. Each command is a few lines over a function that Python code can call too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cyclopts
+from cyclopts import App, Parameter
+
+from models.errors import SettingsError, StrikehouseError, UsageError
+from warehouse.home import Home
+from warehouse.settings import Settings, load_settings
+
+app = App(
+    name="strikehouse",
+    help="A self-hosted warehouse of option positioning: snapshots of whole option chains, max pain, gamma exposure and key levels in SQL.",
+    version_flags=["--version"],
+    help_format="plaintext",
+)
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
+NoPrefect = Annotated[bool, Parameter(name="--no-prefect", negative="", help="Call the same functions without a Prefect server.")]
+Venues = Annotated[list[str] | None, Parameter(name="--venue", help="Only these venues; may be repeated.")]
+
+
+def _home(settings: Settings) -> Home:
+    return Home(settings.home.expanduser().absolute())
+
+
+@app.command
+def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = False, json: Json = False) -> int:
+    """Fetch option chains, load, check and publish them; without arguments, the whole watchlist."""
+    from flows.plan import make_plan
+
+    settings = load_settings()
+    plan = make_plan(underlyings, [name for one in venue or [] for name in one.split(",")], settings, datetime.now(UTC))
+    return _run(_home(settings), settings, plan, use_prefect=not no_prefect, json=json)
+
+
+@app.command
+def demo(*, no_prefect: NoPrefect = False, json: Json = False) -> int:
+    """Add the next session of a synthetic market: it needs no network. Kept in STRIKEHOUSE_HOME, or in `data-demo` when that is not set."""
+    from flows.demo import demo_home, demo_plan, demo_settings, demo_venues, next_session
+
+    settings = load_settings()
+    home = demo_home(settings)
+    with demo_venues(next_session(home)) as urls:
+        settings = demo_settings(settings, urls)
+        plan = demo_plan(settings, datetime.now(UTC))
+        return _run(home, settings, plan, use_prefect=not no_prefect, json=json)
+
+
+def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, json: bool) -> int:
+    from flows.plan import Plan
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_run
+    from flows.run import run_snapshot
+
+    assert isinstance(plan, Plan)
+    if use_prefect:
+        set_prefect_environment(home)
+        from flows.snapshot import run_with_prefect
+
+        result = run_with_prefect(home, settings, plan)
+    else:
+        result = run_snapshot(home, settings, plan)
+    print_run(home, result, json=json)
+    return result.exit_code
+
+
+@app.command
+def publish(
+    *,
+    rollback: Annotated[bool, Parameter(negative="", help="Make the generation before the live one live again.")] = False,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the generations that are kept.")] = False,
+    json: Json = False,
+) -> int:
+    """Publish the work file again, go back one generation, or list the generations."""
+    from flows.printing import print_rows
+    from flows.version import code_version
+    from warehouse import publish as publication
+    from warehouse.work import open_work
+
+    settings = load_settings()
+    home = _home(settings)
+    if list_:
+        rows = [
+            {"generation": one.number, "live": "live" if one.is_live else "", **{key: one.manifest[key] for key in ("published_at", "run_id", "bytes")}}
+            for one in publication.generations(home)
+        ]
+        print_rows(rows, json=json)
+    elif rollback:
+        print_rows([{"live generation": publication.roll_back(home)}], json=json)
+    else:
+        with open_work(home, settings, "publish") as con:
+            number = publication.publish(con, home, settings, run_id=None, now=datetime.now(UTC), code_version=code_version())
+        print_rows([{"live generation": number, "file": str(home.published_file)}], json=json)
+    return 0
+
+
+@app.command
+def show(
+    table: str,
+    underlying: str | None = None,
+    *,
+    as_of: str | None = None,
+    venue: Venues = None,
+    expiry: date | None = None,
+    expires_at: str | None = None,
+    dte_min: int | None = None,
+    dte_max: int | None = None,
+    strike_min: float | None = None,
+    strike_max: float | None = None,
+    moneyness_min: float | None = None,
+    moneyness_max: float | None = None,
+    window_pct: float | None = None,
+    complete_only: Annotated[bool, Parameter(negative="")] = False,
+    limit: Annotated[int | None, Parameter(help="At most so many rows.")] = None,
+    json: Json = False,
+) -> int:
+    """Show a published table (`latest.max_pain`), or a macro for one underlying (`max_pain SPX --expiry 2026-08-21`)."""
+    from flows.printing import print_frame
+    from warehouse.macros import MACROS
+    from warehouse.query import call_macro, show_table
+
+    home = _home(load_settings())
+    filters = {
+        "as_of": as_of, "venues": venue, "expiry": expiry, "expires_at": expires_at, "dte_min": dte_min, "dte_max": dte_max,
+        "strike_min": strike_min, "strike_max": strike_max, "moneyness_min": moneyness_min, "moneyness_max": moneyness_max,
+        "window_pct": window_pct, "complete_only": complete_only or None,
+    }  # fmt: skip
+    if table in MACROS:
+        if underlying is None:
+            raise UsageError(f"{table} needs an underlying: `strikehouse show {table} SPX`.")
+        frame = call_macro(home, table, {"underlying": underlying, **filters})
+        frame = frame if limit is None else frame.head(limit)
+    else:
+        given = [name.replace("_", "-") for name, value in filters.items() if value is not None]
+        if given:
+            raise UsageError(f"--{', --'.join(given)} work with the macros only: {', '.join(MACROS)}.")
+        frame = show_table(home, table, underlying=underlying, limit=limit)
+    print_frame(frame, json=json)
+    return 0
+
+
+@app.command
+def sql(
+    statement: str, *, format: Literal["table", "csv", "json", "parquet"] = "table", output: Path | None = None, json: Json = False
+) -> int:
+    """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""
+    from flows.printing import print_frame, write_frame
+    from warehouse.query import query
+
+    text = sys.stdin.read() if statement == "-" else statement
+    frame = query(_home(load_settings()), text)
+    if format in ("csv", "parquet") or output is not None:
+        write_frame(frame, format if format != "table" else "csv", output)
+    else:
+        print_frame(frame, json=json or format == "json")
+    return 0
+
+
+@app.command
+def status(*, json: Json = False) -> int:
+    """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale."""
+    from flows.printing import print_status
+    from flows.run import DONE, STALE_DATA
+    from warehouse.status import HEALTHY, freshness, read_status
+
+    settings = load_settings()
+    state = read_status(_home(settings))
+    rows = freshness(state, settings.freshness, datetime.now(UTC))
+    print_status(state, rows, json=json)
+    return DONE if all(row.state == HEALTHY for row in rows) else STALE_DATA
+
+
+@app.command
+def rebuild(
+    *,
+    verify: Annotated[bool, Parameter(negative="", help="Compare with the warehouse instead of replacing it.")] = False,
+    json: Json = False,
+) -> int:
+    """Build every table again from raw/; with --verify compare the hashes of all tables and say which differ."""
+    from flows import rebuild as rebuilding
+    from flows.printing import print_rebuild, progress_line
+
+    settings = load_settings()
+    home = _home(settings)
+    home.prepare()
+    with progress_line("runs rebuilt") as advance:
+        result = (rebuilding.verify if verify else rebuilding.rebuild)(home, settings, progress=advance)
+    print_rebuild(result, verify=verify, json=json)
+    return 0 if not result.differences else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs a command and exits with its code; our errors become one line and no traceback."""
+    try:
+        code = app(list(sys.argv[1:] if arguments is None else arguments), exit_on_error=False, print_error=True)
+    except cyclopts.CycloptsError:
+        code = 2
+    except (UsageError, SettingsError) as error:
+        print(f"strikehouse: {error}", file=sys.stderr)
+        code = 2
+    except StrikehouseError as error:
+        print(f"strikehouse: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("strikehouse: stopped; what was archived is kept, nothing was published half.", file=sys.stderr)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,172 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from flows.rebuild import RebuildResult
+from flows.report import levels_of, max_pain_of, report_rows, snapshot_ids, venue_lines
+from flows.run import RunResult
+from warehouse.home import Home, disk_errors
+from warehouse.status import Freshness
+
+
+MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
+
+
+def print_run(home: Home, result: RunResult, *, json: bool) -> None:
+    """One line per venue, then max pain per expiry, levels, and where the published file lies."""
+    ids = snapshot_ids(result) if result.generation is not None else []
+    if json:
+        report = {
+            "run_id": result.plan.run_id, "exit_code": result.exit_code, "generation": result.generation, "held": result.held,
+            "published": str(home.published_file) if result.generation else None, "venues": report_rows(result), "snapshots": ids,
+            "max_pain": max_pain_of(home, ids).to_dicts() if ids else [], "levels": levels_of(home, ids).to_dicts() if ids else [],
+        }  # fmt: skip
+        _print_json(report)
+        return
+    print("\n".join(venue_lines(result)))
+    if ids:
+        print("\nMax pain per expiry (USD; open interest in coins or shares):")
+        print_frame(max_pain_of(home, ids))
+        print("\nLevels (USD; net gamma exposure in USD per 1 % move):")
+        print_frame(levels_of(home, ids))
+    if result.held:
+        print(f"\nNot published. {result.held}")
+    elif result.generation is None:
+        print(f"\nNothing usable was captured; every reply is kept in {home.raw}, and readers keep what was published before.")
+    else:
+        print(f"\nPublished generation {result.generation}: {home.published_file}")
+
+
+def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:
+    """A frame as a table that shows every row and column, or as JSON rows."""
+    if json:
+        _print_json(frame.to_dicts())
+        return
+    if frame.height <= MAX_ROWS_ON_END and frame.width > MIN_COLUMNS_ON_END:
+        frame = _on_end(frame)
+    rows = [[_cell(value) for value in row] for row in frame.iter_rows()]
+    is_number = [dtype.is_numeric() for dtype in frame.dtypes]
+    widths = [max([len(name), *(len(row[index]) for row in rows)]) for index, name in enumerate(frame.columns)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (cell.rjust(width) if number else cell.ljust(width) for cell, width, number in zip(cells, widths, is_number, strict=True))
+        return "  ".join(padded).rstrip()
+
+    print(line(frame.columns))
+    print("  ".join("─" * width for width in widths))
+    for row in rows:
+        print(line(row))
+
+
+def _on_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """A few long rows read better as columns."""
+    values = [[_cell(value) for value in row] for row in frame.iter_rows()]
+    return pl.DataFrame({"column": frame.columns, **{f"row {index + 1}": row for index, row in enumerate(values)}})
+
+
+def print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
+    """Rows as a table or as JSON."""
+    print_frame(pl.DataFrame(rows, infer_schema_length=None), json=json)
+
+
+def print_status(state: dict[str, Any], rows: list[Freshness], *, json: bool) -> None:
+    """Freshness per underlying and venue, and what a person should do."""
+    if json:
+        _print_json({**state, "freshness": rows})
+        return
+    print_rows(
+        [
+            {
+                "underlying": row.underlying,
+                "venue": row.venue,
+                "state": row.state,
+                "captured_at_utc": row.captured_at.strftime("%Y-%m-%d %H:%M") if row.captured_at else None,
+                "age_hours": None if row.age_hours is None else round(row.age_hours, 1),
+                "last_run": row.last_status,
+                "error": row.error,
+            }
+            for row in rows
+        ],
+        json=False,
+    )
+    print(f"\nGeneration {state['generation']}, last run {state['run_id']} ended {state['written_at']}.")
+    if state["held"]:
+        print(f"The last run was not published. {state['held']}")
+    if state["snapshots_with_other_settings"]:
+        print(f"{state['snapshots_with_other_settings']} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
+
+
+def print_rebuild(result: RebuildResult, *, verify: bool, json: bool) -> None:
+    """What a rebuild or a verification found."""
+    if json:
+        _print_json(result)
+    elif not verify:
+        print(f"Rebuilt {result.runs} runs from raw/ and published generation {result.generation}.")
+    elif result.differences:
+        print("\n".join(result.differences))
+        print(f"{len(result.differences)} of {result.tables_compared} table partitions differ from a rebuild of {result.runs} runs.")
+    else:
+        print(f"Equal, bit for bit: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
+
+
+def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:
+    """Write a frame as CSV or Parquet to a file or to standard output."""
+    target: Any = sys.stdout.buffer if output is None else output
+    with disk_errors(output or Path("-")):
+        if format == "parquet":
+            frame.write_parquet(target)
+        elif format == "json":
+            content = orjson.dumps(frame.to_dicts(), default=_plain)
+            target.write(content) if output is None else output.write_bytes(content)
+        else:
+            frame.write_csv(target)
+
+
+@contextmanager
+def progress_line(what: str) -> Iterator[Callable[[str], None]]:
+    """A counter on a terminal; nothing when piped."""
+    if not sys.stderr.isatty():
+        yield lambda _name: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn(f"{{task.completed}} {what}: {{task.description}}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda name: progress.update(task, advance=1, description=name)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:,.0f}"
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)
+
+
+def _print_json(value: Any) -> None:
+    print(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value)} has no JSON form")

@@ -1,0 +1,136 @@
+"""What a run tells people: a line per venue, the resulting max pain and levels, and the run report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import polars as pl
+
+from flows.run import RunResult
+from models.errors import PublicationMissing
+from warehouse.home import Home
+from warehouse.query import query
+
+_LEVELS = ["spot", "net_gex_usd_1pct", "hvl", "call_resistance", "put_support", "call_wall", "put_wall", "gamma_flip", "regime"]
+
+
+def report_rows(result: RunResult) -> list[dict[str, Any]]:
+    """One row per underlying and venue: status, contracts, open interest, seconds of its books, refused rows, error."""
+    seconds: Counter[tuple[str, str]] = Counter()
+    for ask in result.plan.asks:
+        seconds[ask.underlying, ask.venue] += sum(
+            one.seconds for one in result.fetched if one.venue == ask.venue and one.book in ask.books
+        )
+    return [
+        {
+            "underlying": one.underlying,
+            "venue": one.venue,
+            "status": one.status,
+            "contracts": one.contracts,
+            "open_interest": one.open_interest,
+            "seconds": round(seconds[one.underlying, one.venue], 2),
+            "rejected_rows": one.rejected_rows,
+            "error": one.error,
+        }
+        for one in result.outcomes
+    ]
+
+
+def venue_lines(result: RunResult) -> list[str]:
+    """The same as text, a line each."""
+    lines = []
+    for row in report_rows(result):
+        head = f"{row['underlying']:<6} {row['venue']:<8} {row['status']:<9}"
+        if row["contracts"] is None:
+            lines.append(f"{head} {row['error']}")
+            continue
+        interest = "unknown" if row["open_interest"] is None else f"{row['open_interest']:,.0f}"
+        refused = f", {row['rejected_rows']} rows or values refused" if row["rejected_rows"] else ""
+        error = f"  {row['error']}" if row["error"] else ""
+        lines.append(f"{head} {row['contracts']:>6,} contracts, open interest {interest}, {row['seconds']:.1f} s{refused}{error}")
+    return lines
+
+
+def snapshot_ids(result: RunResult) -> list[str]:
+    """Snapshots that the run made or found again."""
+    return [load.load.snapshot_id for load in result.loads if load.load is not None]
+
+
+def max_pain_of(home: Home, ids: list[str]) -> pl.DataFrame:
+    """Max pain per expiry of some snapshots, all venues together."""
+    return query(
+        home,
+        """
+        select
+            underlying, expiry, strftime(expires_at, '%Y-%m-%d %H:%M') as expires_at_utc, dte, spot, max_pain_strike,
+            round(distance_pct, 2) as distance_pct, direction, call_oi, put_oi, round(pcr, 2) as pcr
+        from marts.max_pain
+        where snapshot_id in (select unnest($ids)) and scope_venue = 'all'
+        order by underlying, expires_at
+        """,
+        {"ids": ids},
+    )
+
+
+def levels_of(home: Home, ids: list[str]) -> pl.DataFrame:
+    """Key levels of some snapshots, all venues together."""
+    return query(
+        home,
+        f"""
+        select underlying, scope_expiry, {', '.join(_LEVELS)}
+        from marts.gex_levels
+        where snapshot_id in (select unnest($ids)) and scope_venue = 'all'
+        order by underlying, scope_expiry desc
+        """,
+        {"ids": ids},
+    )
+
+
+def report_markdown(home: Home, result: RunResult) -> str:
+    """The run report: venues, warnings, checks, why numbers are missing, levels."""
+    parts = [f"# Run {result.plan.run_id}", _table(report_rows(result))]
+    if result.held:
+        parts.append(f"**Not published.** {result.held}")
+    notes = [f"* {one.underlying} on {one.venue}: {note}" for one in result.outcomes for note in _notes(one)]
+    if notes:
+        parts += ["## Warnings", "\n".join(notes)]
+    checks = [row for load in result.loads if load.load for row in load.load.check_results.iter_rows(named=True)]
+    parts += ["## Checks", _table(checks) if checks else "All clean."]
+    try:
+        ids = snapshot_ids(result)
+        if result.generation is not None:
+            parts += ["## Volatilities that are missing, and why", _table(_iv_reasons(home, ids).to_dicts()) or "None."]
+            parts += ["## Levels", _table(levels_of(home, ids).to_dicts())]
+    except PublicationMissing:
+        parts.append("Nothing is published.")
+    return "\n\n".join(parts)
+
+
+def _notes(outcome: Any) -> list[str]:
+    unknown = [f"unknown field {name} on {rows} rows was ignored" for name, rows in outcome.unknown_fields.items()]
+    return [*outcome.warnings, *unknown]
+
+
+def _iv_reasons(home: Home, ids: list[str]) -> pl.DataFrame:
+    return query(
+        home,
+        """
+        select split_part(snapshot_id, '-', 1) as underlying, venue, iv_reason, count(*) as contracts
+        from core.option_greeks
+        where snapshot_id in (select unnest($ids)) and iv is null
+        group by all
+        order by all
+        """,
+        {"ids": ids},
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    head = list(rows[0])
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        lines.append("| " + " | ".join("" if row[name] is None else str(row[name]).replace("|", "/") for name in head) + " |")
+    return "\n".join(lines)

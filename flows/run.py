@@ -1,0 +1,137 @@
+"""One run as plain functions: fetch, archive, load, check, publish. Prefect (flows/snapshot.py) calls the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from flows.archived import load_pending_runs
+from flows.fetch import FetchedBook, fetch_all, write_run_manifest
+from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, record_run, replies_for
+from flows.plan import Plan, sources_of
+from flows.version import code_version
+from models.errors import StructureCheckFailed
+from models.snapshot import OK, REJECTED, VenueReading
+from warehouse.checks import all_checks
+from warehouse.home import Home
+from warehouse.publish import live_manifest, publish
+from warehouse.settings import Settings
+from warehouse.status import VenueOutcome, write_status
+from warehouse.work import open_work, read_calendar
+
+DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did."""
+
+    plan: Plan
+    fetched: Sequence[FetchedBook]
+    loads: Sequence[UnderlyingLoad]
+    generation: int | None  # None: nothing was published
+    held: str | None  # why not
+
+    @property
+    def outcomes(self) -> list[VenueOutcome]:
+        """What came of each underlying and venue asked, in the order of the plan."""
+        return [outcome for load in self.loads for outcome in outcomes_of(load)]
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 nothing usable, 3 some venues failed, 4 checks set something aside."""
+        checks = {check.name for check in all_checks()}
+        outcomes = self.outcomes
+        is_aside = [outcome.status == REJECTED and outcome.error in checks for outcome in outcomes]
+        has_failed = any(outcome.status != OK and not aside for outcome, aside in zip(outcomes, is_aside, strict=True))
+        if not any(is_aside) and not any(outcome.status == OK for outcome in outcomes):
+            return NOTHING_USABLE
+        if has_failed:
+            return PARTLY
+        return SET_ASIDE if any(is_aside) or self.held else DONE
+
+
+def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
+    """Fetch, load and publish one plan, without Prefect."""
+    home.prepare()
+    fetched = fetch_all(home, sources_of(plan, settings), plan.books())
+    manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
+    with open_work(home, settings, f"snapshot {plan.run_id}") as con:
+        calendar = read_calendar(con)
+        load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
+        loads = []
+        for underlying in plan.underlyings:
+            readings = [
+                read_chain(source, underlying, replies, calendar) for source, replies in asked(plan, settings, underlying, fetched)
+            ]
+            loads.append(
+                load_underlying(con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings)
+            )
+        record_run(con, home, manifest)
+        generation, held = publish_run(con, home, settings, plan.run_id)
+        result = RunResult(plan, fetched, loads, generation, held)
+        close_run(con, home, settings, result)
+    return result
+
+
+def asked(plan: Plan, settings: Settings, underlying: str, fetched: Sequence[FetchedBook]) -> list[tuple[Any, Replies]]:
+    """For one underlying: each source that was asked, and its replies."""
+    sources = sources_of(plan, settings)
+    replies = {(one.venue, one.book): Replies(one.payloads, one.error) for one in fetched}
+    return [
+        (sources[ask.venue], replies_for({"venue": ask.venue, "books": ask.books}, replies))
+        for ask in plan.asks
+        if ask.underlying == underlying
+    ]
+
+
+def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str) -> tuple[int | None, str | None]:
+    """Publish what the work file holds: (generation, None), or (None, why a structural check holds it back)."""
+    if not con.execute("select 1 from core.snapshots limit 1").fetchall():
+        return None, None
+    try:
+        return publish(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version()), None
+    except StructureCheckFailed as error:
+        return None, str(error)
+
+
+def close_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, result: RunResult) -> None:
+    """Write published/status.json."""
+    write_status(
+        con,
+        home,
+        settings,
+        run_id=result.plan.run_id,
+        now=datetime.now(UTC),
+        generation=live_manifest(home).get("generation"),
+        held=result.held,
+        outcomes=result.outcomes,
+    )
+
+
+def outcomes_of(load: UnderlyingLoad) -> list[VenueOutcome]:
+    """What came of each venue that was asked for one underlying."""
+    rows = {row["venue"]: row for row in load.load.venues.iter_rows(named=True)} if load.load else {}
+    return [_outcome(load.underlying, reading, rows.get(reading.venue)) for reading in load.readings]
+
+
+def _outcome(underlying: str, reading: VenueReading, row: dict[str, Any] | None) -> VenueOutcome:
+    chain = reading.chain
+    status = row["status"] if row and chain else "empty" if chain else "failed"
+    error = row["error"] if row and chain else reading.error or "the venue lists no contract of it"
+    return VenueOutcome(
+        underlying=underlying,
+        venue=reading.venue,
+        market=reading.market,
+        status=status,
+        error=error,
+        contracts=chain.quotes.height if chain else None,
+        open_interest=row["oi_base_total"] if row and chain else None,
+        rejected_rows=chain.rejected.height if chain else None,
+        warnings=chain.warnings if chain else (),
+        unknown_fields=dict(chain.unknown_fields) if chain else {},
+    )

@@ -1,0 +1,124 @@
+"""The snapshot flow: the functions of flows/run.py as Prefect tasks, with retries, lineage and a run report.
+
+Tasks are coarse, because each costs about 50 ms: one fetch per venue and book, one parse per underlying and venue, one load (models, marts,
+checks) per underlying, one publication. Only what can heal is retried; the HTTP client has retried single requests before that.
+Arguments are bound before Prefect sees a task: it would walk through settings and whole chains to look for futures in them.
+Import this module after `set_prefect_environment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.assets import materialize
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.archived import load_pending_runs
+from flows.fetch import FetchedBook, VenueLine, write_run_manifest
+from flows.load import load_underlying, read_chain, record_run
+from flows.plan import Plan, sources_of
+from flows.report import report_markdown, report_rows
+from flows.run import RunResult, asked, close_run, publish_run
+from models.chain import Book
+from warehouse.home import Home
+from warehouse.settings import Settings
+from warehouse.work import open_work, read_calendar
+
+T = TypeVar("T")
+PUBLISHED = "duckdb://strikehouse/published"
+
+
+class StillFailing(Exception):
+    """A book that could not be fetched but may be a little later."""
+
+    def __init__(self, fetched: FetchedBook) -> None:
+        super().__init__(fetched.error)
+        self.fetched = fetched
+
+
+def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
+    """Fetch, load and publish one plan as a flow run."""
+    home.prepare()
+
+    @flow(name="snapshot", flow_run_name=f"snapshot {plan.run_id}", task_runner=ThreadPoolTaskRunner(max_workers=8))
+    def snapshot(asks: list[str]) -> RunResult:
+        fetched = _fetch(home, settings, plan)
+        manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
+        with open_work(home, settings, f"snapshot {plan.run_id}") as con:
+            calendar = read_calendar(con)
+            load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
+            loads = []
+            for underlying in plan.underlyings:
+                readings = [
+                    _step(f"parse {underlying} on {source.name}", read_chain, source, underlying, replies, calendar)
+                    for source, replies in asked(plan, settings, underlying, fetched)
+                ]
+                load = _bound(load_underlying, con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings)
+                loads.append(materialize(_asset(underlying), name=f"load {underlying}", cache_policy=NO_CACHE)(load)())
+            record_run(con, home, manifest)
+            publish = _bound(publish_run, con, home, settings, plan.run_id)
+            assets = [_asset(underlying) for underlying in plan.underlyings]
+            generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
+            result = RunResult(plan, fetched, loads, generation, held)
+            close_run(con, home, settings, result)
+        create_table_artifact(report_rows(result), key="run-venues", description=f"Venues of run {plan.run_id}")
+        create_markdown_artifact(report_markdown(home, result), key="run-report", description=f"Run {plan.run_id}")
+        return result
+
+    return snapshot([f"{ask.underlying}@{ask.venue}" for ask in plan.asks])
+
+
+def _fetch(home: Home, settings: Settings, plan: Plan) -> list[FetchedBook]:
+    """Fetch every book at the same time; the client of each venue keeps its pace."""
+    with ExitStack() as lines:
+        futures = []
+        for venue, books in plan.books().items():
+            line = lines.enter_context(VenueLine(home, sources_of(plan, settings)[venue]))
+            futures += [_fetch_task(line, book).submit() for book in books]
+        return [_fetched(future.result(raise_on_failure=False)) for future in futures]
+
+
+def _fetch_task(line: VenueLine, book: Book) -> Any:
+    @task(name=f"fetch {book.venue}/{book.name}", retries=1, retry_delay_seconds=2, retry_condition_fn=_can_heal, cache_policy=NO_CACHE)
+    def fetch() -> FetchedBook:
+        fetched = line.fetch(book)
+        if fetched.can_heal:
+            raise StillFailing(fetched)
+        return fetched
+
+    return fetch
+
+
+def _can_heal(_task: Any, _run: Any, state: Any) -> bool:
+    return isinstance(state.result(raise_on_failure=False), StillFailing)
+
+
+def _fetched(outcome: Any) -> FetchedBook:
+    if isinstance(outcome, StillFailing):
+        return outcome.fetched
+    if isinstance(outcome, BaseException):
+        raise outcome
+    fetched: FetchedBook = outcome
+    return fetched
+
+
+def _step(name: str, function: Callable[..., T], *arguments: Any) -> T:
+    result: T = task(name=name, cache_policy=NO_CACHE)(_bound(function, *arguments))()
+    return result
+
+
+def _bound(function: Callable[..., T], *arguments: Any, **named: Any) -> Callable[[], T]:
+    def call() -> T:
+        return function(*arguments, **named)
+
+    return call
+
+
+def _asset(underlying: str) -> str:
+    return f"duckdb://strikehouse/snapshots/{underlying.lower()}"

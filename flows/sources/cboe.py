@@ -1,0 +1,185 @@
+"""Cboe delayed quotes: whole chains of US equities and indices, one request per underlying, 15 minutes late.
+
+What to know: open interest is the previous close's, in contracts of 100 shares; zeros mean missing, but in open interest, volume and
+the greeks that may be zero; `timestamp` is UTC and `last_trade_time` New York, both without a zone; `current_price` of a stock moves
+after hours while `close` does not; expired series stay listed; a file may be a session old; indices take a leading underscore; an
+unknown symbol is a 403 with an XML body, a 403 with a web page is the content network's block. SPX and SPXW share dates, strikes and
+types. The feed is keyless and unofficial, and its layout has changed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, tzinfo
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import polars as pl
+
+from flows.sources.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.source import Source, read_json, refusal_by_status, unexpected
+from models.calendar import NEW_YORK, TradingCalendar, new_york_date
+from models.chain import Book, ParsedChain, RawPayload
+from models.errors import UnknownSymbol, UsageError, VenueBusy
+from models.roots import AM_SETTLED_ROOTS, INDEX_UNDERLYINGS, exercise_of, is_adjusted
+
+if TYPE_CHECKING:
+    from flows.sources.http import VenueClient
+
+PATH = "/api/global/delayed_quotes/options/{symbol}.json"
+# root, expiry, type, strike × 1000; roots may hold digits (adjusted contracts) and end in C or P (SPXC): the right end is fixed
+OSI_NAME = r"^(?P<root>[A-Z][A-Z0-9.]{0,5}?)\s*(?P<ymd>\d{6})(?P<option_type>[CP])(?P<thousandths>\d{8})$"
+SHARES_PER_CONTRACT = 100.0
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside is a mistake
+CHAIN, UNDERSCORED = "chain", "chain-underscored"
+FIELDS = field_names(
+    "option bid bid_size ask ask_size iv open_interest volume delta gamma vega theta rho theo change open high low tick "
+    "last_trade_price last_trade_time percent_change prev_day_close"
+)
+
+
+class Cboe(Source):
+    """Option chains of the Cboe delayed-quotes feed."""
+
+    name = "cboe"
+    market = "us"
+
+    def books(self, underlying: str) -> list[Book]:
+        return [Book(self.name, underlying)]
+
+    def fetch(self, http: VenueClient, book: Book) -> list[RawPayload]:
+        symbol = quote(file_symbol(book.name), safe="")
+        underscored = f"_{symbol}"
+
+        def ask(name: str, listed_as: str) -> RawPayload:
+            return http.get(book.name, name, PATH.format(symbol=listed_as), judge=self.judge)
+
+        if book.name in INDEX_UNDERLYINGS:
+            return [ask(CHAIN, underscored)]
+        try:
+            return [ask(CHAIN, symbol)]
+        except UnknownSymbol:  # perhaps an index that we do not know as one
+            return [ask(UNDERSCORED, underscored)]
+
+    def read(self, payload: RawPayload) -> Any:
+        """The whole document."""
+        if payload.status == 403 and b"<Error>" in payload.body[:500]:
+            raise UnknownSymbol(self.name, f"lists no options on {payload.book}. Check the symbol (SPXW is part of SPX)")
+        if payload.status == 403:
+            raise VenueBusy(self.name, f"its content network blocks the request for {payload.book} (HTTP 403). Ask less often, try later")
+        refusal = refusal_by_status(payload)
+        if refusal:
+            raise refusal
+        document = read_json(payload)
+        data = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(data, dict) or not isinstance(data.get("options"), list):
+            raise unexpected(payload, "data.options is missing")
+        if _time(document.get("timestamp"), UTC) is None:
+            raise unexpected(payload, f"timestamp is no time: {document.get('timestamp')!r}")
+        return document
+
+    def parse(self, payloads: Sequence[RawPayload], underlying: str, calendar: TradingCalendar) -> ParsedChain:
+        payload, document = self.newest(payloads, (underlying, CHAIN), (underlying, UNDERSCORED))
+        stamp, data = _time(document["timestamp"], UTC), document["data"]
+        assert stamp is not None  # `read` has looked
+        instant = stamp.astimezone(UTC)
+
+        columns = Columns(payload, data["options"], key="option", documented=FIELDS)
+        if "option" in columns.gone_fields:
+            raise unexpected(payload, "no row has the field option")
+        quotes = _quotes(columns, underlying, calendar)
+
+        notes: list[str] = []
+        current, close, previous = (price_in(data, field, notes) for field in ("current_price", "close", "prev_day_close"))
+        wanted, other = ("current_price", "close") if calendar.is_open(instant) else ("close", "current_price")
+        prices = {"current_price": current, "close": close}
+        if prices[wanted] is None and prices[other] is not None:
+            notes.append(f"{wanted} is missing, so spot is {other}")
+            wanted = other
+        try:
+            session_date = _session_date(data.get("last_trade_time"), instant, calendar, notes)
+        except UsageError as error:
+            raise unexpected(payload, f"its times are impossible ({error})") from error
+        return ParsedChain(
+            underlying=underlying,
+            venue=self.name,
+            market=self.market,
+            venue_instant=instant,
+            received_at=payload.received_at,
+            session_date=session_date,
+            spot=prices[wanted],
+            spot_source=wanted if prices[wanted] is not None else None,
+            spot_current=current,
+            spot_close=close,
+            prev_day_close=previous,
+            quotes=quotes,
+            rejected=rejected_table([columns.rejected()]),
+            warnings=(*columns.warnings, *notes),
+            unknown_fields=columns.unknown_fields,
+        )
+
+
+def file_symbol(underlying: str) -> str:
+    """The symbol as the feed's file names and option roots spell it: BRK.B is BRKB."""
+    return underlying.replace(".", "")
+
+
+def _quotes(columns: Columns, underlying: str, calendar: TradingCalendar) -> pl.DataFrame:
+    """The rows as `ParsedQuotes`; refuses what has no readable name and what comes twice."""
+    names = columns.names.str.extract_groups(OSI_NAME).struct.unnest()
+    strike = names["thousandths"].cast(pl.Float64) / 1000
+    expiry = ("20" + names["ymd"]).str.to_date("%Y%m%d", strict=False)
+    columns.refuse_rows(names["root"].is_null().arg_true(), "bad_name", "option")
+    columns.refuse_rows(expiry.is_null().arg_true(), "bad_expiry", "option")
+    columns.refuse_rows((strike == 0).arg_true(), "bad_strike", "option")
+
+    lot = pl.repeat(1.0, columns.height, dtype=pl.Float64, eager=True)
+    contracts = columns.lots(columns.number("open_interest", is_essential=True), lot)
+    volume = columns.lots(columns.number("volume"), lot)
+    prices = [columns.number(field) for field in ("bid", "ask", "theo", "iv", "gamma", "vega")]
+    signed = [columns.number(field, is_signed=True) for field in ("delta", "theta")]
+    columns.refuse_duplicates()
+
+    standard = [root for root in names["root"].unique() if root and not is_adjusted(root, file_symbol(underlying))]
+    columns.note(0 if standard else columns.height, "rows, and none has a root of the underlying, so all are adjusted contracts")
+    contract = columns.table([*prices, *signed]).with_columns(
+        *missing_when_zero("bid", "ask", "theo", "iv", "gamma"),
+        names["root"],
+        names["option_type"],
+        book=pl.lit(underlying),
+        strike=strike,
+        expiry=expiry,
+        expires_at=calendar.settlement_instants(expiry, names["root"].is_in(AM_SETTLED_ROOTS)),
+        is_adjusted=~names["root"].is_in(standard),
+        exercise=pl.lit(exercise_of(underlying)),
+        multiplier=pl.lit(SHARES_PER_CONTRACT),
+        oi_base=contracts * SHARES_PER_CONTRACT,
+        volume_base=volume * SHARES_PER_CONTRACT,
+        venue_forward=pl.lit(None, dtype=pl.Float64),
+    )
+    renamed = contract.rename({"theo": "mark", **{field: f"venue_{field}" for field in ("iv", "delta", "gamma", "vega", "theta")}})
+    return quotes_table([columns.kept(renamed)])
+
+
+def _session_date(last_trade: Any, instant: datetime, calendar: TradingCalendar, notes: list[str]) -> date:
+    """The session that the quotes belong to: the New York date of the underlying's last trade (definitions §1).
+
+    A date without a session stands for the session before it; without a last trade it is the last session open for 15 minutes.
+    """
+    traded_at = _time(last_trade, NEW_YORK)
+    if traded_at is None:
+        notes.append(f"last_trade_time of the underlying is {last_trade!r}, so the session follows from the timestamp")
+        return calendar.last_session_open_for(instant)
+    day = new_york_date(traded_at)
+    return day if calendar.close_of(day) else calendar.last_session_before(day)
+
+
+def _time(text: Any, zone: tzinfo) -> datetime | None:
+    """An aware time from text, which is in the zone unless it names its own; None when it is no time."""
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    if not FIRST_YEAR <= at.year < LAST_YEAR:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=zone)

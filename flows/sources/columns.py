@@ -1,0 +1,213 @@
+"""From the rows of a reply to typed columns: what cannot be read is refused and remembered, never dropped in silence.
+
+Every source uses it. A broken essential value (name, strike, expiry, type, open interest) refuses its row; any other broken value
+becomes NULL and is recorded. So rows in the reply = kept rows + refused rows, always.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import polars as pl
+
+from models.chain import ParsedQuotes, RawPayload, RejectedRows
+
+NUMBERS = {float, int, type(None)}
+TEXTS = {str, type(None)}
+NUMERIC_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LONGEST_SHOWN_VALUE = 100
+FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000  # the years 2000 to 2099: an instant outside is a mistake
+NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplication
+
+
+class Columns:
+    """The rows of one reply as columns, and what was refused in them.
+
+    `places`: where the rows stand in the reply, when they are only some of it. `key`: the field with the instrument's name; a row
+    without one is refused. `documented`: the fields that the venue is known to send; others are counted in `unknown_fields`.
+    """
+
+    def __init__(
+        self, payload: RawPayload, rows: Sequence[Any], *, key: str, documented: frozenset[str], places: Sequence[int] | None = None
+    ) -> None:
+        self.payload = payload
+        self.height = len(rows)
+        self.places = list(range(self.height)) if places is None else list(places)
+        self._refused_rows: dict[int, tuple[str, str | None, Any]] = {}
+        self._refused_values: list[tuple[int, str, str, Any]] = []
+        self._notes: list[str] = []
+        self._asked: list[str] = []
+        self._rows: list[dict[str, Any]] = [row if isinstance(row, dict) else {} for row in rows]
+        for index, row in enumerate(rows):
+            if not isinstance(row, dict):
+                self._refused_rows[index] = ("not_an_object", None, row)
+        self._carried: Counter[str] = Counter()
+        for fields, count in Counter(map(tuple, self._rows)).items():  # a reply has few kinds of rows: count kinds, not cells
+            self._carried.update(dict.fromkeys(fields, count))
+        self.unknown_fields: Mapping[str, int] = {name: n for name, n in sorted(self._carried.items()) if name not in documented}
+        self._reply = f"`{payload.name}` of book {payload.book}"
+        self._key = key
+        self.names = self.text(key)
+        self.refuse_rows((self.names.fill_null("").str.strip_chars() == "").arg_true(), "bad_name", key)
+
+    def text(self, field: str) -> pl.Series:
+        """A field of text; null where it is missing, or refused because it is none."""
+        values = self._take(field)
+        if not set(map(type, values)) <= TEXTS:
+            broken = [index for index, value in enumerate(values) if type(value) not in TEXTS]
+            self._refuse_values(broken, "not_text", field)
+            values = [value if type(value) in TEXTS else None for value in values]
+        return pl.Series(field, values, dtype=pl.String)
+
+    def number(self, field: str, *, is_essential: bool = False, is_signed: bool = False) -> pl.Series:
+        """A field of finite numbers, or of texts that hold one; null where it is missing or refused.
+
+        `is_essential`: what cannot be read refuses the whole row. `is_signed`: negative numbers make sense.
+        """
+        values = self._take(field)
+        refuse = self.refuse_rows if is_essential else self._refuse_values
+        if not set(map(type, values)) <= NUMBERS:
+            texts = sum(1 for value in values if isinstance(value, str) and is_numeric(value))
+            self.note(texts, f"numbers of {field} were sent as text")
+            values = [number_in(value) for value in values]
+            refuse([index for index, value in enumerate(values) if value is not None and math.isnan(value)], "not_a_number", field)
+        numbers = pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
+        bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
+        for reason, is_bad in bad.items():
+            refuse(is_bad.arg_true(), reason, field)
+            numbers = numbers.set(is_bad.fill_null(False), None)
+        return numbers
+
+    def instant_ms(self, field: str) -> pl.Series:
+        """A field of milliseconds since 1970, as naive UTC instants; null where it is missing, refused or not of this century."""
+        ms = self.number(field)
+        is_bad = ~ms.is_between(FIRST_MS, LAST_MS)
+        self._refuse_values(is_bad.arg_true(), "no_instant", field)
+        return (ms.set(is_bad.fill_null(False), None).cast(pl.Int64) * 1000).cast(pl.Datetime("us"))
+
+    def refuse_rows(self, indexes: Iterable[int], reason: str, field: str) -> None:
+        """Refuses whole rows, by their place in these columns; the first reason to refuse a row stands."""
+        for index in indexes:
+            self._refused_rows.setdefault(index, (reason, field, self._rows[index].get(field)))
+
+    def refuse_duplicates(self) -> None:
+        """Of several rows with one name the first readable one stays: others are a `duplicate`, or a `conflicting_duplicate`."""
+        if not self.names.is_duplicated().any():
+            return
+        first: dict[str, int] = {}
+        for index, name in enumerate(self.names.to_list()):
+            if index in self._refused_rows:
+                continue
+            kept = first.setdefault(name, index)
+            if kept != index:
+                is_same = self._rows[kept] == self._rows[index]
+                self._refused_rows[index] = ("duplicate" if is_same else "conflicting_duplicate", self._key, name)
+
+    def note(self, count: int, what: str) -> None:
+        """Adds a warning about so many values, unless there are none."""
+        if count:
+            self._notes.append(f"{count} {what}, in {self._reply}")
+
+    def lots(self, amounts: pl.Series, steps: pl.Series) -> pl.Series:
+        """Amounts rounded to whole steps (of the row; null: unknown), free of float noise. A step that does not fit is noted."""
+        whole = (amounts / steps).round() * steps
+        moved = ((whole - amounts).abs() > 0.01 * steps).arg_true().len()
+        self.note(moved, f"values of {amounts.name} are no whole number of lots and were rounded")
+        return pl.select(pl.coalesce(whole, amounts).round(NOISE_DECIMALS).alias(amounts.name)).to_series()
+
+    def table(self, columns: Sequence[pl.Series]) -> pl.DataFrame:
+        """Columns beside what every row has: `row` (its place here), instrument, payload_sha256, row_number (its place in the reply)."""
+        return pl.DataFrame(
+            [pl.Series("row", range(self.height), dtype=pl.Int64), self.names.alias("instrument"), *columns],
+        ).with_columns(payload_sha256=pl.lit(self.payload.sha256), row_number=pl.Series(self.places, dtype=pl.Int64))
+
+    def kept(self, table: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a table, told by its `row`, that were not refused."""
+        return table.filter(~pl.col("row").is_in(list(self._refused_rows)))
+
+    @property
+    def gone_fields(self) -> list[str]:
+        """Fields that were asked for and that no row carries."""
+        return [field for field in self._asked if self.height and not self._carried[field]]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know about these rows, each once."""
+        gone = [f"field {field} is gone from every row, in {self._reply}" for field in self.gone_fields]
+        return (*gone, *self._notes)
+
+    def rejected(self) -> pl.DataFrame:
+        """Refused rows, and refused values of kept rows, in the order of the reply (`RejectedRows`)."""
+        names = self.names.to_list()
+        found = [(index, reason, field, value, False) for index, (reason, field, value) in self._refused_rows.items()]
+        found += [(index, *what, True) for index, *what in self._refused_values if index not in self._refused_rows]
+        rows = [
+            (self.payload.sha256, self.places[index], names[index], reason, field, _shown(value), is_kept)
+            for index, reason, field, value, is_kept in sorted(found, key=lambda one: one[0])
+        ]
+        return pl.DataFrame(rows, schema=RejectedRows.create_empty().schema, orient="row")
+
+    def _take(self, field: str) -> list[Any]:
+        self._asked.append(field)
+        return [row.get(field) for row in self._rows]
+
+    def _refuse_values(self, indexes: Iterable[int], reason: str, field: str) -> None:
+        self._refused_values += [(index, reason, field, self._rows[index].get(field)) for index in indexes]
+
+
+def field_names(text: str) -> frozenset[str]:
+    """Field names, separated by blanks."""
+    return frozenset(text.split())
+
+
+def is_numeric(text: str) -> bool:
+    """Whether a text is a decimal number, as venues write it (`12.5`, `0E-8`); `NaN`, `inf` and `1_000` are none."""
+    return NUMERIC_TEXT.fullmatch(text.strip()) is not None
+
+
+def number_in(value: Any) -> float | None:
+    """The number in a JSON value; None for null, NaN for what is no number."""
+    if isinstance(value, str) and is_numeric(value):
+        return float(value)
+    if type(value) not in NUMBERS:
+        return math.nan
+    return None if value is None else float(value)
+
+
+def price_in(fields: Mapping[str, Any], field: str, notes: list[str]) -> float | None:
+    """A single price; None where it is missing or 0, or no price, which is then noted."""
+    price = number_in(fields.get(field))
+    if price is None or price == 0:
+        return None
+    if price > 0 and math.isfinite(price):
+        return price
+    notes.append(f"{field} is no price: {_shown(fields[field])}")
+    return None
+
+
+def missing_when_zero(*names: str) -> list[pl.Expr]:
+    """These columns with NULL for 0, for venues that write 0 where there is nothing."""
+    return [pl.when(pl.col(name) != 0).then(pl.col(name)).alias(name) for name in names]
+
+
+def quotes_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Frames with the columns of `ParsedQuotes`, one below the other, in the contract's order and types."""
+    empty = ParsedQuotes.create_empty()
+    return pl.concat([empty, *(part.select(pl.col(name).cast(dtype) for name, dtype in empty.schema.items()) for part in parts)])
+
+
+def rejected_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of `RejectedRows`, one below the other."""
+    return pl.concat([RejectedRows.create_empty(), *parts])
+
+
+def _shown(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text[:LONGEST_SHOWN_VALUE]

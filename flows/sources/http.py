@@ -1,0 +1,264 @@
+"""The one HTTP client of all venues: paced, patient within limits, and every reply is recorded before anything looks into it.
+
+This is the only module that imports httpx; none of its errors leaves it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from models.chain import RawPayload
+from models.errors import MalformedReply, SettingsError, VenueBusy, VenueError, VenueUnreachable
+from warehouse.settings import SourceSettings
+
+try:
+    VERSION = version("strikehouse")
+except PackageNotFoundError:  # run from a checkout that was never installed
+    VERSION = "0"
+USER_AGENT = f"Strikehouse/{VERSION} (self-hosted option warehouse)"
+
+FIRST_BACKOFF_S = 1.0
+LONGEST_REST_S = 366 * 86_400.0  # nothing sensible asks for more, and dates beyond the year 9999 do not exist
+GAP_SLACK = 1.02  # requests leave a little further apart than the rate says, because the way to the venue varies
+
+T = TypeVar("T")
+
+
+class VenueClient:
+    """GET requests to one venue, politely; thread-safe. One client per venue and process keeps the rate.
+
+    `record` is called with every whole reply, errors and retries included, before it is read. `rest_until` is the instant, kept from
+    an earlier run, before which the venue must not be asked. `jitter` gives numbers in [0, 1). Clock and sleep are arguments.
+    """
+
+    def __init__(
+        self,
+        venue: str,
+        settings: SourceSettings,
+        *,
+        record: Callable[[RawPayload], None],
+        rest_until: datetime | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.venue = venue
+        self.rest_until = rest_until
+        self._settings = settings
+        self._record = record
+        self._now, self._sleep, self._jitter = now, sleep, jitter
+        self._pacer = Pacer(monotonic, sleep)
+        seconds = settings.timeout_s
+        try:
+            self._http = httpx.Client(
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
+                timeout=httpx.Timeout(seconds, connect=min(seconds, 10.0)),
+            )
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+            raise SettingsError(f"The proxy or certificate variables of the environment cannot be used: {error}. Correct them.") from error
+
+    def get(
+        self,
+        book: str,
+        name: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        judge: Callable[[RawPayload], VenueError | None],
+        pace: str | None = None,
+    ) -> RawPayload:
+        """The venue's reply to one request, once `judge` finds nothing wrong with it.
+
+        `judge` gives the error that a reply stands for: `VenueUnreachable` and `VenueBusy` are tried again, others are raised at
+        once. `pace` names a setting of the venue that holds a stricter rate for this request. Raises `VenueError`s, and
+        `SettingsError` for an impossible base_url.
+        """
+        rates = {field: float(getattr(self._settings, field)) for field in ("max_requests_per_second", pace) if field}
+        for attempt in range(1, self._settings.max_attempts + 1):
+            self._fail_while_resting()
+            try:
+                with self._pacer.turn(rates):
+                    payload = self._receive(book, name, path, dict(params or {}))
+            except VenueUnreachable as error:
+                self._rest(error, None, attempt)
+                continue
+            self._record(payload)
+            failure = judge(payload)
+            if failure is None:
+                return payload
+            if not isinstance(failure, VenueUnreachable | VenueBusy):
+                raise failure
+            self._rest(failure, self._asked_rest(payload, failure), attempt)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _receive(self, book: str, name: str, path: str, params: dict[str, str]) -> RawPayload:
+        """One reply, whole, within `timeout_s` from first to last byte; `VenueUnreachable` when it does not come."""
+        url = self._settings.base_url.rstrip("/") + path
+        late = f"{path} took longer than {self._settings.timeout_s:g} s. Try later, or raise {self._variable('timeout_s')}"
+        deadline = time.monotonic() + self._settings.timeout_s
+
+        def download() -> RawPayload:
+            sent_at = self._now()
+            with self._http.stream("GET", url, params=params) as response:
+                body = self._body(response, path, deadline)
+            headers = {field: value for field, value in response.headers.items() if field != "set-cookie"}
+            return RawPayload(self.venue, book, name, url, params, response.status_code, headers, body, sent_at, self._now())
+
+        try:
+            return _within(self._settings.timeout_s, download)
+        except (TimeoutError, httpx.TimeoutException):
+            raise VenueUnreachable(self.venue, late) from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, ValueError, OverflowError) as error:
+            raise SettingsError(f"{url} is no address to ask: {error}. Correct {self._variable('base_url')}.") from error
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise VenueUnreachable(self.venue, f"{path} could not be read ({what}). Check the network, or try later") from error
+
+    def _body(self, response: httpx.Response, path: str, deadline: float) -> bytes:
+        """The unpacked body; stops early when it grows beyond the limit or the deadline has passed."""
+        limit = self._settings.max_response_mb * 1_000_000
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_bytes():
+            size += len(chunk)
+            if size > limit:
+                too_large = f"the reply to {path} is larger than {self._settings.max_response_mb:g} MB"
+                raise MalformedReply(self.venue, f"{too_large}. If that is right, raise {self._variable('max_response_mb')}")
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _asked_rest(self, payload: RawPayload, failure: VenueError) -> float | None:
+        """Seconds of rest that the venue asks for, by its Retry-After header or in its own way (the error's `rest_until`).
+
+        None when it asks for none, or for none that is left: then our own back-off holds.
+        """
+        rests = [retry_after(payload.headers.get("retry-after"), self._now())]
+        if isinstance(failure, VenueBusy) and failure.rest_until is not None:
+            rests.append(max((failure.rest_until - self._now()).total_seconds(), 0.0))
+        return max((rest for rest in rests if rest), default=None)
+
+    def _rest(self, failure: VenueError, asked: float | None, attempt: int) -> None:
+        """Sleeps before the next attempt, or raises when there is none or the venue asks for too long a rest."""
+        limit = self._settings.max_wait_s
+        if asked is not None:
+            rest_until = self._now() + timedelta(seconds=asked)
+            if asked > limit:
+                self.rest_until = rest_until
+                rest = f"it asks for a rest of {asked:.0f} s (max_wait_s is {limit:g}) and is left alone until {_shown(rest_until)}"
+                raise VenueBusy(self.venue, f"{_bare(failure)}; {rest}", rest_until) from failure
+            if attempt == self._settings.max_attempts:
+                raise VenueBusy(self.venue, _bare(failure), rest_until) from failure
+            self._sleep(asked)
+            return
+        if attempt == self._settings.max_attempts:
+            raise failure
+        self._sleep(min(FIRST_BACKOFF_S * 2 ** (attempt - 1) + self._jitter(), limit))
+
+    def _fail_while_resting(self) -> None:
+        if self.rest_until is not None and self._now() < self.rest_until:
+            message = f"it asked for a rest until {_shown(self.rest_until)} and is not asked before"
+            raise VenueBusy(self.venue, message, self.rest_until)
+
+    def _variable(self, field: str) -> str:
+        return f"STRIKEHOUSE_SOURCES__{self.venue.upper()}__{field.upper()}"
+
+
+class Pacer:
+    """Lets a request go when each of its named rates has a free place; burst 1, so no second holds more requests than the rate."""
+
+    def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._monotonic, self._sleep = monotonic, sleep
+        self._lock = threading.Lock()
+        self._next: dict[str, float] = {}
+
+    @contextmanager
+    def turn(self, rates: Mapping[str, float]) -> Iterator[None]:
+        """Waits until a request may leave; `rates`: name -> requests per second.
+
+        The gap counts again when the request is over, since the venue saw it at some time between its departure and its reply.
+        """
+        while (wait := self._take(rates)) > 0:
+            self._sleep(wait)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._push(rates)
+
+    def _take(self, rates: Mapping[str, float]) -> float:
+        """0 when the place is taken, else seconds until one may be free."""
+        with self._lock:
+            wait = max(self._next.get(name, 0.0) for name in rates) - self._monotonic()
+            if wait <= 0:
+                self._push(rates)
+            return max(wait, 0.0)
+
+    def _push(self, rates: Mapping[str, float]) -> None:
+        now = self._monotonic()
+        for name, rate in rates.items():
+            self._next[name] = now + GAP_SLACK / rate
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or an HTTP date; None when it says nothing usable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_REST_S)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    return min(max(seconds.total_seconds(), 0.0), LONGEST_REST_S)
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """The result of a call that may hang anywhere (name look-up, headers byte by byte): `TimeoutError` when it is late.
+
+    A late call is left behind in its daemon thread, where its own read time-out ends it.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="venue-request", daemon=True).start()
+    return outcome.result(seconds)
+
+
+def _shown(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _bare(failure: VenueError) -> str:
+    return str(failure).removeprefix(f"{failure.venue}: ")

@@ -1,0 +1,61 @@
+"""What a venue is to the server: how it answers, how it refuses, and where its documents keep what a fault may damage."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any, ClassVar
+
+from tests.venue_double.market import Market
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP reply before compression."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Wire(ABC):
+    """One venue. A further venue is a subclass and one line in `server.WIRES`."""
+
+    name: ClassVar[str]
+    instrument: ClassVar[str]  # field of a row that names it
+    open_interest: ClassVar[str]
+    missing: ClassVar[Mapping[str, Any]]  # fields of IV and prices, and how the venue says that there is none
+    refusals: ClassVar[tuple[str, ...]]  # variants of its rate-limit signal, the usual one first
+
+    @abstractmethod
+    def answer(self, market: Market, path: str, query: Mapping[str, str]) -> Reply:
+        """The venue's reply to a request."""
+
+    @abstractmethod
+    def refuse(self, variant: str, seconds: float) -> Reply:
+        """The venue's own rate-limit signal, in one of its variants."""
+
+    @abstractmethod
+    def rows(self, document: Any) -> list[Row] | None:
+        """The contract rows of a decoded reply, the list itself; None when the reply holds none."""
+
+    @abstractmethod
+    def option_type(self, row: Row) -> str:
+        """C or P."""
+
+    @abstractmethod
+    def shift_clock(self, document: Any, seconds: float) -> None:
+        """Move every time stamp that makes the venue's instant, in place."""
+
+
+def retry_after(variant: str, seconds: float) -> dict[str, str]:
+    """The header of a refusal: `seconds` as a number, `date` as an HTTP date, which a client compares with the real clock."""
+    if variant == "date":
+        return {"Retry-After": formatdate(time.time() + seconds, usegmt=True)}
+    return {"Retry-After": f"{seconds:g}"} if variant == "seconds" else {}

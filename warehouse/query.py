@@ -1,0 +1,80 @@
+"""The read surface: the published file, opened read-only, with nothing else of the machine in reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
+from models.tables import TABLES
+from warehouse.home import Home
+
+
+@contextmanager
+def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file: read-only, external access off, configuration locked.
+
+    Raises `PublicationMissing` or `PublicationUnreadable`. A connection sees the generation that was live when it was opened.
+    """
+    path = home.published_file
+    if not path.exists():
+        raise PublicationMissing(f"{path}: nothing is published yet. Run `strikehouse snapshot`, or `strikehouse demo` to try it.")
+    try:
+        # its real name: a process that still holds an older generation would otherwise be given that one again
+        con = duckdb.connect(str(_generation_file(path)), read_only=True)
+    except duckdb.Error as error:
+        advice = "`strikehouse publish --rollback` goes back one generation, `strikehouse publish` makes a new one."
+        raise PublicationUnreadable(f"{path} cannot be opened ({str(error).splitlines()[0]}). {advice}") from error
+    with con:
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+        yield con
+
+
+def _generation_file(path: Path) -> Path:
+    """The generation that the live name is a link to."""
+    inode = path.stat().st_ino
+    return next((one for one in (path.parent / "generations").glob("*.duckdb") if one.stat().st_ino == inode), path)
+
+
+def query(home: Home, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+    """The result of one SQL statement on the published file; raises `QueryFailed` with DuckDB's own words."""
+    with open_published(home) as con:
+        return query_on(con, sql, parameters)
+
+
+def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+    """The result of one SQL statement on an open publication."""
+    try:
+        result = con.execute(sql, parameters or {})
+        return result.pl() if result.description else pl.DataFrame()
+    except duckdb.Error as error:
+        raise QueryFailed(f"The query was refused. {error}") from error
+
+
+def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
+    """The rows of a table macro, for example `call_macro(home, "max_pain", {"underlying": "SPX", "expiry": "2026-08-21"})`."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    call = ", ".join(f"{name} := ${name}" for name in given)
+    return query(home, f"from {macro}({call})", given)
+
+
+def show_table(home: Home, table: str, *, underlying: str | None = None, limit: int | None = None) -> pl.DataFrame:
+    """Rows of a published relation such as `core.snapshots` or `latest.max_pain`; raises `UsageError` for an unknown name."""
+    known = [*TABLES, *(name.replace("marts.", "latest.") for name in TABLES if name.startswith("marts.")), "latest.snapshots"]
+    if table not in known:
+        raise UsageError(f"No table is called {table!r}. Known: {', '.join(known)}.")
+    contract = TABLES.get(table.replace("latest.", "marts."), TABLES["core.snapshots"])
+    conditions, parameters = [], {}
+    if underlying is not None:
+        if "underlying" not in contract.column_names():
+            raise UsageError(f"{table} has no column underlying; leave the filter out.")
+        conditions.append("underlying = upper($underlying)")
+        parameters["underlying"] = underlying
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    return query(home, f"from {table}{where}{'' if limit is None else f' limit {int(limit)}'}", parameters)

@@ -1,0 +1,109 @@
+"""published/status.json: what the last runs did. Written after every run; how fresh it is, is computed when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import orjson
+
+from models.errors import PublicationMissing, PublicationUnreadable
+from warehouse.home import Home, write_whole
+from warehouse.settings import FreshnessSettings, Settings
+
+HEALTHY, STALE, UNAVAILABLE = "healthy", "stale", "unavailable"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How old the last usable data of one underlying on one venue are."""
+
+    underlying: str
+    venue: str
+    state: str
+    captured_at: datetime | None  # UTC, of the last usable snapshot
+    age_hours: float | None
+    last_status: str  # of the last run that asked
+    error: str | None
+
+
+@dataclass(frozen=True)
+class VenueOutcome:
+    """What came of one underlying on one venue in a run."""
+
+    underlying: str
+    venue: str
+    market: str
+    status: str  # ok, failed, rejected or empty
+    error: str | None
+    contracts: int | None
+    open_interest: float | None  # units of the underlying
+    rejected_rows: int | None
+    warnings: Sequence[str]
+    unknown_fields: Mapping[str, int]
+
+
+def write_status(
+    con: duckdb.DuckDBPyConnection,
+    home: Home,
+    settings: Settings,
+    *,
+    run_id: str | None,
+    now: datetime,
+    generation: int | None,
+    held: str | None,
+    outcomes: Sequence[VenueOutcome] = (),
+) -> None:
+    """Replace status.json; `generation` is the live one, `held` says why the run was not published."""
+    try:
+        known = {(one["underlying"], one["venue"]): one for one in read_status(home)["venues"]}
+    except (PublicationMissing, PublicationUnreadable):
+        known = {}
+    for one in outcomes:
+        known[one.underlying, one.venue] = {
+            "underlying": one.underlying, "venue": one.venue, "market": one.market, "last_status": one.status, "error": one.error,
+        }  # fmt: skip
+    usable = dict.fromkeys(known) | {(u, v): _text(at) for u, v, at in con.execute(_USABLE).fetchall()}
+    other_settings = con.execute("select count(*) from core.snapshots where settings_hash <> ?", [settings.numbers_hash]).fetchall()[0][0]
+    status = {
+        "written_at": now.isoformat(timespec="seconds"),
+        "run_id": run_id,
+        "generation": generation,
+        "held": held,
+        "snapshots_with_other_settings": other_settings,
+        "venues": [known[key] | {"captured_at": usable[key]} for key in sorted(known)],
+    }
+    write_whole(home.status_file, orjson.dumps(status, option=orjson.OPT_INDENT_2))
+
+
+_USABLE = "select underlying, venue, max(captured_at) from core.snapshot_venues where status = 'ok' group by all"
+
+
+def read_status(home: Home) -> dict[str, Any]:
+    """The last status; raises `PublicationMissing` or `PublicationUnreadable`."""
+    try:
+        status: dict[str, Any] = orjson.loads(home.status_file.read_bytes())
+    except FileNotFoundError:
+        raise PublicationMissing(f"{home.status_file}: no run has ended yet. Run `strikehouse snapshot`.") from None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise PublicationUnreadable(f"{home.status_file} cannot be read ({error}). The next run replaces it.") from error
+    return status
+
+
+def freshness(status: dict[str, Any], limits: FreshnessSettings, now: datetime) -> list[Freshness]:
+    """Per underlying and venue, how old its last usable data are now."""
+    rows = []
+    for one in status["venues"]:
+        captured_at = datetime.fromisoformat(one["captured_at"]) if one["captured_at"] else None
+        age_hours = (now - captured_at).total_seconds() / 3600 if captured_at else None
+        limit = limits.us_stale_hours if one["market"] == "us" else limits.crypto_stale_hours
+        state = UNAVAILABLE if age_hours is None else STALE if age_hours > limit else HEALTHY
+        rows.append(Freshness(one["underlying"], one["venue"], state, captured_at, age_hours, one["last_status"], one["error"]))
+    return rows
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.replace(tzinfo=UTC).isoformat(timespec="seconds")
