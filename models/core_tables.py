@@ -123,7 +123,9 @@ class Series(SnapshotKey):
     """Expiries of a scope, and its pool of all live expiries. One row per snapshot_id, scope_venue, series_id."""
 
     scope_venue = dy.String(primary_key=True, description="all, or one venue")
-    series_id = dy.Int32(primary_key=True, min=1, description="dense number of the series in its snapshot, by scope_venue and expires_at")
+    series_id = dy.Int64(
+        primary_key=True, min=1, description="narrow key: hash of the snapshot, then the dense number of the series in it, by scope_venue and expires_at"
+    )
     kind = dy.String(description="expiry, or pooled (all live expiries together)")
     expires_at = dy.Datetime(nullable=True, description="settlement instant, UTC; null for the pool")
     expiry = dy.Date(nullable=True, description="calendar date of expires_at in the market's zone; null for the pool")
@@ -136,7 +138,7 @@ class Series(SnapshotKey):
 class OiByStrike(SnapshotKey):
     """Open interest on each listed strike of a series. One row per snapshot_id, series_id, strike."""
 
-    series_id = dy.Int32(primary_key=True, min=1, description="see core.series")
+    series_id = dy.Int64(primary_key=True, min=1, description="see core.series")
     strike = dy.Float64(primary_key=True, description="strike", metadata=USD)
     call_oi = dy.Float64(nullable=True, min=0, description="open interest of calls; null when no venue says", metadata=BASE)
     put_oi = dy.Float64(nullable=True, min=0, description="open interest of puts; null when no venue says", metadata=BASE)

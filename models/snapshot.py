@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -53,7 +54,7 @@ class GreeksRules:
     tau_floor_seconds: float
     iv_min: float
     iv_max: float
-    gamma_source: str
+    gamma_source: Literal["model", "venue"]
 
 
 def median_instant(instants: list[datetime]) -> datetime:

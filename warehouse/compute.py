@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from models.core_tables import SIGN_SCENARIOS, Parameters
+from models.core_tables import Parameters
 from models.ops_tables import CheckResults
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of
 from warehouse.checks import run_checks, venues_to_set_aside
@@ -73,7 +73,7 @@ def compute_snapshot(
                 return ComputedSnapshot(tables, found)
             tables["core.option_greeks"] = greeks_of(venues, quotes, rules=greeks_rules(settings))
             for name, frame in tables.items():
-                _put(scratch, name, frame)
+                _show(scratch, name, frame)
             relations = all_relations()
             for relation in relations:
                 scratch.execute(f"create or replace table {relation.name} as {relation.sql}")
@@ -92,15 +92,15 @@ def _scratch(settings: Settings) -> duckdb.DuckDBPyConnection:
     scratch = duckdb.connect(config={"threads": settings.storage.threads})
     scratch.execute("create schema core; create schema marts")
     scratch.execute(functions_sql())
-    _put(scratch, "core.parameters", parameters_frame(settings))
-    _put(scratch, "core.sign_scenarios", SIGN_SCENARIOS)
+    _show(scratch, "core.parameters", parameters_frame(settings))
     return scratch
 
 
-def _put(scratch: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    scratch.register("incoming", frame)
-    scratch.execute(f"create or replace table {name} as select * from incoming")
-    scratch.unregister("incoming")
+def _show(scratch: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    """Let SQL read a frame where it lies."""
+    local = name.replace(".", "_")
+    scratch.register(local, frame)
+    scratch.execute(f"create or replace view {name} as select * from {local}")
 
 
 def _set_aside(venues: pl.DataFrame, failing: dict[str, str]) -> pl.DataFrame:

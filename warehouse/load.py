@@ -46,11 +46,12 @@ def load_snapshot(
     newer = _newer(venues, stored)
     if newer.is_empty():
         return SnapshotLoad(snapshot_id, False, stored, _rows(con, "ops.check_results", snapshot_id))
-    taken = newer["venue"].to_list()
-    kept = ~pl.col("venue").is_in(taken)
-    venues = pl.concat([_reset_checks(stored.filter(kept)), newer]).sort("venue")
-    quotes = pl.concat([_rows(con, "core.option_quotes", snapshot_id).filter(kept), quotes.filter(~kept)]).sort("venue", "instrument")
-    rejected = pl.concat([_rows(con, "ops.rejected_rows", snapshot_id).filter(kept), rejected.filter(~kept)])
+    is_taken = pl.col("venue").is_in(newer["venue"].to_list())
+    venues, quotes, rejected = newer, quotes.filter(is_taken), rejected.filter(is_taken)
+    if stored.height:
+        venues = pl.concat([_reset_checks(stored.filter(~is_taken)), newer]).sort("venue")
+        quotes = pl.concat([_rows(con, "core.option_quotes", snapshot_id).filter(~is_taken), quotes]).sort("venue", "instrument")
+        rejected = pl.concat([_rows(con, "ops.rejected_rows", snapshot_id).filter(~is_taken), rejected])
     con.execute("begin")
     try:
         # phase 1 before anything is written: a failure in it leaves the warehouse as it was
@@ -89,9 +90,11 @@ def _write(con: duckdb.DuckDBPyConnection, snapshot_id: str, computed: ComputedS
     frames = dict(computed.tables) | {"ops.check_results": computed.check_results}
     if rejected is not None:
         frames["ops.rejected_rows"] = rejected
+    is_stored = bool(con.execute("select 1 from core.snapshot_venues where snapshot_id = ? limit 1", [snapshot_id]).fetchall())
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and (name != "ops.rejected_rows" or rejected is not None):
-            con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = ?", [snapshot_id])
+            if is_stored:
+                con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = ?", [snapshot_id])
             if name in frames:
                 insert(con, name, frames[name])
     _add_to_calendar(con, computed)

@@ -103,12 +103,11 @@ def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
 
 
 def insert(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    """Append a frame to a published relation's stored rows, in the order of its key."""
+    """Append a frame to a published relation's stored rows, in the frame's order (sorted by key wherever frames are made)."""
     contract = TABLES[name]
-    columns = contract.column_names() + (["is_only_venue"] if ddl.is_scoped(contract) else [])
-    order = ", ".join(contract.primary_key()) or "all"
+    columns = ", ".join(contract.column_names() + (["is_only_venue"] if ddl.is_scoped(contract) else []))
     con.register("incoming", frame)
-    con.execute(f"insert into {ddl.stored_name(name)} ({', '.join(columns)}) select {', '.join(columns)} from incoming order by {order}")
+    con.execute(f"insert into {ddl.stored_name(name)} ({columns}) select {columns} from incoming")
     con.unregister("incoming")
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PATH = "/api/global/delayed_quotes/options/{symbol}.json"
 # root, expiry, type, strike × 1000; roots may hold digits (adjusted contracts) and end in C or P (SPXC): the right end is fixed
-OSI_NAME = r"^(?P<root>[A-Z][A-Z0-9.]{0,5}?)\s*(?P<ymd>\d{6})(?P<option_type>[CP])(?P<thousandths>\d{8})$"
+OSI_NAME = r"^(?P<root>[A-Z][A-Z0-9.]{0,5}?)\s*(?P<ymd>[0-9]{6})(?P<option_type>[CP])(?P<thousandths>[0-9]{8})$"
 SHARES_PER_CONTRACT = 100.0
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside is a mistake
 CHAIN, UNDERSCORED = "chain", "chain-underscored"

@@ -38,7 +38,10 @@ KEY = "instrument_name"
 ORIGIN = ("row", "payload_sha256", "row_number")
 INDEX_NAME = re.compile(r"[a-z0-9]+_[a-z0-9]+")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NAME = r"^(?P<base>[A-Z0-9]+)(?:_(?P<quote>USDC|USDT))?-(?P<d>\d{1,2})(?P<mon>[A-Z]{3})(?P<yy>\d{2})-(?P<k>\d+(?:[dD]\d+)?)-(?P<cp>[CP])$"
+NAME = (
+    r"^(?P<base>[A-Z0-9]+)(?:_(?P<quote>USDC|USDT))?-(?P<d>[0-9]{1,2})(?P<mon>[A-Z]{3})(?P<yy>[0-9]{2})"
+    r"-(?P<k>[0-9]{1,12}(?:[dD][0-9]{1,12})?)-(?P<cp>[CP])$"
+)
 INSTRUMENT_FIELDS = field_names(
     "instrument_name kind state is_active option_type strike expiration_timestamp instrument_type contract_size min_trade_amount lot_size "
     "tick_size tick_size_steps base_currency quote_currency counter_currency settlement_currency settlement_period price_index "

@@ -59,7 +59,7 @@ class VenueClient:
         self.rest_until = rest_until
         self._settings = settings
         self._record = record
-        self._now, self._sleep, self._jitter = now, sleep, jitter
+        self._now, self._jitter = now, jitter
         self._pacer = Pacer(monotonic, sleep)
         seconds = settings.timeout_s
         try:
@@ -163,7 +163,7 @@ class VenueClient:
         return max((rest for rest in rests if rest), default=None)
 
     def _rest(self, failure: VenueError, asked: float | None, attempt: int) -> None:
-        """Sleeps before the next attempt, or raises when there is none or the venue asks for too long a rest."""
+        """Holds all requests to the venue before the next attempt, or raises when there is none or the rest asked for is too long."""
         limit = self._settings.max_wait_s
         if asked is not None:
             rest_until = self._now() + timedelta(seconds=asked)
@@ -173,11 +173,9 @@ class VenueClient:
                 raise VenueBusy(self.venue, f"{_bare(failure)}; {rest}", rest_until) from failure
             if attempt == self._settings.max_attempts:
                 raise VenueBusy(self.venue, _bare(failure), rest_until) from failure
-            self._sleep(asked)
-            return
         if attempt == self._settings.max_attempts:
             raise failure
-        self._sleep(min(FIRST_BACKOFF_S * 2 ** (attempt - 1) + self._jitter(), limit))
+        self._pacer.hold(asked or min(FIRST_BACKOFF_S * 2 ** (attempt - 1) + self._jitter(), limit))
 
     def _fail_while_resting(self) -> None:
         if self.rest_until is not None and self._now() < self.rest_until:
@@ -195,6 +193,7 @@ class Pacer:
         self._monotonic, self._sleep = monotonic, sleep
         self._lock = threading.Lock()
         self._next: dict[str, float] = {}
+        self._held_until = 0.0
 
     @contextmanager
     def turn(self, rates: Mapping[str, float]) -> Iterator[None]:
@@ -210,10 +209,15 @@ class Pacer:
             with self._lock:
                 self._push(rates)
 
+    def hold(self, seconds: float) -> None:
+        """Lets no request go for so long."""
+        with self._lock:
+            self._held_until = max(self._held_until, self._monotonic() + seconds)
+
     def _take(self, rates: Mapping[str, float]) -> float:
         """0 when the place is taken, else seconds until one may be free."""
         with self._lock:
-            wait = max(self._next.get(name, 0.0) for name in rates) - self._monotonic()
+            wait = max(self._held_until, *(self._next.get(name, 0.0) for name in rates)) - self._monotonic()
             if wait <= 0:
                 self._push(rates)
             return max(wait, 0.0)

@@ -20,7 +20,11 @@ near_the_money as (
     inner join greeks
         on quotes.snapshot_id = greeks.snapshot_id and quotes.venue = greeks.venue and quotes.instrument = greeks.instrument
     -- venues round gamma to four decimals: compare where that is a twentieth at most, in units of spot
-    where quotes.venue_gamma >= greatest(0.001, 7.5 / quotes.strike) and quotes.expires_at > quotes.quoted_at + interval 1 day
+    where
+        quotes.venue_gamma >= greatest(0.001, 7.5 / quotes.strike)
+        and quotes.expires_at > quotes.quoted_at + interval 1 day
+        -- in the money we take the volatility of the other side, as the venue does not
+        and case when quotes.option_type = 'C' then quotes.strike >= greeks.forward else quotes.strike < greeks.forward end
 )
 
 select snapshot_id, venue, median(difference) as median_difference, count(*) as contracts

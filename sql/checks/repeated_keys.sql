@@ -8,6 +8,8 @@ with keys as (
     union all
     select 'core.snapshot_venues' as relation, snapshot_id || '/' || venue as key from core.snapshot_venues
     union all
+    select 'core.series' as relation, series_id::varchar as key from core.series where scope_venue <> 'all'
+    union all
     select 'core.calendar' as relation, market || '/' || expires_at::varchar as key from core.calendar
     union all
     select 'marts.max_pain' as relation, concat_ws('/', snapshot_id, scope_venue, expires_at) as key from marts.max_pain

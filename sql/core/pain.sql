@@ -1,7 +1,7 @@
 -- core.pain: what option holders are paid in total if the underlying settles at each listed strike of a series.
--- One row per snapshot_id, series_id, strike.   Unit: USD.   definitions §4
+-- One row per series_id, strike.   Unit: USD.   definitions §4
 -- Running sums over strikes in order: each strike is visited once, and one window order serves both legs.
--- Lots and ticks are whole numbers, so the sums are exact; the one division at the end rounds once.
+-- Lots and ticks are whole numbers, so the sums are exact up to 2^53 (check pain_not_exact); the one division at the end rounds once.
 -- transient: marts.pain_curve publishes it
 
 with oi as (
@@ -9,36 +9,33 @@ with oi as (
 ),
 
 series as (
-    select snapshot_id, series_id, oi_scale * strike_scale as scale from core.series
+    select series_id, oi_scale * strike_scale as scale from core.series
 ),
 
 running as (
     select
-        snapshot_id,
         series_id,
         strike,
         strike_ticks,
-        call_oi is not null or put_oi is not null as has_oi,
-        sum(call_lots) over up_to_here as call_lots_below,
-        sum(call_lots * strike_ticks) over up_to_here as call_lot_ticks_below,
-        sum(put_lots) over from_here as put_lots_above,
-        sum(put_lots * strike_ticks) over from_here as put_lot_ticks_above
+        sum(call_lots::double) over up_to_here as call_lots_below,
+        sum((call_lots * strike_ticks)::double) over up_to_here as call_lot_ticks_below,
+        sum(put_lots::double) over from_here as put_lots_above,
+        sum((put_lots * strike_ticks)::double) over from_here as put_lot_ticks_above
     from oi
     window
-        up_to_here as (partition by snapshot_id, series_id order by strike rows unbounded preceding),
-        from_here as (partition by snapshot_id, series_id order by strike rows between current row and unbounded following)
+        up_to_here as (partition by series_id order by strike rows unbounded preceding),
+        from_here as (partition by series_id order by strike rows between current row and unbounded following)
 ),
 
 final as (
     select
-        running.snapshot_id,
         running.series_id,
         running.strike,
-        (running.strike_ticks * running.call_lots_below - running.call_lot_ticks_below)::double / series.scale as call_pain_usd,
-        (running.put_lot_ticks_above - running.strike_ticks * running.put_lots_above)::double / series.scale as put_pain_usd,
+        (running.strike_ticks * running.call_lots_below - running.call_lot_ticks_below) / series.scale as call_pain_usd,
+        (running.put_lot_ticks_above - running.strike_ticks * running.put_lots_above) / series.scale as put_pain_usd,
         call_pain_usd + put_pain_usd as total_pain_usd
     from running
-    inner join series on running.snapshot_id = series.snapshot_id and running.series_id = series.series_id
+    inner join series on running.series_id = series.series_id
 )
 
 select * from final

@@ -1,5 +1,5 @@
 -- core.pain_minimum: where the pain curve of each series is lowest, and where spot stands relative to it.
--- One row per snapshot_id, series_id.   Unit: USD; distance_pct in percent of spot.   definitions §4, §9
+-- One row per series_id.   Unit: USD; distance_pct in percent of spot.   definitions §4, §9
 -- Strikes whose pain is within 1e-9 of the minimum (at least 1e-9 USD) are tied; the lowest is max pain.
 -- transient: marts.max_pain and marts.max_pain_pooled publish it
 
@@ -21,31 +21,29 @@ scopes as (
 
 totals as (
     select
-        snapshot_id,
         series_id,
         exact_sum(call_oi) as call_oi,
         exact_sum(put_oi) as put_oi
     from oi
-    group by snapshot_id, series_id
+    group by series_id
 ),
 
 lowest as (
-    select snapshot_id, series_id, min(total_pain_usd) as lowest_pain_usd
+    select series_id, min(total_pain_usd) as lowest_pain_usd
     from pain
-    group by snapshot_id, series_id
+    group by series_id
 ),
 
 tied as (
-    select pain.snapshot_id, pain.series_id, min(pain.strike) as max_pain_low, max(pain.strike) as max_pain_high
+    select pain.series_id, min(pain.strike) as max_pain_low, max(pain.strike) as max_pain_high
     from pain
-    inner join lowest on pain.snapshot_id = lowest.snapshot_id and pain.series_id = lowest.series_id
+    inner join lowest on pain.series_id = lowest.series_id
     where pain.total_pain_usd <= lowest.lowest_pain_usd + 1e-9 * greatest(lowest.lowest_pain_usd, 1)
-    group by pain.snapshot_id, pain.series_id
+    group by pain.series_id
 ),
 
 measured as (
     select
-        series.snapshot_id,
         series.series_id,
         scopes.spot,
         totals.call_oi,
@@ -58,9 +56,9 @@ measured as (
         case when total_oi > 0 then lowest.lowest_pain_usd end as max_pain_usd
     from series
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
-    inner join totals on series.snapshot_id = totals.snapshot_id and series.series_id = totals.series_id
-    inner join lowest on series.snapshot_id = lowest.snapshot_id and series.series_id = lowest.series_id
-    inner join tied on series.snapshot_id = tied.snapshot_id and series.series_id = tied.series_id
+    inner join totals on series.series_id = totals.series_id
+    inner join lowest on series.series_id = lowest.series_id
+    inner join tied on series.series_id = tied.series_id
 ),
 
 final as (

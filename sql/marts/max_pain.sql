@@ -53,7 +53,7 @@ final as (
         series.dte <= 60 as signal_is_informative
     from series
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
-    inner join minima on series.snapshot_id = minima.snapshot_id and series.series_id = minima.series_id
+    inner join minima on series.series_id = minima.series_id
     inner join contracts
         on series.snapshot_id = contracts.snapshot_id
         and series.scope_venue = contracts.scope_venue

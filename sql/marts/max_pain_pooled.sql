@@ -50,7 +50,7 @@ final as (
         pooled.expiries
     from series
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
-    inner join minima on series.snapshot_id = minima.snapshot_id and series.series_id = minima.series_id
+    inner join minima on series.series_id = minima.series_id
     inner join pooled on series.snapshot_id = pooled.snapshot_id and series.scope_venue = pooled.scope_venue
 )
 

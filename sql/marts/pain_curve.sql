@@ -29,7 +29,7 @@ final as (
         pain.put_pain_usd,
         pain.total_pain_usd
     from pain
-    inner join series on pain.snapshot_id = series.snapshot_id and pain.series_id = series.series_id
+    inner join series on pain.series_id = series.series_id
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
 )
 

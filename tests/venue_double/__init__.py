@@ -6,12 +6,13 @@
 
 `python -m tests.venue_double --session 3` does the same from a shell; `faults.py` says how a fault is written. One file, one subject:
 
-    randomness   numbers from names, the same on every machine      wire      what a venue is to the server
-    sessions     numbered US sessions                               cboe      delayed quotes
-    paths        spot and volatility paths                          deribit   JSON-RPC
-    listing      which expiries and strikes are listed              faults    fault specs, and faults of the connection
-    pricing      smiles and Black-76                                damage    faults of the document
-    positions    open interest and volume                           server    HTTP, log, start and stop
+    randomness   numbers from names, the same everywhere      wire       what a venue is to the server
+    products     what is traded: sizes, strikes, smiles       cboe       delayed quotes
+    sessions     numbered US sessions                         deribit    JSON-RPC over GET
+    paths        spot and volatility paths                    faults     what a fault spec means
+    listing      which expiries and strikes are listed        damage     faults of the document
+    pricing      smiles and Black-76                          delivery   faults of the connection, gzip
+    positions    open interest and volume                     server     HTTP, log, start and stop
     market       all of it, at one instant
 """
 

@@ -43,7 +43,8 @@ def us_expiries(product: UsProduct, listing: int, last: int, path: Path) -> list
             name = _us_kind(product, root, each)
             kind = product.kinds.get((root, name)) if name else None
             if name is not None and kind is not None and each.number - listing <= kind.life:
-                strikes = _us_strikes(product, kind, each.number, last, path)
+                finer_last = 0 if name == "adjusted" else FINER_LAST  # nobody adds strikes to an adjusted class
+                strikes = _us_strikes(product, kind, each.number, last, path, finer_last)
                 is_am = root == AM_SETTLED_ROOT
                 expires_at = datetime.combine(each.date, time(9, 30), NEW_YORK).astimezone(UTC) if is_am else each.closes_at
                 expires = each.number - 0.8 if is_am else float(each.number)
@@ -92,12 +93,12 @@ def _us_kind(product: UsProduct, root: str, each: Session) -> str | None:
     return "weekly" if each.is_last_of_week else "daily"
 
 
-def _us_strikes(product: UsProduct, kind: Kind, expires: int, last: int, path: Path) -> Floats:
+def _us_strikes(product: UsProduct, kind: Kind, expires: int, last: int, path: Path, finer_last: int) -> Floats:
     scale = product.spot_per_index
     strikes = _ladder(kind.bands, *_range(path, expires - kind.life, last, scale))
-    daily = next((each for (root, name), each in product.kinds.items() if name == "daily" and kind.open_interest > 1000), None)
-    if daily is not None and expires - last <= FINER_LAST:
-        strikes = np.union1d(strikes, _ladder(daily.bands, *_range(path, expires - FINER_LAST, last, scale)))
+    if expires - last <= finer_last:
+        daily = next(each for (_, name), each in product.kinds.items() if name == "daily")
+        strikes = np.union1d(strikes, _ladder(daily.bands, *_range(path, expires - finer_last, last, scale)))
     return strikes
 
 

@@ -5,7 +5,7 @@ Nothing here reads a clock or keeps state: `Market(session=3)` is the same marke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
@@ -154,8 +154,8 @@ class Market:
             call_oi, put_oi = holders.open_interest(expiry, cleared)
             call_volume, put_volume = holders.volume(expiry, last.number, share)
             is_settled = expiry.expires_at <= self.now
-            fair = _us_value(spot if is_settled else spot_now, expiry, priced_at, stress)
-            before = _us_value(previous_close, expiry, session(last.number - 1).closes_at, stress_before)
+            fair = _us_value(product, spot if is_settled else spot_now, expiry, priced_at, stress)
+            before = _us_value(product, previous_close, expiry, session(last.number - 1).closes_at, stress_before)
             series.append(Series(expiry, is_settled, fair, before, call_oi, put_oi, call_volume, put_volume))
         return UsChain(
             product=product,
@@ -201,11 +201,15 @@ def _capture_instant(number: int) -> datetime:
     return datetime.combine(session(number).date, CAPTURE_TIME, UTC)
 
 
-def _us_value(spot: float, expiry: Expiry, at: datetime, stress: float) -> Valuation:
+def _us_value(product: UsProduct, spot: float, expiry: Expiry, at: datetime, stress: float) -> Valuation:
     tau = max((expiry.expires_at - at).total_seconds() / YEAR_SECONDS, SETTLED_TAU)
     forward = spot * float(np.exp((INDEX_RATE - INDEX_YIELD) * tau))
     vol = smile_vol(INDEX_SMILE, np.log(expiry.strikes / forward), tau, stress)
-    return value(spot, forward, expiry.strikes, vol, tau, INDEX_RATE)
+    fair = value(spot, forward, expiry.strikes, vol, tau, INDEX_RATE)
+    if product.is_index:
+        return fair
+    # American: never under what exercise brings (the rest of the early-exercise premium is left out).
+    return replace(fair, call=np.maximum(fair.call, spot - expiry.strikes), put=np.maximum(fair.put, expiry.strikes - spot))
 
 
 def _crypto_value(smile: Smile, index: float, expiry: Expiry, at: datetime, stress: float) -> Valuation:

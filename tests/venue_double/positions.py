@@ -69,17 +69,18 @@ class Holders:
         middles = (edges[:-1] + edges[1:]) / 2
         width = self.daily_vol * np.sqrt(np.maximum(expiry.expires - middles, 2.0))
         away = np.log(expiry.strikes / self.spot_at(middles)[:, None]) / width[:, None]
-        # Positions are rolled: most of what was opened long ago sits nearer to the spots of late.
+        # Positions are rolled along with spot: what was opened long ago says little of where they stand now.
         kept = opened * (0.05 + 0.95 * np.exp(-(clock - middles) / HOLDING_TIME))
         call = kept @ _bump(away, centre=0.50, inner=0.52, outer=0.70)
         put = kept @ _bump(away, centre=-0.55, inner=0.52, outer=1.05)
+        odds = self.call_share / (1 - self.call_share) * np.exp(0.22 * normal(f"{self.name} side", expiry.day.toordinal()))
         held = []
         for shape, is_call in ((call, True), (put, False)):
             keys = self._keys(expiry, is_call)
             taste = 0.75 * normal(f"{self.name} taste", *keys) + 0.10 * wandering(f"{self.name} mood", clock / WANDERING_DAYS, *keys)
             block = np.where(uniform(f"{self.name} block", *keys) < 0.012, 5.0, 1.0)  # now and then someone holds a lot of one contract
             weight = shape * self._round(expiry.strikes) * np.exp(taste) * block
-            share = self.call_share if is_call else 1 - self.call_share
+            share = (odds if is_call else 1) / (1 + odds)
             total = expiry.open_interest * share * opened.sum() * np.exp(0.25 * normal(f"{self.name} size", expiry.day.toordinal()))
             held.append(total * weight / max(weight.sum(), 1e-300))
         return held[0], held[1]

@@ -96,6 +96,7 @@ def web() -> Iterator[Web]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body leave in two writes
 
         def do_GET(self) -> None:
             try:
@@ -154,8 +155,9 @@ class Venue:
 
 
 @pytest.fixture
-def venue(web: Web, clock: Clock) -> Iterator[Callable[..., Venue]]:
+def venue(web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Venue]]:
     """Makes clients: `venue(name, rest_until=…, is_real_time=…, max_attempts=…)`."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")  # whoever runs the tests may sit behind a proxy
     made: list[VenueClient] = []
 
     def make(name: str = "deribit", *, rest_until: datetime | None = None, is_real_time: bool = False, **settings: Any) -> Venue:

@@ -122,9 +122,8 @@ def test_lots_are_whole_and_free_of_float_noise() -> None:
     amounts = pl.Series("oi", [1470.0, 0.30000000000000004, 2921.5, 7.77, None, 25_000.0])
     steps = pl.Series([0.1, 0.1, 0.1, None, 0.1, 1000.0])
     assert part.lots(amounts, steps).to_list() == [1470.0, 0.3, 2921.5, 7.77, None, 25_000.0]
-    assert part.warnings == ()
     assert part.lots(pl.Series("oi", [0.07]), pl.Series([0.1])).to_list() == [0.1]
-    assert "no whole number of lots" in part.warnings[0]
+    assert part.warnings == ("1 values of oi are no whole number of lots and were rounded, in `chain` of book SPX",)
 
 
 def test_places_in_the_reply_are_kept() -> None:

@@ -165,7 +165,7 @@ def test_fields_are_preferred_to_names(calendar: TradingCalendar) -> None:
 
 
 def test_broken_fields_give_way_to_the_name(calendar: TradingCalendar) -> None:
-    odd = instrument(CALL, 0, option_type="both", expiration_timestamp="soon")  # type: ignore[arg-type]
+    odd = instrument(CALL, 0, option_type="both", expiration_timestamp="soon")
     chain = btc([{**odd, "strike": "NaN"}], [summary(CALL)], calendar)
     assert chain.quotes.select("option_type", "strike", "expires_at").row(0) == ("C", 82_000.0, datetime(2026, 11, 27, 8))
     assert chain.rejected.select("column", "value", "is_row_kept").rows() == [

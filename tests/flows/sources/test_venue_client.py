@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from flows.sources.http import retry_after
+from flows.sources.http import Pacer, retry_after
 from models.chain import RawPayload
 from models.errors import DiskProblem, MalformedReply, SettingsError, UnknownSymbol, VenueBusy, VenueError, VenueUnreachable
 from tests.flows.sources.conftest import RECEIVED_AT, Clock, Step, Venue, Web, answer, reset, wire
@@ -124,6 +124,15 @@ def test_a_long_rest_fails_at_once_and_is_kept(web: Web, venue: Maker, clock: Cl
         get(client, "/another")
     assert again.value.rest_until == until
     assert len(web.asked) == 1, "no further request leaves"
+
+
+def test_a_rest_holds_every_request_to_the_venue(clock: Clock) -> None:
+    pacer = Pacer(clock.monotonic, clock.sleep)
+    with pacer.turn({"max_requests_per_second": 100}):
+        pacer.hold(7)  # another thread was asked to wait
+        pacer.hold(2)
+    with pacer.turn({"max_requests_per_second": 100}):
+        assert clock.seconds == pytest.approx(7)
 
 
 def test_a_rest_from_an_earlier_run_is_honoured(web: Web, venue: Maker, clock: Clock) -> None:
