@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from models.errors import SettingsError, StrikehouseError, UsageError
 from warehouse.home import Home
+from warehouse.lean_imports import lean_start
 from warehouse.settings import Settings, load_settings
 
 app = App(
@@ -198,6 +199,7 @@ def rebuild(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and exits with its code; our errors become one line and no traceback."""
+    lean_start()
     try:
         code = app(list(sys.argv[1:] if arguments is None else arguments), exit_on_error=False, print_error=True)
     except cyclopts.CycloptsError:

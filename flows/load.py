@@ -19,6 +19,7 @@ from models.errors import VenueError
 from models.ops_tables import Payloads, RejectedRowsTable, Runs
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from warehouse.archive import folder_manifest
+from warehouse.ddl import literal
 from warehouse.home import Home
 from warehouse.load import SnapshotLoad, load_snapshot
 from warehouse.settings import Settings
@@ -107,7 +108,7 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
         for reply in folder_manifest(home, one["folder"])["replies"]
     ]
     for name, contract, rows in (("ops.runs", Runs, [run]), ("ops.payloads", Payloads, payloads)):
-        con.execute(f"delete from {name} where run_id = ?", [run_id])
+        con.execute(f"delete from {name} where run_id = {literal(run_id)}")
         insert(con, name, pl.DataFrame(rows, schema={column: one.dtype for column, one in contract.columns().items()}))
 
 

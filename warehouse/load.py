@@ -17,6 +17,7 @@ from models.tables import TABLES
 from warehouse import ddl
 from warehouse.checks import all_checks, run_checks, venues_to_set_aside
 from warehouse.compute import ComputedSnapshot, compute_snapshot
+from warehouse.ddl import literal
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
 from warehouse.work import insert, read_calendar
@@ -90,11 +91,11 @@ def _write(con: duckdb.DuckDBPyConnection, snapshot_id: str, computed: ComputedS
     frames = dict(computed.tables) | {"ops.check_results": computed.check_results}
     if rejected is not None:
         frames["ops.rejected_rows"] = rejected
-    is_stored = bool(con.execute("select 1 from core.snapshot_venues where snapshot_id = ? limit 1", [snapshot_id]).fetchall())
+    is_stored = bool(con.execute(f"select 1 from core.snapshot_venues where snapshot_id = {literal(snapshot_id)} limit 1").fetchall())
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and (name != "ops.rejected_rows" or rejected is not None):
             if is_stored:
-                con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = ?", [snapshot_id])
+                con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")
             if name in frames:
                 insert(con, name, frames[name])
     _add_to_calendar(con, computed)
@@ -106,7 +107,7 @@ def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: ComputedSnapshot)
         return
     market = computed.tables["core.snapshots"]["market"][0]
     instants = computed.tables["core.option_quotes"].select("expires_at").unique().with_columns(market=pl.lit(market))
-    known = con.execute("select market, expires_at from core.calendar where market = ?", [market]).pl()
+    known = con.execute(f"select market, expires_at from core.calendar where market = {literal(market)}").pl()
     unknown = instants.join(known, on=["market", "expires_at"], how="anti")
     if unknown.height:
         insert(con, "core.calendar", classify_expiries(unknown.select("market", "expires_at"), read_calendar(con)))
@@ -117,20 +118,23 @@ def _settle_history(con: duckdb.DuckDBPyConnection, snapshot_id: str, settings: 
     underlying = snapshot_id.rsplit("-", 1)[0]
     instant = snapshot_id.rsplit("-", 1)[1]
     later = con.execute(
-        "select distinct snapshot_id from core.snapshot_venues where underlying = ? and split_part(snapshot_id, '-', -1) >= ? order by all",
-        [underlying, instant],
+        f"""
+        select distinct snapshot_id
+        from core.snapshot_venues
+        where underlying = {literal(underlying)} and split_part(snapshot_id, '-', -1) >= {literal(instant)}
+        order by all
+        """
     ).fetchall()
     for (one,) in later:
         _apply_history_checks(con, one, settings, is_fresh=one == snapshot_id)
-    con.execute((SQL_FOLDER / "history" / "repeats.sql").read_text(), {"underlying": underlying})
+    con.execute((SQL_FOLDER / "history" / "repeats.sql").read_text().replace("$underlying", literal(underlying)))
 
 
 def _apply_history_checks(con: duckdb.DuckDBPyConnection, snapshot_id: str, settings: Settings, *, is_fresh: bool) -> None:
     """Set aside the venues of one snapshot that fail a check over history, or take back those that no longer do."""
-    names = [check.name for check in all_checks() if check.needs == "history"]
-    if not is_fresh and con.execute(
-        "select 1 from core.snapshot_venues where snapshot_id = ? and error in (select unnest(?))", [snapshot_id, names]
-    ).fetchall():
+    names = ", ".join(literal(check.name) for check in all_checks() if check.needs == "history")
+    was_refused = f"select 1 from core.snapshot_venues where snapshot_id = {literal(snapshot_id)} and error in ({names})"
+    if not is_fresh and con.execute(was_refused).fetchall():
         _recompute(con, snapshot_id, settings, refused={}, found=None)
     found = run_checks(con, scope="snapshot-venue", needs="history", snapshot_id=snapshot_id)
     refused = venues_to_set_aside(found)
@@ -154,5 +158,6 @@ def _rows(con: duckdb.DuckDBPyConnection, name: str, snapshot_id: str) -> pl.Dat
     contract = TABLES[name]
     columns = ", ".join(contract.column_names())
     order = ", ".join(contract.primary_key()) or "all"
-    frame = con.execute(f"select {columns} from {ddl.stored_name(name)} where snapshot_id = ? order by {order}", [snapshot_id]).pl()
+    where = f"snapshot_id = {literal(snapshot_id)}"
+    frame = con.execute(f"select {columns} from {ddl.stored_name(name)} where {where} order by {order}").pl()
     return frame.cast({name: column.dtype for name, column in contract.columns().items()})

@@ -19,12 +19,14 @@ from typing import Any
 
 import duckdb
 import orjson
+import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
 from models.tables import TABLES
 from warehouse.checks import run_checks
 from warehouse.home import Home, disk_errors, sync_folder, write_whole
 from warehouse.settings import Settings
+from warehouse.work import insert
 
 COPY_BYTES = 1 << 22
 
@@ -49,9 +51,14 @@ def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, r
         raise StructureCheckFailed(f"Not published, readers keep the last good file: {named}. Run `strikehouse rebuild`.")
     number = max([generation.number for generation in generations(home)], default=0) + 1
     con.execute("delete from ops.publication")
-    con.execute(
-        "insert into ops.publication values (?, ?, ?, ?, ?)", [number, now.replace(tzinfo=None), run_id, code_version, settings.numbers_hash]
-    )
+    row = {
+        "generation": number,
+        "published_at": now.replace(tzinfo=None),
+        "run_id": run_id,
+        "code_version": code_version,
+        "settings_hash": settings.numbers_hash,
+    }
+    insert(con, "ops.publication", pl.DataFrame([row], schema_overrides={"run_id": pl.String}))
     rows = {name: _count(con, f"select count(*) from {name}") for name in TABLES}
     con.execute("checkpoint")
     folder = home.published / "generations"

@@ -11,6 +11,7 @@ import duckdb
 import orjson
 
 from models.errors import PublicationMissing, PublicationUnreadable
+from warehouse.ddl import literal
 from warehouse.home import Home, write_whole
 from warehouse.settings import FreshnessSettings, Settings
 
@@ -67,7 +68,7 @@ def write_status(
             "underlying": one.underlying, "venue": one.venue, "market": one.market, "last_status": one.status, "error": one.error,
         }  # fmt: skip
     usable = dict.fromkeys(known) | {(u, v): _text(at) for u, v, at in con.execute(_USABLE).fetchall()}
-    other_settings = con.execute("select count(*) from core.snapshots where settings_hash <> ?", [settings.numbers_hash]).fetchall()[0][0]
+    other_settings = con.execute(f"select count(*) from core.snapshots where settings_hash <> {literal(settings.numbers_hash)}").fetchall()[0][0]
     status = {
         "written_at": now.isoformat(timespec="seconds"),
         "run_id": run_id,

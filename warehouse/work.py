@@ -82,7 +82,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         con.execute(migration.read_text())
     catalogue.install(con)
     con.execute("delete from main.work_version")
-    con.execute("insert into main.work_version values (?, ?)", [len(migrations), catalogue.fingerprint()])
+    con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(catalogue.fingerprint())})")
     con.execute("commit")
 
 

@@ -1,0 +1,62 @@
+"""`python -m bench [RUNS]`: prints the tables of docs/performance.md. Needs the recordings of real venues for the snapshot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.measure import CHECKOUT, Measured, measure
+from bench.prepare import archived_home, strike_rows
+
+RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")
+
+
+def main(runs: int) -> None:
+    """Measure everything; about a minute."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        recording = RECORDINGS / "cboe" / "2026-07-22" / "_SPX.json.gz"
+        if recording.exists():
+            snapshot(root, recording, runs)
+        else:
+            print(f"No recordings of real venues ({RECORDINGS.name}): the snapshot is not measured.\n")
+        pain(root, runs)
+
+
+def snapshot(root: Path, recording: Path, runs: int) -> None:
+    """One `_SPX` snapshot from archived bytes to published tables, against the bare copy."""
+    prepared = archived_home(root / "prepared", recording).root
+    home = root / "home"
+
+    def fresh() -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(prepared, home)
+
+    ours = measure("bench.run_snapshot", [str(home)], runs=runs, prepare=fresh)
+    bare = measure("bench.run_bare", [str(home)], runs=runs, prepare=fresh)
+    print(f"One `_SPX` snapshot, {ours.reported['contracts']:,.0f} contracts, medians of {runs} runs of the whole process:\n")
+    print("| | wall s | of it imports | load: parse, compute, write | publish | processor s | peak MiB |\n|---|---|---|---|---|---|---|")
+    for name, one in (("archived bytes to published tables", ours), ("bare: read, one table, copy", bare)):
+        parts = " | ".join(f"{one.reported[part]:.2f}" for part in ("import_s", "load_s", "publish_s"))
+        print(f"| {name} | {one.wall_s:.2f} | {parts} | {one.cpu_s:.2f} | {one.peak_mib:.0f} |")
+    print()
+
+
+def pain(root: Path, runs: int) -> None:
+    """Pain curves of 1.7 million strike rows, running sums against strikes × strikes."""
+    file = root / "strikes.duckdb"
+    strike_rows(file)
+    ways: dict[str, Measured] = {way: measure("bench.run_pain", [str(file), way], runs=runs) for way in ("sql", "naive")}
+    if abs(ways["sql"].reported["checksum"] / ways["naive"].reported["checksum"] - 1) > 1e-12:
+        raise SystemExit("The two ways disagree.")
+    print(f"Pain curves of 1.7 million strike rows, medians of {runs} runs:\n")
+    print("| | query s | whole process s | peak MiB |\n|---|---|---|---|")
+    for name, one in ways.items():
+        print(f"| {name} | {one.reported['query_s']:.2f} | {one.wall_s:.2f} | {one.peak_mib:.0f} |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
