@@ -61,6 +61,7 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, jso
     from flows.run import run_snapshot
 
     assert isinstance(plan, Plan)
+    home.prepare()  # Prefect puts its files there as soon as it is imported
     if use_prefect:
         set_prefect_environment(home)
         from flows.snapshot import run_with_prefect

@@ -51,7 +51,7 @@ def demo_home(settings: Settings) -> Home:
     home = Home((settings.home if "home" in settings.model_fields_set else DEFAULT_HOME).expanduser().absolute())
     home.prepare()
     if any(not manifest.get("is_synthetic") for manifest in read_runs(home)):
-        raise UsageError(f"{home.root} holds real snapshots, and the demo's are synthetic: set STRIKEHOUSE_HOME to another folder for the demo.")
+        raise UsageError(f"{home.root} holds real snapshots, the demo's are synthetic: set STRIKEHOUSE_HOME to another folder for it.")
     return home
 
 

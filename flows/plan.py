@@ -60,7 +60,8 @@ def make_plan(underlyings: Sequence[str], venues: Sequence[str], settings: Setti
         if not venues and watch is None:
             raise UsageError(f"{underlying} is not in the watchlist: say where it is listed, for example --venue cboe.")
         watched = watch.venues if watch else ()
-        chosen = [venue for venue in venues if underlyings or venue in watched] if venues else list(watched)
+        # of several venues named, an underlying is asked on those where it is watched; one that is watched on none of them, on all
+        chosen = [venue for venue in venues if venue in watched] or (venues if underlyings else []) if venues else watched
         for venue in dict.fromkeys(chosen):
             asks.append(Ask(underlying, venue, tuple(book.name for book in source(venue, settings).books(underlying))))
     if not asks:

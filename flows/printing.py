@@ -19,7 +19,6 @@ from flows.run import RunResult
 from warehouse.home import Home, disk_errors
 from warehouse.status import Freshness
 
-
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
 
 
@@ -42,10 +41,11 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print_frame(levels_of(home, ids))
     if result.held:
         print(f"\nNot published. {result.held}")
-    elif result.generation is None:
+    elif not any(outcome.status == "ok" for outcome in result.outcomes):
         print(f"\nNothing usable was captured; every reply is kept in {home.raw}, and readers keep what was published before.")
     else:
-        print(f"\nPublished generation {result.generation}: {home.published_file}")
+        new = "Published" if any(load.load and load.load.is_changed for load in result.loads) else "Nothing new; live is"
+        print(f"\n{new} generation {result.generation}: {home.published_file}")
 
 
 def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:
@@ -104,7 +104,8 @@ def print_status(state: dict[str, Any], rows: list[Freshness], *, json: bool) ->
     if state["held"]:
         print(f"The last run was not published. {state['held']}")
     if state["snapshots_with_other_settings"]:
-        print(f"{state['snapshots_with_other_settings']} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
+        count = state["snapshots_with_other_settings"]
+        print(f"{count} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
 
 
 def print_rebuild(result: RebuildResult, *, verify: bool, json: bool) -> None:

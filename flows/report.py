@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 import polars as pl
@@ -17,11 +17,9 @@ _LEVELS = ["spot", "net_gex_usd_1pct", "hvl", "call_resistance", "put_support", 
 
 def report_rows(result: RunResult) -> list[dict[str, Any]]:
     """One row per underlying and venue: status, contracts, open interest, seconds of its books, refused rows, error."""
-    seconds: Counter[tuple[str, str]] = Counter()
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
     for ask in result.plan.asks:
-        seconds[ask.underlying, ask.venue] += sum(
-            one.seconds for one in result.fetched if one.venue == ask.venue and one.book in ask.books
-        )
+        seconds[ask.underlying, ask.venue] += sum(one.seconds for one in result.fetched if one.venue == ask.venue and one.book in ask.books)
     return [
         {
             "underlying": one.underlying,
@@ -78,7 +76,7 @@ def levels_of(home: Home, ids: list[str]) -> pl.DataFrame:
     return query(
         home,
         f"""
-        select underlying, scope_expiry, {', '.join(_LEVELS)}
+        select underlying, scope_expiry, {", ".join(_LEVELS)}
         from marts.gex_levels
         where snapshot_id in (select unnest($ids)) and scope_venue = 'all'
         order by underlying, scope_expiry desc
@@ -99,7 +97,7 @@ def report_markdown(home: Home, result: RunResult) -> str:
     parts += ["## Checks", _table(checks) if checks else "All clean."]
     try:
         ids = snapshot_ids(result)
-        if result.generation is not None:
+        if ids and result.generation is not None:
             parts += ["## Volatilities that are missing, and why", _table(_iv_reasons(home, ids).to_dicts()) or "None."]
             parts += ["## Levels", _table(levels_of(home, ids).to_dicts())]
     except PublicationMissing:

@@ -21,7 +21,7 @@ from warehouse.home import Home
 from warehouse.publish import live_manifest, publish
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, write_status
-from warehouse.work import open_work, read_calendar
+from warehouse.work import is_unpublished, open_work, read_calendar
 
 DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5
 
@@ -65,9 +65,7 @@ def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
         load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
         loads = []
         for underlying in plan.underlyings:
-            readings = [
-                read_chain(source, underlying, replies, calendar) for source, replies in asked(plan, settings, underlying, fetched)
-            ]
+            readings = [read_chain(source, underlying, replies, calendar) for source, replies in asked(plan, settings, underlying, fetched)]
             loads.append(
                 load_underlying(con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings)
             )
@@ -90,9 +88,12 @@ def asked(plan: Plan, settings: Settings, underlying: str, fetched: Sequence[Fet
 
 
 def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str) -> tuple[int | None, str | None]:
-    """Publish what the work file holds: (generation, None), or (None, why a structural check holds it back)."""
+    """Publish what readers do not see yet: (live generation, None), or (None, why a structural check holds it back)."""
     if not con.execute("select 1 from core.snapshots limit 1").fetchall():
         return None, None
+    live = live_manifest(home).get("generation")
+    if live is not None and home.published_file.exists() and not is_unpublished(con):
+        return live, None
     try:
         return publish(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version()), None
     except StructureCheckFailed as error:

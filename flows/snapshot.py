@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.assets import materialize
+from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.archived import load_pending_runs
 from flows.fetch import FetchedBook, VenueLine, write_run_manifest
@@ -45,9 +45,10 @@ class StillFailing(Exception):
 def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
     """Fetch, load and publish one plan as a flow run."""
     home.prepare()
+    runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=8)
 
-    @flow(name="snapshot", flow_run_name=f"snapshot {plan.run_id}", task_runner=ThreadPoolTaskRunner(max_workers=8))
-    def snapshot(asks: list[str]) -> RunResult:
+    @flow(name="snapshot", flow_run_name=f"snapshot {plan.run_id}", task_runner=runner)
+    def snapshot(asks: list[str]) -> RunResult:  # noqa: ARG001 - Prefect shows what was asked
         fetched = _fetch(home, settings, plan)
         manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
         with open_work(home, settings, f"snapshot {plan.run_id}") as con:
@@ -59,11 +60,13 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
                     _step(f"parse {underlying} on {source.name}", read_chain, source, underlying, replies, calendar)
                     for source, replies in asked(plan, settings, underlying, fetched)
                 ]
-                load = _bound(load_underlying, con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings)
+                load = _bound(
+                    load_underlying, con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings
+                )
                 loads.append(materialize(_asset(underlying), name=f"load {underlying}", cache_policy=NO_CACHE)(load)())
             record_run(con, home, manifest)
             publish = _bound(publish_run, con, home, settings, plan.run_id)
-            assets = [_asset(underlying) for underlying in plan.underlyings]
+            assets: list[str | Asset] = [_asset(underlying) for underlying in plan.underlyings]
             generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
             result = RunResult(plan, fetched, loads, generation, held)
             close_run(con, home, settings, result)

@@ -19,7 +19,11 @@ _SOURCES = ("ddl.py", "macros.py", "catalogue.py")
 @cache
 def fingerprint() -> str:
     """Hash of everything that `install` reads: when it differs from a file's, `install` runs again."""
-    files = [*sorted(SQL_FOLDER.rglob("*.sql")), *(_ROOT / name for name in _SOURCES), *sorted((_ROOT.parent / "models").glob("*_tables.py"))]
+    files = [
+        *sorted(SQL_FOLDER.rglob("*.sql")),
+        *(_ROOT / name for name in _SOURCES),
+        *sorted((_ROOT.parent / "models").glob("*_tables.py")),
+    ]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

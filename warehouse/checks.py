@@ -74,15 +74,17 @@ def run_checks(con: duckdb.DuckDBPyConnection, *, scope: str, needs: str, snapsh
         if scope == "structure":
             offending = offending.with_columns(snapshot_id=pl.lit(""), venue=pl.lit(""))
         for (snapshot, venue), rows in offending.group_by(["snapshot_id", "venue"], maintain_order=True):
-            results.append({
-                "snapshot_id": snapshot,
-                "venue": venue,
-                "check_name": check.name,
-                "severity": check.severity,
-                "scope": check.scope,
-                "rows": rows.height,
-                "example": orjson.dumps(rows.row(0, named=True), default=str).decode(),
-            })
+            results.append(
+                {
+                    "snapshot_id": snapshot,
+                    "venue": venue,
+                    "check_name": check.name,
+                    "severity": check.severity,
+                    "scope": check.scope,
+                    "rows": rows.height,
+                    "example": orjson.dumps(rows.row(0, named=True), default=str).decode(),
+                }
+            )
     schema = {name: column.dtype for name, column in CheckResults.columns().items()}
     return pl.DataFrame(results, schema=schema).sort("snapshot_id", "venue", "check_name")
 

@@ -109,5 +109,8 @@ def _set_aside(venues: pl.DataFrame, failing: dict[str, str]) -> pl.DataFrame:
     is_failing = pl.col("venue").is_in(list(failing)) & (pl.col("status") == OK)
     return venues.with_columns(
         pl.when(is_failing).then(pl.lit(REJECTED)).otherwise("status").alias("status"),
-        pl.when(is_failing).then(pl.col("venue").replace_strict(failing, default=None, return_dtype=pl.String)).otherwise("error").alias("error"),
+        pl.when(is_failing)
+        .then(pl.col("venue").replace_strict(failing, default=None, return_dtype=pl.String))
+        .otherwise("error")
+        .alias("error"),
     )

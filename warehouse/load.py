@@ -20,7 +20,7 @@ from warehouse.compute import ComputedSnapshot, compute_snapshot
 from warehouse.ddl import literal
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
-from warehouse.work import insert, read_calendar
+from warehouse.work import insert, mark_unpublished, read_calendar
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def load_snapshot(
         # phase 1 before anything is written: a failure in it leaves the warehouse as it was
         _write(con, snapshot_id, compute_snapshot(venues, quotes, settings=settings), rejected)
         _settle_history(con, snapshot_id, settings)
+        mark_unpublished(con)
         con.execute("commit")
     except BaseException:
         con.execute("rollback")

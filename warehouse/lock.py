@@ -14,7 +14,6 @@ import orjson
 from models.errors import WorkFileLocked
 from warehouse.home import Home, disk_errors
 
-
 RETRY_SECONDS = 0.1
 
 

@@ -86,6 +86,7 @@ def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, r
     }
     write_whole(target.with_suffix(".json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     _make_live(home, manifest)
+    con.execute("delete from main.unpublished")
     _prune(home, settings.storage.generations_kept)
     return number
 

@@ -56,11 +56,13 @@ def in_run_order(relations: list[Relation]) -> tuple[Relation, ...]:
 @cache
 def all_relations() -> tuple[Relation, ...]:
     """Every relation of sql/core and sql/marts in run order."""
-    return in_run_order([
-        relation_from(f"{schema}.{path.stem}", path.read_text())
-        for schema in SCHEMAS
-        for path in sorted((SQL_FOLDER / schema).glob("*.sql"))
-    ])
+    return in_run_order(
+        [
+            relation_from(f"{schema}.{path.stem}", path.read_text())
+            for schema in SCHEMAS
+            for path in sorted((SQL_FOLDER / schema).glob("*.sql"))
+        ]
+    )
 
 
 @cache

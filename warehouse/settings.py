@@ -46,33 +46,45 @@ class SourceSettings(_Part):
 
 
 class CboeSettings(SourceSettings):
+    """Cboe: whole chains of US equities and indices, 15 minutes late."""
+
     base_url: str = "https://cdn.cboe.com"
     max_requests_per_second: float = Field(default=1.0, gt=0)  # no published tolerance
     timeout_s: float = Field(default=60.0, gt=0)  # SPX is a 13 MB reply
 
 
 class DeribitSettings(SourceSettings):
+    """Deribit: BTC and ETH inverse books, and the USDC book."""
+
     base_url: str = "https://www.deribit.com"
     max_requests_per_second: float = Field(default=5.0, gt=0)  # the unauthenticated limit is undisclosed
     instruments_per_second: float = Field(default=1.0, gt=0, le=1.0)  # get_instruments has a limit of its own
 
 
 class BybitSettings(SourceSettings):
+    """Bybit; no source reads it yet."""
+
     base_url: str = "https://api.bybit.com"
     max_requests_per_second: float = Field(default=10.0, gt=0)
 
 
 class OkxSettings(SourceSettings):
+    """OKX; no source reads it yet."""
+
     base_url: str = "https://www.okx.com"  # two documented hosts; all libraries use this one
     max_requests_per_second: float = Field(default=4.0, gt=0)
 
 
 class BinanceSettings(SourceSettings):
+    """Binance; no source reads it yet."""
+
     base_url: str = "https://eapi.binance.com"
     max_requests_per_second: float = Field(default=5.0, gt=0)
 
 
 class Sources(_Part):
+    """All venues."""
+
     cboe: CboeSettings = CboeSettings()
     deribit: DeribitSettings = DeribitSettings()
     bybit: BybitSettings = BybitSettings()
@@ -81,6 +93,8 @@ class Sources(_Part):
 
 
 class StorageSettings(_Part):
+    """Where tables are kept, and what DuckDB may use."""
+
     catalog: str = "duckdb"
     data_path: Path | None = None  # default: under home
     generations_kept: int = Field(default=5, ge=2)
@@ -120,6 +134,8 @@ class FreshnessSettings(_Part):
 
 
 class ApiSettings(_Part):
+    """Who may ask the HTTP API, which is not there yet."""
+
     keys: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("keys", mode="before")
@@ -162,7 +178,9 @@ DEFAULT_WATCHLIST: Mapping[str, Watch] = {
 class Settings(BaseSettings):
     """All settings of one Strikehouse home."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
+    )
 
     home: Path = Path("data")
     sources: Sources = Sources()
@@ -182,6 +200,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the file; raises `SettingsError` when the file that was named is not there."""
         named = os.environ.get(CONFIG_VARIABLE)
         file = Path(named or DEFAULT_CONFIG)
         if named and not file.is_file():

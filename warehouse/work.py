@@ -69,6 +69,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Bring the file to this version's structure, or refuse one of a later version."""
     migrations = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
     con.execute("create table if not exists main.work_version (version integer, fingerprint varchar)")
+    con.execute("create table if not exists main.unpublished (since timestamp)")
     version, fingerprint = con.execute("select coalesce(max(version), 0), max(fingerprint) from main.work_version").fetchall()[0]
     if version > len(migrations):
         raise WorkFileTooNew(
@@ -81,6 +82,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     for migration in migrations[version:]:
         con.execute(migration.read_text())
     catalogue.install(con)
+    mark_unpublished(con)
     con.execute("delete from main.work_version")
     con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(catalogue.fingerprint())})")
     con.execute("commit")
@@ -91,6 +93,7 @@ def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> No
     parameters = parameters_frame(settings)
     if con.execute("select * from core.parameters").fetchall() != parameters.rows():
         replace_table(con, "core.parameters", parameters)
+        mark_unpublished(con)
     if not con.execute("select 1 from core.sign_scenarios limit 1").fetchall():
         replace_table(con, "core.sign_scenarios", SIGN_SCENARIOS)
     if not con.execute("select 1 from core.sessions limit 1").fetchall():
@@ -100,6 +103,16 @@ def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> No
 def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
     """The trading calendar kept in the work file."""
     return TradingCalendar(con.execute("select * from core.sessions order by session_date").pl())
+
+
+def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
+    """Note, in the transaction that changes something, that readers do not see it yet."""
+    con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
+
+
+def is_unpublished(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the work file holds changes that readers do not see."""
+    return bool(con.execute("select 1 from main.unpublished").fetchall())
 
 
 def insert(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:

@@ -30,12 +30,21 @@ class Columns:
 
     `places`: where the rows stand in the reply, when they are only some of it. `key`: the field with the instrument's name; a row
     without one is refused. `documented`: the fields that the venue is known to send; others are counted in `unknown_fields`.
+    `numbers_are_text`: the venue writes numbers as text, and an empty one where it has none.
     """
 
     def __init__(
-        self, payload: RawPayload, rows: Sequence[Any], *, key: str, documented: frozenset[str], places: Sequence[int] | None = None
+        self,
+        payload: RawPayload,
+        rows: Sequence[Any],
+        *,
+        key: str,
+        documented: frozenset[str],
+        places: Sequence[int] | None = None,
+        numbers_are_text: bool = False,
     ) -> None:
         self.payload = payload
+        self._numbers_are_text = numbers_are_text
         self.height = len(rows)
         self.places = list(range(self.height)) if places is None else list(places)
         self._refused_rows: dict[int, tuple[str, str | None, Any]] = {}
@@ -64,19 +73,25 @@ class Columns:
             values = [value if type(value) in TEXTS else None for value in values]
         return pl.Series(field, values, dtype=pl.String)
 
-    def number(self, field: str, *, is_essential: bool = False, is_signed: bool = False) -> pl.Series:
+    def number(self, field: str, *, is_essential: bool = False, is_signed: bool = False, missing: float | None = None) -> pl.Series:
         """A field of finite numbers, or of texts that hold one; null where it is missing or refused.
 
-        `is_essential`: what cannot be read refuses the whole row. `is_signed`: negative numbers make sense.
+        `is_essential`: what cannot be read refuses the whole row. `is_signed`: negative numbers make sense. `missing`: the number that
+        stands for none.
         """
         values = self._take(field)
         refuse = self.refuse_rows if is_essential else self._refuse_values
         if not set(map(type, values)) <= NUMBERS:
-            texts = sum(1 for value in values if isinstance(value, str) and is_numeric(value))
-            self.note(texts, f"numbers of {field} were sent as text")
+            if self._numbers_are_text:
+                values = [None if value == "" else value for value in values]
+            else:
+                texts = sum(1 for value in values if isinstance(value, str) and is_numeric(value))
+                self.note(texts, f"numbers of {field} were sent as text")
             values = [number_in(value) for value in values]
             refuse([index for index, value in enumerate(values) if value is not None and math.isnan(value)], "not_a_number", field)
         numbers = pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
+        if missing is not None:
+            numbers = numbers.set((numbers == missing).fill_null(False), None)
         bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
         for reason, is_bad in bad.items():
             refuse(is_bad.arg_true(), reason, field)

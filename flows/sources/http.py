@@ -61,6 +61,7 @@ class VenueClient:
         self._record = record
         self._now, self._jitter = now, jitter
         self._pacer = Pacer(monotonic, sleep)
+        self._gave_up = False
         seconds = settings.timeout_s
         try:
             self._http = httpx.Client(
@@ -87,7 +88,10 @@ class VenueClient:
         `SettingsError` for an impossible base_url.
         """
         rates = {field: float(getattr(self._settings, field)) for field in ("max_requests_per_second", pace) if field}
-        for attempt in range(1, self._settings.max_attempts + 1):
+        # a venue that has just worn out all attempts gets one for each further request, until it answers again
+        first = self._settings.max_attempts if self._gave_up else 1
+        self._gave_up = True
+        for attempt in range(first, self._settings.max_attempts + 1):
             self._fail_while_resting()
             try:
                 with self._pacer.turn(rates):
@@ -97,9 +101,10 @@ class VenueClient:
                 continue
             self._record(payload)
             failure = judge(payload)
-            if failure is None:
-                return payload
             if not isinstance(failure, VenueUnreachable | VenueBusy):
+                self._gave_up = False
+                if failure is None:
+                    return payload
                 raise failure
             self._rest(failure, self._asked_rest(payload, failure), attempt)
         raise AssertionError("unreachable: the last attempt raises")

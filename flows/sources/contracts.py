@@ -1,0 +1,145 @@
+"""Contracts of a crypto venue that tells of them in several replies: what is listed, what is held, what is quoted.
+
+A contract stands in the chain when it is held (a row with open interest) or listed; its row is the first of these. What the list does
+not say is read from the name. Rows that are refused never come back by way of another reply.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+
+from flows.sources.columns import FIRST_MS, LAST_MS, Columns, is_numeric, rejected_table
+from flows.sources.source import Source, unexpected
+from models.chain import ParsedChain, RawPayload
+
+SETTLES_AT = time(8)  # UTC, every crypto venue, no holiday shift
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ORIGIN = ("row", "part", "payload_sha256", "row_number")
+
+
+def own_rows(payload: RawPayload, rows: Sequence[Any], *, key: str, documented: frozenset[str], starts: str) -> Columns:
+    """The rows of a reply whose names start so; a row that names nobody is everybody's, so that it is refused somewhere."""
+    places = [place for place, row in enumerate(rows) if _is_own(row, key, starts)]
+    own = Columns(payload, [rows[place] for place in places], key=key, documented=documented, places=places, numbers_are_text=True)
+    if key in own.gone_fields:
+        raise unexpected(payload, f"no row has the field {key}")
+    return own
+
+
+class Stack:
+    """The rows of several replies of one kind (pages, expiries) as one table; a refusal goes to the reply that holds the row."""
+
+    def __init__(self, parts: Sequence[tuple[Columns, Sequence[pl.Series]]], key: str) -> None:
+        """Each part with the columns that are wanted of it, the same of every part."""
+        self.columns = [columns for columns, _ in parts]
+        self._key = key
+        self._tables = [columns.table(series).with_columns(part=pl.lit(part)) for part, (columns, series) in enumerate(parts)]
+        self.names = {name for columns in self.columns for name in columns.names}
+
+    def refuse(self, rows: pl.DataFrame, reason: str, field: str | None = None) -> None:
+        """Refuses rows of a table made of these, told by its `part` and `row`."""
+        for part, columns in enumerate(self.columns):
+            columns.refuse_rows(rows.filter(pl.col("part") == part)["row"], reason, field or self._key)
+
+    def kept(self) -> pl.DataFrame:
+        """The rows that were not refused, each contract once: of several the first in the first reply."""
+        tables: list[pl.DataFrame] = []
+        for columns, table in zip(self.columns, self._tables, strict=True):
+            columns.refuse_duplicates()
+            if tables:
+                seen = pl.concat([before["instrument"] for before in tables])
+                columns.refuse_rows(columns.kept(table).filter(pl.col("instrument").is_in(seen.implode()))["row"], "duplicate", self._key)
+            tables.append(columns.kept(table))
+        return pl.concat(tables)
+
+
+def contracts(held: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> pl.DataFrame:
+    """Contracts, those that are held first, with option_type, strike, expires_at and the columns of both stacks.
+
+    `listed` has side (C, P or null), strike and settles_at; where they are missing the name tells: `name` is its pattern with
+    the groups k, cp and either ymd or d, mon, yy. `is_waiting`: listed for later; such an instrument is no contract until it is held.
+    """
+    terms = listed.kept()
+    told = _with_terms(held.kept().join(terms.drop(ORIGIN), on="instrument", how="left", maintain_order="left"), held, name)
+    others = terms.filter(~pl.col("instrument").is_in(list(held.names)))
+    waiting = others.filter(is_waiting.fill_null(False))
+    listed.columns[0].note(waiting.height, "instruments are listed for later and are no contracts yet")
+    rest = _with_terms(others.join(waiting, on="instrument", how="anti", maintain_order="left"), listed, name)
+    return pl.concat([told, rest], how="diagonal")
+
+
+def beside(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series]) -> pl.DataFrame:
+    """Rows of contracts with columns of another reply; what that reply says of unlisted contracts is counted."""
+    quoted.refuse_duplicates()
+    table = quoted.kept(quoted.table(values)).drop("row", "payload_sha256", "row_number")
+    quoted.note(table.join(rows, on="instrument", how="anti").height, "rows are of contracts that are not listed")
+    return rows.join(table, on="instrument", how="left", maintain_order="left")
+
+
+def crypto_chain(
+    source: Source,
+    underlying: str,
+    *,
+    instant: datetime,
+    spot: float | None,
+    used: Sequence[RawPayload],
+    parts: Sequence[Columns],
+    quotes: pl.DataFrame,
+    notes: Sequence[str] = (),
+) -> ParsedChain:
+    """The chain of one underlying: `used` are the replies it was read from, `parts` their rows."""
+    unknown: Counter[str] = Counter()
+    for part in parts:
+        unknown.update(part.unknown_fields)
+    return ParsedChain(
+        underlying=underlying,
+        venue=source.name,
+        market=source.market,
+        venue_instant=instant,
+        received_at=max(payload.received_at for payload in used),
+        session_date=None,
+        spot=spot,
+        spot_source="index" if spot is not None else None,
+        spot_current=None,
+        spot_close=None,
+        prev_day_close=None,
+        quotes=quotes,
+        rejected=rejected_table([part.rejected() for part in parts]),
+        warnings=(*(note for part in parts for note in part.warnings), *notes),
+        unknown_fields=dict(sorted(unknown.items())),
+    )
+
+
+def instant_in(value: Any) -> datetime | None:
+    """The instant of milliseconds since 1970, a number or its text; None when it is none of this century."""
+    ms = int(float(value)) if isinstance(value, str) and is_numeric(value) and len(value) < 20 else value
+    is_instant = isinstance(ms, int) and not isinstance(ms, bool) and FIRST_MS <= ms <= LAST_MS
+    return EPOCH + timedelta(milliseconds=ms) if is_instant else None
+
+
+def _with_terms(rows: pl.DataFrame, stack: Stack, name: str) -> pl.DataFrame:
+    """Rows with option_type, strike and expires_at; refuses those that neither fields nor name tell."""
+    group = pl.col("instrument").str.extract_groups(name).struct.field
+    if "<ymd>" in name:
+        day = ("20" + group("ymd")).str.to_date("%Y%m%d", strict=False)
+    else:
+        day = (group("d").str.zfill(2) + group("mon") + "20" + group("yy")).str.to_date("%d%b%Y", strict=False)
+    strike = pl.when(pl.col("strike") > 0).then("strike")
+    told = rows.with_columns(
+        option_type=pl.coalesce("side", group("cp")),
+        strike=pl.coalesce(strike, group("k").cast(pl.Float64)),
+        expires_at=pl.coalesce("settles_at", day.dt.combine(SETTLES_AT)),
+    )
+    is_told = pl.all_horizontal(pl.col("option_type", "strike", "expires_at").is_not_null()) & (pl.col("strike") > 0)
+    stack.refuse(told.filter(~is_told), "bad_name")
+    return told.filter(is_told)
+
+
+def _is_own(row: Any, key: str, starts: str) -> bool:
+    name = row.get(key) if isinstance(row, dict) else None
+    return not isinstance(name, str) or not name.strip() or name.startswith(starts)

@@ -1,0 +1,125 @@
+"""docs/tables.md, generated: every table with its key, columns, types, units and meanings; every macro; every check.
+
+`python -m warehouse.docs_page` writes the page, `--check` fails when the page is not what it would write.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import dataframely as dy
+
+from models.tables import TABLES
+from warehouse import ddl
+from warehouse.catalogue import marts
+from warehouse.checks import all_checks
+from warehouse.macros import ARGUMENTS, MACROS
+from warehouse.relations import SQL_FOLDER
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
+SCHEMAS = {
+    "core": "What was captured, and what the models make of it.",
+    "marts": "What analysts read. Sign convention: scenario `std` of `core.sign_scenarios`, calls +1, puts −1.",
+    "ops": "What ran, what was fetched, what was refused and why, what was checked. Not part of `rebuild --verify`.",
+}
+ARGUMENT_MEANINGS = {
+    "underlying": "required: `'SPX'`, in any case",
+    "as_of": "the newest snapshot at or before this instant (UTC); without it the newest",
+    "venues": "`'deribit'`, `'deribit,cboe'` or `['deribit', 'cboe']`: only these, added up again; without it all",
+    "expiry": "only this date; its settlement instants are pooled before anything is computed",
+    "expires_at": "only this settlement instant (UTC)",
+    "dte_min": "at least so many days to settlement",
+    "dte_max": "at most so many",
+    "strike_min": "strikes from here",
+    "strike_max": "strikes up to here",
+    "moneyness_min": "strike / spot from here: `0.9`",
+    "moneyness_max": "strike / spot up to here",
+    "window_pct": "strikes within so many percent of spot, either side",
+    "complete_only": "only snapshots for which every venue asked was usable",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [_HEAD, *(_schema(schema, what) for schema, what in SCHEMAS.items()), _latest(), _macros(), _checks()]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = """# Tables
+
+Generated from the contracts in `models/*_tables.py` by `make docs`; the same texts are comments in the database (`duckdb_columns()`).
+
+Times are `TIMESTAMP` in UTC. Unit `base` is one unit of the underlying: a coin, or a share (US contracts × 100). `null` is \
+"not measured", `0` is "measured and zero". Formulas: [formulas.md](formulas.md). Queries: [queries.md](queries.md)."""
+
+
+def _schema(schema: str, what: str) -> str:
+    names = [name for name in TABLES if name.startswith(f"{schema}.")]
+    return "\n\n".join([f"## Schema `{schema}`\n\n{what}", *(_table(name, TABLES[name]) for name in names)])
+
+
+def _table(name: str, contract: type[dy.Schema]) -> str:
+    sql = SQL_FOLDER / f"{name.replace('.', '/')}.sql"
+    facts = [ddl.summary(contract)]
+    if contract.primary_key():
+        facts.append(f"Key: {', '.join(f'`{column}`' for column in contract.primary_key())}.")
+    if sql.exists():
+        path = f"sql/{sql.relative_to(SQL_FOLDER).as_posix()}"
+        facts.append(f"Computed by [`{path}`](../{path}).")
+    rows = [
+        (f"`{column}`", ddl.sql_type(one), "yes" if one.nullable else "", (one.metadata or {}).get("unit", ""), one.description or "")
+        for column, one in contract.columns().items()
+    ]
+    return f"### `{name}`\n\n{' '.join(facts)}\n\n" + _markdown(("column", "type", "null", "unit", "meaning"), rows)
+
+
+def _latest() -> str:
+    views = "\n".join(f"* `latest.{name.split('.')[1]}`: `{name}`" for name in marts())
+    return (
+        "## Schema `latest`\n\nViews with the columns of a mart, and only the rows of each underlying's newest snapshot with a usable "
+        "venue. `latest.snapshots` lists these snapshots; its `status` and `venues_missing` tell what is not there.\n\n"
+        f"{views}"
+    )
+
+
+def _macros() -> str:
+    rows = [(f"`{macro}(…)`", f"`{mart}`", what) for macro, (mart, what) in MACROS.items()]
+    arguments = [(f"`{argument}`", ARGUMENT_MEANINGS[argument.split()[0]]) for argument in ARGUMENTS]
+    return (
+        "## Table macros\n\nA mart for one underlying, computed again for the moment, venues, expiries and strikes asked for: filters "
+        "apply before levels and minima. Call one like a table: `from max_pain('SPX', dte_max := 30)`. All take the same arguments.\n\n"
+        + _markdown(("macro", "columns as", "gives"), rows)
+        + "\n\n"
+        + _markdown(("argument", "meaning"), arguments)
+    )
+
+
+def _checks() -> str:
+    rows = [(f"[`{one.name}`](../sql/checks/{one.name}.sql)", one.severity, one.scope, one.why) for one in all_checks()]
+    return (
+        "## Checks\n\nEach is a query that returns the offending rows. A required one of scope `snapshot-venue` sets that venue of that "
+        "snapshot aside and the rest is published (exit code 4); one of scope `structure` holds the publication back. Findings are in "
+        "`ops.check_results`.\n\n" + _markdown(("check", "severity", "scope", "fails when"), rows)
+    )
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("<", "\\<") for cell in line) + " |" for line in lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with `--check` compare; returns the exit code."""
+    if "--check" not in arguments:
+        PAGE.write_text(page(), encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
+        return 0
+    print("docs/tables.md is stale: run make docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
