@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -9,35 +10,42 @@ import duckdb
 from flows.load import Replies, load_underlying, read_chain, record_run, replies_for
 from flows.sources.registry import source
 from models.calendar import TradingCalendar
+from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home
 from warehouse.settings import Settings
 
 
-def load_pending_runs(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, but: str, calendar: TradingCalendar) -> list[str]:
-    """Load runs that were archived and never loaded, all but one; returns their ids."""
+def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
+    """Runs that are archived and not loaded, all but one, in the order in which they started."""
     loaded = {row[0] for row in con.execute("select run_id from ops.runs").fetchall()}
-    pending = [run_id for run_id in run_ids(home) if run_id not in loaded and run_id != but]
-    for run_id in pending:
-        load_archived_run(con, home, settings, read_run(home, run_id), calendar)
-    return pending
+    return [run_id for run_id in run_ids(home) if run_id not in loaded and run_id != but]
 
 
-def load_archived_run(
-    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, manifest: dict[str, Any], calendar: TradingCalendar
-) -> None:
-    """Load one run from its archived replies; raises `ArchiveDamaged`."""
-    fetched = {
+def load_pending_runs(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, but: str, calendar: TradingCalendar) -> None:
+    """Load what earlier runs archived and could not load; raises `ArchiveDamaged`."""
+    for run_id in pending_runs(con, home, but=but):
+        manifest = read_run(home, run_id)
+        for underlying in underlyings_of(manifest):
+            readings = archived_readings(home, settings, manifest, underlying, calendar)
+            load_underlying(con, underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
+        record_run(con, home, manifest)  # last: a run that is not recorded is loaded again
+
+
+def underlyings_of(manifest: Mapping[str, Any]) -> list[str]:
+    """Underlyings that a run asked, each once, in its order."""
+    return list(dict.fromkeys(ask["underlying"] for ask in manifest["asks"]))
+
+
+def archived_readings(
+    home: Home, settings: Settings, manifest: Mapping[str, Any], underlying: str, calendar: TradingCalendar
+) -> list[VenueReading]:
+    """One underlying of an archived run, parsed from its archived replies; raises `ArchiveDamaged`."""
+    asks = [ask for ask in manifest["asks"] if ask["underlying"] == underlying]
+    needed = {(ask["venue"], book) for ask in asks for book in ask["books"]}
+    replies = {
         (one["venue"], one["book"]): Replies(read_folder(home, one["folder"]) if one["folder"] and not one["error"] else [], one["error"])
         for one in manifest["fetched"]
+        if (one["venue"], one["book"]) in needed
     }
-    for underlying in dict.fromkeys(ask["underlying"] for ask in manifest["asks"]):
-        readings = [
-            read_chain(source(ask["venue"], settings), underlying, replies_for(ask, fetched), calendar)
-            for ask in manifest["asks"]
-            if ask["underlying"] == underlying
-        ]
-        load_underlying(
-            con, underlying, readings, run_id=manifest["run_id"], origin=manifest["origin"], calendar=calendar, settings=settings
-        )
-    record_run(con, home, manifest)  # last: a run that is not recorded is loaded again
+    return [read_chain(source(ask["venue"], settings), underlying, replies_for(ask, replies), calendar) for ask in asks]

@@ -21,7 +21,7 @@ from models.snapshot import SnapshotRules, VenueReading, read_venues
 from warehouse.archive import folder_manifest
 from warehouse.ddl import literal
 from warehouse.home import Home
-from warehouse.load import SnapshotLoad, load_snapshot
+from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
 from warehouse.settings import Settings
 from warehouse.work import insert
 
@@ -73,11 +73,20 @@ def load_underlying(
     settings: Settings,
 ) -> UnderlyingLoad:
     """Load one underlying of one run: models, marts and checks of its snapshot, in one transaction."""
-    rows = read_venues(underlying, list(readings), rules=_rules(settings), calendar=calendar, run_id=run_id, origin=origin)
+    rows = venue_rows(underlying, readings, run_id=run_id, origin=origin, calendar=calendar, settings=settings)
+    return UnderlyingLoad(underlying, readings, None if rows is None else load_snapshot(con, rows, settings=settings))
+
+
+def venue_rows(
+    underlying: str, readings: Sequence[VenueReading], *, run_id: str, origin: str, calendar: TradingCalendar, settings: Settings
+) -> VenueRows | None:
+    """What a run read of one underlying, as rows; None when no venue gave an instant."""
+    rules = SnapshotRules(settings.models.stale_venue_seconds, settings.checks.min_priced_share, settings.checks.min_side_share)
+    rows = read_venues(underlying, list(readings), rules=rules, calendar=calendar, run_id=run_id, origin=origin)
     if rows is None:
-        return UnderlyingLoad(underlying, readings, None)
+        return None
     venues, quotes = rows
-    return UnderlyingLoad(underlying, readings, load_snapshot(con, venues, quotes, _rejected(venues, readings), settings=settings))
+    return VenueRows(venues, quotes, _rejected(venues, readings))
 
 
 def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any]) -> None:
@@ -110,10 +119,6 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
     for name, contract, rows in (("ops.runs", Runs, [run]), ("ops.payloads", Payloads, payloads)):
         con.execute(f"delete from {name} where run_id = {literal(run_id)}")
         insert(con, name, pl.DataFrame(rows, schema={column: one.dtype for column, one in contract.columns().items()}))
-
-
-def _rules(settings: Settings) -> SnapshotRules:
-    return SnapshotRules(settings.models.stale_venue_seconds, settings.checks.min_priced_share, settings.checks.min_side_share)
 
 
 def _rejected(venues: pl.DataFrame, readings: Sequence[VenueReading]) -> pl.DataFrame:

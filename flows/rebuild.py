@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.archived import load_archived_run
+from flows.partitions import load_history
 from flows.version import code_version
 from models.errors import WarehouseError
-from warehouse.archive import read_runs
 from warehouse.fingerprints import differences, table_hashes
 from warehouse.home import Home, disk_errors
 from warehouse.publish import publish
 from warehouse.settings import Settings
 from warehouse.status import write_status
-from warehouse.work import open_work, read_calendar
+from warehouse.work import is_other_settings, open_work
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ def rebuild(home: Home, settings: Settings, *, progress: Callable[[str], None]) 
 def verify(home: Home, settings: Settings, *, progress: Callable[[str], None]) -> RebuildResult:
     """Build again beside the work file, compare the hashes of every table, change nothing."""
     beside = home.root / "work.verify.duckdb"
+    _remove(beside)
     with open_work(home, settings, "hash") as con:
         ours = table_hashes(con)
     try:
@@ -59,14 +59,12 @@ def verify(home: Home, settings: Settings, *, progress: Callable[[str], None]) -
 
 
 def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None]) -> int:
-    _remove(work_file)
-    runs = 0
+    """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
     with open_work(home, settings, f"rebuild into {work_file.name}", work_file=work_file) as con:
-        calendar = read_calendar(con)
-        for manifest in read_runs(home):
-            load_archived_run(con, home, settings, manifest, calendar)
-            runs += 1
-            progress(manifest["run_id"])
+        if is_other_settings(con, settings):
+            raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again.")
+        load_history(con, home, settings, progress=progress)
+        runs = len(con.execute("select run_id from ops.runs").fetchall())
         con.execute("checkpoint")
     if not runs:
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")

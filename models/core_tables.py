@@ -91,7 +91,7 @@ class OptionGreeks(SnapshotKey):
     forward = dy.Float64(nullable=True, description="forward of its venue, book and expiry", metadata=USD)
     forward_source = dy.String(nullable=True, description="venue, parity, cross_venue or carry")
     tau = dy.Float64(description="time to settlement, ACT/365, not floored", metadata={"unit": "years"})
-    iv = dy.Float64(nullable=True, description="one volatility per strike, of the out-of-the-money side; annualised", metadata={"unit": "fraction"})
+    iv = dy.Float64(nullable=True, description="one per strike, of the out-of-the-money side; annualised", metadata={"unit": "fraction"})
     iv_source = dy.String(nullable=True, description="where the volatility comes from")
     iv_reason = dy.String(nullable=True, description="why there is none")
     delta = dy.Float64(nullable=True, description="Black-76 with respect to spot")
@@ -124,12 +124,14 @@ class Series(SnapshotKey):
 
     scope_venue = dy.String(primary_key=True, description="all, or one venue")
     series_id = dy.Int64(
-        primary_key=True, min=1, description="narrow key: hash of the snapshot, then the dense number of the series in it, by scope_venue and expires_at"
+        primary_key=True,
+        min=1,
+        description="narrow key: hash of the snapshot, then the dense number of the series in it, by scope_venue and expires_at",
     )
     kind = dy.String(description="expiry, or pooled (all live expiries together)")
     expires_at = dy.Datetime(nullable=True, description="settlement instant, UTC; null for the pool")
     expiry = dy.Date(nullable=True, description="calendar date of expires_at in the market's zone; null for the pool")
-    dte = dy.Int32(nullable=True, min=0, description="US: calendar days from the New York date; crypto: whole days of 24 hours", metadata={"unit": "days"})
+    dte = dy.Int32(nullable=True, min=0, description="US: calendar days; crypto: whole days of 24 hours", metadata={"unit": "days"})
     is_zero_dte = dy.Bool(nullable=True, description="belongs to the 0DTE profile")
     oi_scale = dy.Float64(description="power of ten that makes its open interest whole")
     strike_scale = dy.Float64(description="power of ten that makes its strikes whole")

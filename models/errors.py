@@ -1,23 +1,23 @@
 """Every error that Strikehouse raises on purpose. A message says what happened, to what, and what to do next.
 
-    StrikehouseError
-    ├── SettingsError               a setting is unknown, of the wrong type or impossible
-    ├── UsageError                  the command or call asks for something that does not exist
-    ├── VenueError                  one venue could not be read; the others go on
-    │   ├── VenueUnreachable        no connection, a time-out, a reset: may heal
-    │   ├── VenueBusy               it refuses for now (rate limit, ban, 5xx): may heal; carries `rest_until`
-    │   ├── UnknownSymbol           the venue does not list this underlying: permanent
-    │   ├── VenueRefused            any other refusal: permanent
-    │   └── MalformedReply          a reply that is not what the wire format promises
-    └── WarehouseError              something on disk
-        ├── WorkFileLocked          another process writes
-        ├── WorkFileTooNew          made by a newer Strikehouse
-        ├── DiskProblem             full, read-only or not ours
-        ├── ArchiveDamaged          an archived reply does not have the hash that its manifest says
-        ├── PublicationMissing      nothing has been published yet
-        ├── PublicationUnreadable   the published file cannot be opened
-        ├── QueryFailed             a query that DuckDB refuses
-        └── StructureCheckFailed    a structural check holds the publication back
+StrikehouseError
+├── SettingsError               a setting is unknown, of the wrong type or impossible
+├── UsageError                  the command or call asks for something that does not exist
+├── VenueError                  one venue could not be read; the others go on
+│   ├── VenueUnreachable        no connection, a time-out, a reset: may heal
+│   ├── VenueBusy               it refuses for now (rate limit, ban, 5xx): may heal; carries `rest_until`
+│   ├── UnknownSymbol           the venue does not list this underlying: permanent
+│   ├── VenueRefused            any other refusal: permanent
+│   └── MalformedReply          a reply that is not what the wire format promises
+└── WarehouseError              something on disk
+    ├── WorkFileLocked          another process writes
+    ├── WorkFileTooNew          made by a newer Strikehouse
+    ├── DiskProblem             full, read-only or not ours
+    ├── ArchiveDamaged          an archived reply does not have the hash that its manifest says
+    ├── PublicationMissing      nothing has been published yet
+    ├── PublicationUnreadable   the published file cannot be opened
+    ├── QueryFailed             a query that DuckDB refuses
+    └── StructureCheckFailed    a structural check holds the publication back
 """
 
 from __future__ import annotations

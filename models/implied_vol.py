@@ -71,7 +71,7 @@ def _solve(
 
 
 def _total_vol(y: Floats, scaled: Floats) -> Floats:
-    """s = σ√τ at which the scaled out-of-the-money price is `scaled`."""
+    """The s = σ√τ at which the scaled out-of-the-money price is `scaled`."""
     s = _guess(y, scaled)
     open_rows = np.arange(s.size)
     for _ in range(MAX_STEPS):

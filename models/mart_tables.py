@@ -80,7 +80,9 @@ class PainCurve(ExpiryStrikeRow):
 class PainMinimum(dy.Schema):
     """Where a pain curve is lowest, and where spot stands relative to it."""
 
-    max_pain_strike = dy.Float64(nullable=True, description="strike where holders are paid least; lowest on a tie; null without open interest", metadata=USD)
+    max_pain_strike = dy.Float64(
+        nullable=True, description="strike where holders are paid least, lowest on a tie; null without OI", metadata=USD
+    )
     max_pain_low = dy.Float64(nullable=True, description="lowest strike tied with it", metadata=USD)
     max_pain_high = dy.Float64(nullable=True, description="highest strike tied with it", metadata=USD)
     max_pain_usd = dy.Float64(nullable=True, min=0, description="total payout at that strike", metadata=USD)
@@ -98,6 +100,7 @@ class PainMinimum(dy.Schema):
 
     @dy.rule()
     def strike_lies_in_its_interval(cls) -> pl.Expr:
+        """The ends of the tied set hold its lowest strike."""
         return pl.col("max_pain_strike").is_between(pl.col("max_pain_low"), pl.col("max_pain_high"))
 
 
@@ -122,7 +125,7 @@ class GexLevels(ScopedRow):
     abs_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="sum of |call| + |put| gamma exposure", metadata=USD)
     net_to_gross = dy.Float64(nullable=True, description="net / gross gamma exposure, −1 to 1: how much of the net is left")
     oi_without_iv_pct = dy.Float64(nullable=True, description="open interest left out because it has no volatility", metadata=PERCENT)
-    hvl = dy.Float64(nullable=True, description="level where cumulative net exposure turns positive, nearest spot, within 20 %", metadata=USD)
+    hvl = dy.Float64(nullable=True, description="where cumulative net exposure turns positive, nearest spot, within 20 %", metadata=USD)
     hvl_lower_strike = dy.Float64(nullable=True, description="strike below that crossing", metadata=USD)
     hvl_upper_strike = dy.Float64(nullable=True, description="strike above that crossing", metadata=USD)
     gamma_flip = dy.Float64(nullable=True, description="spot level where the re-priced net gamma is zero", metadata=USD)

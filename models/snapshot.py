@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 
@@ -83,8 +84,17 @@ def read_venues(
     for reading in sorted(readings, key=lambda reading: reading.venue):
         chain = reading.chain
         row = dict.fromkeys(SnapshotVenues.column_names())
-        row |= {"snapshot_id": snapshot_id, "venue": reading.venue, "underlying": underlying, "run_id": run_id, "market": reading.market, "origin": origin,
-                "content_hash": reading.content_hash, "status": FAILED, "error": reading.error}
+        row |= {
+            "snapshot_id": snapshot_id,
+            "venue": reading.venue,
+            "underlying": underlying,
+            "run_id": run_id,
+            "market": reading.market,
+            "origin": origin,
+            "content_hash": reading.content_hash,
+            "status": FAILED,
+            "error": reading.error,
+        }
         if chain is not None:
             quotes = _quote_rows(chain, snapshot_id, captured_at, calendar)
             reason = _refusal(chain, quotes, captured_at, rules)
@@ -156,7 +166,7 @@ def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) 
         return pl.DataFrame(schema=_dtypes(Snapshots))
     snapshot_id = usable["snapshot_id"][0]
     market = usable["market"][0]
-    captured_at = datetime.strptime(snapshot_id.rsplit("-", 1)[1], "%Y%m%dT%H%M%SZ")
+    captured_at = datetime.strptime(snapshot_id.rsplit("-", 1)[1], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 - frames hold naive UTC
     missing = sorted(set(venues["venue"]) - set(usable["venue"]))
     used = quotes.filter(pl.col("venue").is_in(usable["venue"].to_list())).sort("venue", "instrument")
     quoted = [name for name in ParsedQuotes.column_names() if name not in ("instrument", "oi_base", "payload_sha256", "row_number")]
@@ -221,8 +231,8 @@ def _frame_hash(frame: pl.DataFrame) -> str:
     return digest.hexdigest()[:32]
 
 
-def _dtypes(contract: type) -> dict[str, pl.DataType]:
-    return {name: column.dtype for name, column in contract.columns().items()}
+def _dtypes(contract: type[dy.Schema]) -> pl.Schema:
+    return pl.Schema({name: column.dtype for name, column in contract.columns().items()})
 
 
 def _naive(instant: datetime) -> datetime:

@@ -24,6 +24,8 @@ from models.errors import ArchiveDamaged
 from warehouse.home import Home, disk_errors, write_whole
 
 MANIFEST = "manifest.json"
+_RESTORE_IT = "Restore it from a backup; until then what it describes cannot be rebuilt."
+_REPLY_FIELDS = {"file", "name", "url", "params", "status", "headers", "bytes", "sha256", "sent_at", "received_at", "used"}
 COMPRESSION_LEVEL = 6  # half the size of level 1 at a tenth of a second for the largest chain
 
 
@@ -87,11 +89,10 @@ class BookArchive:
 
 def folder_manifest(home: Home, folder: str) -> dict[str, Any]:
     """Manifest of one archive folder; raises `ArchiveDamaged` when it is missing or unreadable."""
-    path = home.raw / folder / MANIFEST
-    try:
-        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ArchiveDamaged(f"{path}: the manifest cannot be read ({error}). Restore the folder from a backup.") from error
+    manifest = _read_manifest(home.raw / folder / MANIFEST, {"venue", "book", "error", "replies"})
+    for entry in manifest["replies"]:
+        if missing := _REPLY_FIELDS - set(entry):
+            raise ArchiveDamaged(f"{home.raw / folder / MANIFEST}: a reply has no {', '.join(sorted(missing))}. {_RESTORE_IT}")
     return manifest
 
 
@@ -136,15 +137,20 @@ def run_ids(home: Home) -> list[str]:
 
 def read_run(home: Home, run_id: str) -> dict[str, Any]:
     """Manifest of one run; raises `ArchiveDamaged`."""
-    path = home.runs / f"{run_id}.json"
-    try:
-        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ArchiveDamaged(f"{path}: the run manifest cannot be read ({error}). Restore it from a backup.") from error
-    return manifest
+    return _read_manifest(home.runs / f"{run_id}.json", {"run_id", "asks", "fetched"})
 
 
 def read_runs(home: Home) -> Iterator[dict[str, Any]]:
     """Run manifests in the order in which they started; raises `ArchiveDamaged`."""
     for run_id in run_ids(home):
         yield read_run(home, run_id)
+
+
+def _read_manifest(path: Path, needed: set[str]) -> dict[str, Any]:
+    try:
+        manifest = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ArchiveDamaged(f"{path}: the manifest cannot be read ({error}). {_RESTORE_IT}") from error
+    if not isinstance(manifest, dict) or not needed <= set(manifest):
+        raise ArchiveDamaged(f"{path}: this is no manifest; {', '.join(sorted(needed))} are not all there. {_RESTORE_IT}")
+    return manifest

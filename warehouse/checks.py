@@ -11,6 +11,7 @@ Header lines of a check file:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import polars as pl
 
 from models.errors import WarehouseError
 from models.ops_tables import CheckResults
+from warehouse.ddl import literal
 from warehouse.relations import SQL_FOLDER
 
 _HEADER = re.compile(r"^-- (severity|scope|needs|why): (.+)$", re.MULTILINE)
@@ -61,13 +63,16 @@ def all_checks() -> tuple[Check, ...]:
     return tuple(check_from(path) for path in sorted((SQL_FOLDER / "checks").glob("*.sql")))
 
 
-def run_checks(con: duckdb.DuckDBPyConnection, *, scope: str, needs: str, snapshot_id: str | None = None) -> pl.DataFrame:
-    """Rows of `ops.check_results`: one per check, snapshot and venue that is not clean; empty when all is well."""
+def run_checks(con: duckdb.DuckDBPyConnection, *, scope: str, needs: str, snapshot_ids: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of `ops.check_results`: one per check, snapshot and venue that is not clean; empty when all is well.
+
+    `snapshot_ids` narrows a check to these snapshots.
+    """
     results = []
     for check in all_checks():
         if (check.scope, check.needs) != (scope, needs):
             continue
-        narrowed = "" if snapshot_id is None else f" where snapshot_id = '{snapshot_id}'"
+        narrowed = "" if snapshot_ids is None else f" where snapshot_id in ({', '.join(map(literal, snapshot_ids))})"
         offending = con.execute(f"select * from ({check.sql}){narrowed}").pl()
         if offending.is_empty():
             continue

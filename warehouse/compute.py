@@ -56,14 +56,19 @@ def greeks_rules(settings: Settings) -> GreeksRules:
 
 
 def compute_snapshot(
-    venues: pl.DataFrame, quotes: pl.DataFrame, *, settings: Settings, refused: dict[str, str] | None = None
+    venues: pl.DataFrame,
+    quotes: pl.DataFrame,
+    *,
+    settings: Settings,
+    refused: dict[str, str] | None = None,
+    found: pl.DataFrame | None = None,
 ) -> ComputedSnapshot:
     """All phase-1 rows of the snapshot that these rows of `core.snapshot_venues` and `core.option_quotes` make up.
 
-    `refused` (venue → check) is set aside from the start: what checks over history found.
+    `refused` (venue → check) is set aside from the start: what checks over history `found`.
     """
     scratch = _scratch(settings)
-    found = pl.DataFrame(schema={name: column.dtype for name, column in CheckResults.columns().items()})
+    found = pl.DataFrame(schema={name: column.dtype for name, column in CheckResults.columns().items()}) if found is None else found
     try:
         venues = _set_aside(venues, refused or {})
         while True:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -28,6 +28,13 @@ from models.errors import SettingsError
 PREFIX = "STRIKEHOUSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT_CONFIG = "strikehouse.toml"
+
+
+def _split_commas(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]  # plain text, not JSON
 
 
 class _Part(BaseModel):
@@ -62,24 +69,29 @@ class DeribitSettings(SourceSettings):
 
 
 class BybitSettings(SourceSettings):
-    """Bybit; no source reads it yet."""
+    """Bybit: a coin with all its contracts, settled in USDC and in USDT."""
 
     base_url: str = "https://api.bybit.com"
     max_requests_per_second: float = Field(default=10.0, gt=0)
+    option_oi_sides: int = Field(default=1, ge=1, le=2)  # whether open interest counts one side of a trade or both is not said for options
 
 
 class OkxSettings(SourceSettings):
-    """OKX; no source reads it yet."""
+    """OKX: families, coin-margined and USD-margined."""
 
     base_url: str = "https://www.okx.com"  # two documented hosts; all libraries use this one
-    max_requests_per_second: float = Field(default=4.0, gt=0)
+    max_requests_per_second: float = Field(default=4.0, gt=0)  # mark-price allows 5
+    coin_margined: CommaSeparated = ("BTC", "ETH")  # underlyings with such a family, beside the USD-margined one that all have
 
 
 class BinanceSettings(SourceSettings):
-    """Binance; no source reads it yet."""
+    """Binance: options settled in USDT."""
 
     base_url: str = "https://eapi.binance.com"
     max_requests_per_second: float = Field(default=5.0, gt=0)
+    # What sumOpenInterest counts is not clear where a contract is several coins (XRP, DOGE): by its value in USD, or stated here.
+    oi_basis: Literal["usd_over_index", "coins", "contracts"] = "usd_over_index"
+    ticker_weight_all: int = Field(default=40, ge=1)  # of 2400 a minute; older documentation says 5
 
 
 class Sources(_Part):
@@ -136,12 +148,7 @@ class FreshnessSettings(_Part):
 class ApiSettings(_Part):
     """Who may ask the HTTP API, which is not there yet."""
 
-    keys: Annotated[tuple[str, ...], NoDecode] = ()
-
-    @field_validator("keys", mode="before")
-    @classmethod
-    def _split_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    keys: CommaSeparated = ()
 
 
 class Watch(_Part):
@@ -168,10 +175,11 @@ class Watch(_Part):
 
 
 _US = Watch(venues=("cboe",), schedule=("15 9 * * 1-5", "45 16 * * 1-5"), timezone="America/New_York")
-_CRYPTO = Watch(venues=("deribit",), schedule=("0 * * * *", "55 7 * * *"))
+_CRYPTO = Watch(venues=("deribit", "bybit", "okx", "binance"), schedule=("0 * * * *", "55 7 * * *"))
 DEFAULT_WATCHLIST: Mapping[str, Watch] = {
     **dict.fromkeys(("SPX", "SPY", "QQQ", "AAPL", "NVDA", "TSLA"), _US),
-    **dict.fromkeys(("BTC", "ETH", "SOL", "HYPE"), _CRYPTO),
+    **dict.fromkeys(("BTC", "ETH", "SOL"), _CRYPTO),
+    "HYPE": _CRYPTO.model_copy(update={"venues": ("deribit",)}),  # nobody else lists it
 }
 
 
@@ -210,7 +218,8 @@ class Settings(BaseSettings):
     @property
     def numbers_hash(self) -> str:
         """Hash of the settings that change numbers."""
-        text = self.models.model_dump_json() + self.checks.model_dump_json()
+        sources = f"{self.sources.bybit.option_oi_sides} {self.sources.binance.oi_basis}"
+        text = self.models.model_dump_json() + self.checks.model_dump_json() + sources
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

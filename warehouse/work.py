@@ -115,6 +115,12 @@ def is_unpublished(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(con.execute("select 1 from main.unpublished").fetchall())
 
 
+def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
+    """Whether the work file holds a snapshot that was computed with other settings."""
+    other = f"select 1 from core.snapshots where settings_hash <> {ddl.literal(settings.numbers_hash)} limit 1"
+    return bool(con.execute(other).fetchall())
+
+
 def insert(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     """Append a frame to a published relation's stored rows, in the frame's order (sorted by key wherever frames are made)."""
     contract = TABLES[name]

@@ -32,13 +32,15 @@ def own_rows(payload: RawPayload, rows: Sequence[Any], *, key: str, documented: 
 
 
 class Stack:
-    """The rows of several replies of one kind (pages, expiries) as one table; a refusal goes to the reply that holds the row."""
+    """The rows of several replies of one kind (pages, expiries) as one table; a refusal goes to the reply that holds the row.
 
-    def __init__(self, parts: Sequence[tuple[Columns, Sequence[pl.Series]]], key: str) -> None:
-        """Each part with the columns that are wanted of it, the same of every part."""
+    `parts`: each reply with the columns that are wanted of it, the same of every one. `derived`: columns made of these.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Columns, Sequence[pl.Series]]], *, key: str, **derived: pl.Expr) -> None:
         self.columns = [columns for columns, _ in parts]
         self._key = key
-        self._tables = [columns.table(series).with_columns(part=pl.lit(part)) for part, (columns, series) in enumerate(parts)]
+        self._tables = [columns.table(series).with_columns(part=pl.lit(part), **derived) for part, (columns, series) in enumerate(parts)]
         self.names = {name for columns in self.columns for name in columns.names}
 
     def refuse(self, rows: pl.DataFrame, reason: str, field: str | None = None) -> None:
@@ -68,16 +70,17 @@ def contracts(held: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> 
     told = _with_terms(held.kept().join(terms.drop(ORIGIN), on="instrument", how="left", maintain_order="left"), held, name)
     others = terms.filter(~pl.col("instrument").is_in(list(held.names)))
     waiting = others.filter(is_waiting.fill_null(False))
-    listed.columns[0].note(waiting.height, "instruments are listed for later and are no contracts yet")
+    for part, columns in enumerate(listed.columns):
+        columns.note(waiting.filter(pl.col("part") == part).height, "instruments are listed for later and are no contracts yet")
     rest = _with_terms(others.join(waiting, on="instrument", how="anti", maintain_order="left"), listed, name)
     return pl.concat([told, rest], how="diagonal")
 
 
-def beside(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series]) -> pl.DataFrame:
-    """Rows of contracts with columns of another reply; what that reply says of unlisted contracts is counted."""
+def beside(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series], known: set[str]) -> pl.DataFrame:
+    """Rows of contracts with columns of another reply; what that reply says of contracts that no list knows is counted."""
     quoted.refuse_duplicates()
     table = quoted.kept(quoted.table(values)).drop("row", "payload_sha256", "row_number")
-    quoted.note(table.join(rows, on="instrument", how="anti").height, "rows are of contracts that are not listed")
+    quoted.note(table.filter(~pl.col("instrument").is_in(list(known))).height, "rows are of contracts that are not listed")
     return rows.join(table, on="instrument", how="left", maintain_order="left")
 
 

@@ -109,6 +109,13 @@ class VenueClient:
             self._rest(failure, self._asked_rest(payload, failure), attempt)
         raise AssertionError("unreachable: the last attempt raises")
 
+    def pause(self, seconds: float, why: str) -> None:
+        """Lets no request go for so long, as a venue's limit demands; raises `VenueBusy` when that is above `max_wait_s`."""
+        if seconds > self._settings.max_wait_s:
+            self.rest_until = self._now() + timedelta(seconds=seconds)
+            raise VenueBusy(self.venue, f"{why}. It is left alone until {_shown(self.rest_until)}", self.rest_until)
+        self._pacer.hold(seconds)
+
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()

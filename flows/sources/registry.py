@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from flows.sources.binance import Binance
+from flows.sources.bybit import Bybit
 from flows.sources.cboe import Cboe
 from flows.sources.deribit import Deribit
+from flows.sources.okx import Okx
 from flows.sources.source import Source
 from models.errors import UsageError
 from warehouse.settings import Settings
@@ -11,6 +14,9 @@ from warehouse.settings import Settings
 SOURCES: dict[str, type[Source]] = {
     "cboe": Cboe,
     "deribit": Deribit,
+    "bybit": Bybit,
+    "okx": Okx,
+    "binance": Binance,
 }
 
 

@@ -42,7 +42,7 @@ expected as (
     inner join expiries
         on pairs.previous_snapshot_id = expiries.snapshot_id
         and pairs.venue = expiries.venue
-        and expiries.expires_at > pairs.captured_at
+        and pairs.captured_at < expiries.expires_at
 ),
 
 final as (

@@ -63,7 +63,7 @@ cells as (
         and (strike_max is null or heatmap.strike <= strike_max)
         and (moneyness_min is null or heatmap.strike / scope_rows.spot >= moneyness_min)
         and (moneyness_max is null or heatmap.strike / scope_rows.spot <= moneyness_max)
-        and (window_pct is null or abs(heatmap.strike / scope_rows.spot - 1) <= window_pct / 100.0)
+        and (window_pct is null or abs(heatmap.strike - scope_rows.spot) <= scope_rows.spot * window_pct / 100)
 ),
 
 -- a request by date pools the instants of that date under the one with the most open interest, the later one on a tie

@@ -1,0 +1,33 @@
+"""Spot ladder, smile and implied density of one snapshot, from its stored rows (definitions §6, §7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from models.analytics_tables import ExpirySmile, GammaLadder, ImpliedDensity
+from models.density import implied_density
+from models.forwards import EXPIRY
+from models.gamma_ladder import gamma_ladder
+from models.smile import expiry_smile
+from models.snapshot import OK, GreeksRules
+from models.strike_lines import strike_lines
+
+
+def analytics_of(venues: pl.DataFrame, quotes: pl.DataFrame, greeks: pl.DataFrame, *, rules: GreeksRules) -> dict[str, pl.DataFrame]:
+    """Rows of `core.gamma_ladder`, `core.expiry_smile` and `core.implied_density`, by that name.
+
+    Arguments: rows of `core.snapshot_venues`, `core.option_quotes` and `core.option_greeks` of one snapshot with a usable venue.
+    """
+    usable = venues.filter(pl.col("status") == OK)
+    lines = strike_lines(quotes, greeks, usable.select("venue", "spot"), rate=rules.rates[usable["market"][0]])
+    smile = expiry_smile(lines)
+    density, kernels = implied_density(lines, smile)
+    rows: dict[str, tuple[pl.DataFrame, Any]] = {
+        "core.gamma_ladder": (gamma_ladder(lines, tau_floor_seconds=rules.tau_floor_seconds), GammaLadder),
+        "core.expiry_smile": (smile.join(density, on=EXPIRY, maintain_order="left"), ExpirySmile),
+        "core.implied_density": (kernels, ImpliedDensity),
+    }
+    snapshot_id = pl.lit(usable["snapshot_id"][0]).alias("snapshot_id")
+    return {name: contract.cast(frame.with_columns(snapshot_id)) for name, (frame, contract) in rows.items()}

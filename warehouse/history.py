@@ -1,0 +1,76 @@
+"""Phase 2: what a snapshot owes to the snapshots before it, in order of captured_at, so that order of arrival never matters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import duckdb
+import polars as pl
+
+from warehouse import snapshot_rows
+from warehouse.checks import all_checks, run_checks, venues_to_set_aside
+from warehouse.compute import compute_snapshot
+from warehouse.ddl import literal
+from warehouse.relations import SQL_FOLDER
+from warehouse.settings import Settings
+
+FEW = 16  # so many snapshots are checked one by one; of more, all of the warehouse at once
+
+
+def settle_history(con: duckdb.DuckDBPyConnection, fresh: Collection[str], settings: Settings) -> None:
+    """Bring phase 2 up to date after snapshots were loaded: for them, and for those of their underlyings after them.
+
+    A check that looks back may set a venue aside, which changes what later snapshots look back to: the earliest finding of each
+    underlying is settled first, until none is new.
+    """
+    if not fresh:
+        return
+    first: dict[str, str] = {}
+    for snapshot_id in sorted(fresh, reverse=True):
+        first[snapshot_id.rsplit("-", 1)[0]] = snapshot_id
+    _take_back(con, first, fresh, settings)
+    settled: dict[str, str] = {}
+    while True:
+        concerned = _from(con, first)
+        ids = concerned if len(concerned) <= FEW else None
+        found = run_checks(con, scope="snapshot-venue", needs="history", snapshot_ids=ids)
+        found = found.filter(pl.col("snapshot_id").is_in(concerned) & ~pl.col("snapshot_id").is_in(list(settled.values())))
+        underlying = pl.col("snapshot_id").str.replace(r"-[^-]*$", "").alias("underlying")
+        required = found.filter(pl.col("severity") == "required").with_columns(underlying)
+        if required.is_empty():
+            break
+        for (name,), rows in required.sort("snapshot_id").group_by(["underlying"], maintain_order=True):
+            earliest = rows["snapshot_id"][0]
+            failing = found.filter(pl.col("snapshot_id") == earliest)
+            _recompute(con, earliest, settings, refused=venues_to_set_aside(failing), found=failing)
+            first[str(name)] = earliest
+            settled[str(name)] = earliest
+    repeats = (SQL_FOLDER / "history" / "repeats.sql").read_text()
+    for name in first:
+        con.execute(repeats.replace("$underlying", literal(name)))
+
+
+def _from(con: duckdb.DuckDBPyConnection, first: dict[str, str]) -> list[str]:
+    """Snapshots of these underlyings from these on."""
+    wanted = " or ".join(
+        f"(underlying = {literal(underlying)} and snapshot_id >= {literal(snapshot_id)})" for underlying, snapshot_id in first.items()
+    )
+    return [row[0] for row in con.execute(f"select distinct snapshot_id from core.snapshot_venues where {wanted} order by all").fetchall()]
+
+
+def _take_back(con: duckdb.DuckDBPyConnection, first: dict[str, str], fresh: Collection[str], settings: Settings) -> None:
+    """Compute again, without refusal, what later snapshots were refused for: the snapshot before them may be another one now."""
+    names = ", ".join(literal(check.name) for check in all_checks() if check.needs == "history")
+    refused = con.execute(f"select distinct snapshot_id from core.snapshot_venues where error in ({names}) order by all").fetchall()
+    for snapshot_id in sorted({row[0] for row in refused} & set(_from(con, first)) - set(fresh)):
+        _recompute(con, snapshot_id, settings, refused={}, found=None)
+
+
+def _recompute(
+    con: duckdb.DuckDBPyConnection, snapshot_id: str, settings: Settings, *, refused: dict[str, str], found: pl.DataFrame | None
+) -> None:
+    """Compute a stored snapshot again, with some venues set aside from the start."""
+    venues, quotes = (snapshot_rows.rows_of(con, name, snapshot_id) for name in ("core.snapshot_venues", "core.option_quotes"))
+    computed = compute_snapshot(snapshot_rows.reset_checks(venues), quotes, settings=settings, refused=refused, found=found)
+    snapshot_rows.remove(con, snapshot_id, but=snapshot_rows.REJECTED_ROWS)
+    snapshot_rows.add(con, [computed], [])

@@ -1,0 +1,77 @@
+"""Rows of whole snapshots in the work file: read, replaced, added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import polars as pl
+
+from models.calendar import classify_expiries
+from models.snapshot import OK, REJECTED
+from models.tables import TABLES
+from warehouse import ddl
+from warehouse.checks import all_checks
+from warehouse.compute import ComputedSnapshot
+from warehouse.ddl import literal
+from warehouse.work import insert, read_calendar
+
+REJECTED_ROWS = "ops.rejected_rows"
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, name: str, snapshot_id: str) -> pl.DataFrame:
+    """A snapshot's rows of a published relation, by key."""
+    contract = TABLES[name]
+    columns = ", ".join(contract.column_names())
+    order = ", ".join(contract.primary_key()) or "all"
+    where = f"snapshot_id = {literal(snapshot_id)}"
+    frame = con.execute(f"select {columns} from {ddl.stored_name(name)} where {where} order by {order}").pl()
+    return frame.cast({name: column.dtype for name, column in contract.columns().items()})
+
+
+def is_stored(con: duckdb.DuckDBPyConnection, snapshot_id: str) -> bool:
+    """Whether any venue of the snapshot is in the work file."""
+    return bool(con.execute(f"select 1 from core.snapshot_venues where snapshot_id = {literal(snapshot_id)} limit 1").fetchall())
+
+
+def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -> None:
+    """Delete a snapshot's rows from every table but one."""
+    for name, contract in TABLES.items():
+        if "snapshot_id" in contract.column_names() and name != but:
+            con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")
+
+
+def add(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot], rejected: Sequence[pl.DataFrame]) -> None:
+    """Append snapshots to every table, each table in one statement."""
+    frames: dict[str, list[pl.DataFrame]] = {"ops.check_results": [one.check_results for one in computed], REJECTED_ROWS: list(rejected)}
+    for one in computed:
+        for name, frame in one.tables.items():
+            frames.setdefault(name, []).append(frame)
+    for name, parts in frames.items():
+        whole = pl.concat(parts) if parts else None
+        if whole is not None and whole.height:
+            insert(con, name, whole)
+    _add_to_calendar(con, computed)
+
+
+def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
+    """Venues that a check had set aside are tried again when their snapshot is computed again."""
+    by_check = (pl.col("status") == REJECTED) & pl.col("error").is_in([check.name for check in all_checks()])
+    return venues.with_columns(
+        pl.when(by_check).then(pl.lit(OK)).otherwise("status").alias("status"),
+        pl.when(by_check).then(None).otherwise("error").alias("error"),
+    )
+
+
+def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot]) -> None:
+    """Type the settlement instants that the calendar does not know yet."""
+    instants = [
+        one.tables["core.option_quotes"].select(pl.lit(one.tables["core.snapshot_venues"]["market"][0]).alias("market"), "expires_at").unique()
+        for one in computed
+    ]
+    if not instants:
+        return
+    known = con.execute("select market, expires_at from core.calendar").pl()
+    unknown = pl.concat(instants).unique().join(known, on=["market", "expires_at"], how="anti")
+    if unknown.height:
+        insert(con, "core.calendar", classify_expiries(unknown, read_calendar(con)))
