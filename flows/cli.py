@@ -90,7 +90,11 @@ def publish(
     home = _home(settings)
     if list_:
         rows = [
-            {"generation": one.number, "live": "live" if one.is_live else "", **{key: one.manifest[key] for key in ("published_at", "run_id", "bytes")}}
+            {
+                "generation": one.number,
+                "live": "live" if one.is_live else "",
+                **{key: one.manifest[key] for key in ("published_at", "run_id", "bytes")},
+            }
             for one in publication.generations(home)
         ]
         print_rows(rows, json=json)

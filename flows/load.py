@@ -124,12 +124,12 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
 def _rejected(venues: pl.DataFrame, readings: Sequence[VenueReading]) -> pl.DataFrame:
     """Rows of `ops.rejected_rows` of one snapshot."""
     snapshot_id, underlying = venues.select("snapshot_id", "underlying").row(0)
-    schema = {name: column.dtype for name, column in RejectedRowsTable.columns().items()}
+    schema = pl.Schema({name: column.dtype for name, column in RejectedRowsTable.columns().items()})
     frames = [pl.DataFrame(schema=schema)]
     for reading in readings:
         if reading.chain is not None and reading.chain.rejected.height:
-            labels = {"snapshot_id": snapshot_id, "venue": reading.venue, "underlying": underlying}
-            rows = reading.chain.rejected.with_columns(**{name: pl.lit(value) for name, value in labels.items()}).rename({"column": "field"})
+            labels = {"snapshot_id": pl.lit(snapshot_id), "venue": pl.lit(reading.venue), "underlying": pl.lit(underlying)}
+            rows = reading.chain.rejected.rename({"column": "field"}).with_columns(**labels)
             frames.append(rows.select(list(schema)).cast(schema))
     return pl.concat(frames)
 

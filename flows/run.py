@@ -18,7 +18,7 @@ from models.errors import StructureCheckFailed
 from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.checks import all_checks
 from warehouse.home import Home
-from warehouse.publish import live_manifest, publish
+from warehouse.publish import live_generation, publish
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, write_status
 from warehouse.work import is_unpublished, open_work, read_calendar
@@ -91,7 +91,7 @@ def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, 
     """Publish what readers do not see yet: (live generation, None), or (None, why a structural check holds it back)."""
     if not con.execute("select 1 from core.snapshots limit 1").fetchall():
         return None, None
-    live = live_manifest(home).get("generation")
+    live = live_generation(home)
     if live is not None and home.published_file.exists() and not is_unpublished(con):
         return live, None
     try:
@@ -108,7 +108,7 @@ def close_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, re
         settings,
         run_id=result.plan.run_id,
         now=datetime.now(UTC),
-        generation=live_manifest(home).get("generation"),
+        generation=live_generation(home),
         held=result.held,
         outcomes=result.outcomes,
     )

@@ -181,6 +181,7 @@ class Parameters(dy.Schema):
     level_min_share = dy.Float64(description="a wall needs this share of the profile's largest |net|")
     min_live_share_of_previous = dy.Float64(description="live contracts against the venue's snapshot before")
     max_gone_expiries_share = dy.Float64(description="expiries of the venue's snapshot before that may be missing")
+    spot_outlier_pct = dy.Float64(description="a venue's spot this far from the median of the venues is named", metadata={"unit": "percent"})
     previous_max_age_days = dy.Float64(description="how old that snapshot may be", metadata={"unit": "days"})
 
 

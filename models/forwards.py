@@ -61,8 +61,10 @@ def _expiries(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
     expiries = quotes.group_by(EXPIRY, maintain_order=True).agg(
         pl.col("quoted_at").max(), pl.col("rate").max(), forward=own.filter(own.is_finite() & (own > 0)).median()
     )
-    tau = (pl.col("expires_at") - pl.col("quoted_at")).dt.total_microseconds() / MICROSECONDS_PER_YEAR
-    expiries = expiries.join(spots.select("venue", "spot"), on="venue", how="left", maintain_order="left").with_columns(tau=tau)
+    expiries = expiries.join(spots.select("venue", "spot"), on="venue", how="left", maintain_order="left")
+    # divided in numpy: polars multiplies a column of several rows by the reciprocal, so the last bit would depend on how many there are
+    microseconds = (expiries["expires_at"] - expiries["quoted_at"]).dt.total_microseconds().to_numpy()
+    expiries = expiries.with_columns(pl.Series("tau", microseconds / MICROSECONDS_PER_YEAR, dtype=pl.Float64))
     return expiries.with_columns(
         pl.Series("discount", np.exp(-expiries["rate"].to_numpy() * expiries["tau"].to_numpy())),
         _rounded(expiries["forward"]),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import polars as pl
 
 from models.calendar import TradingCalendar
@@ -59,12 +58,13 @@ def scope_smile(smile: pl.DataFrame, *, spot: float, measured_at: datetime) -> p
     ordered = smile.sort("expires_at", "venue", "book").with_columns(ratio=pl.col("forward") / pl.col("spot"))
     means = ("atm_iv", "put_25d_iv", "call_25d_iv", "straddle", "ratio", "discount")
     blended = ordered.group_by("expires_at", maintain_order=True).agg(pl.len().alias("books"), *(_weighted_mean(name) for name in means))
-    micros = blended["expires_at"].dt.epoch("us") - _epoch_us(measured_at)
+    # By numpy: polars divides a column by a number through its reciprocal, but not when there is one row only.
+    tau = (blended["expires_at"] - _naive_utc(measured_at)).dt.total_microseconds().to_numpy() / MICROSECONDS_PER_YEAR
     root = pl.when(pl.col("tau") > 0).then(pl.col("tau").sqrt())
     put, call = pl.col("put_25d_iv"), pl.col("call_25d_iv")
     move = spot * pl.col("atm_iv") * root
     straddle_move = pl.col("straddle") / pl.col("discount") * STRADDLE_TO_DEVIATION / pl.col("ratio")
-    blended = blended.with_columns(spot=pl.lit(spot), tau=micros / MICROSECONDS_PER_YEAR).with_columns(
+    blended = blended.with_columns(spot=pl.lit(spot), tau=pl.Series(tau)).with_columns(
         forward=spot * pl.col("ratio"),
         straddle_1sd=straddle_move,
         straddle_2sd=DEVIATIONS * straddle_move,
@@ -81,17 +81,20 @@ def one_day_move(expiries: pl.DataFrame, *, market: str, measured_at: datetime, 
     """Expected move of one day, as `ONE_DAY_MOVE`: one row, null with a reason where no expiry of a day or more has a move.
 
     `expiries`: one row per expires_at with tau, expected_move_1sd, straddle_1sd (`scope_smile`, or `core.expiry_smile` of one book);
-    `market`: `us` or `crypto`; `measured_at` (aware): the instant of the quotes. The nearest expiry is scaled: crypto by the square
+    `market`: `us` or `crypto`; `measured_at` (aware): from which tau counts. The nearest expiry is scaled: crypto by the square
     root of time, US by that of the sessions, so that Friday evening speaks of Monday and not of Saturday.
     """
-    usable = expiries.filter((pl.col("tau") >= ONE_DAY) & pl.col("expected_move_1sd").is_not_null()).sort("expires_at").head(1)
+    quoted_at = _naive_utc(measured_at)
+    # By instants: a stored tau of exactly one day can be a last bit short of 1/365.
+    is_a_day_away = pl.col("expires_at") >= quoted_at + timedelta(days=1)
+    usable = expiries.filter(is_a_day_away & pl.col("expected_move_1sd").is_not_null()).sort("expires_at").head(1)
     if usable.is_empty():
         return pl.DataFrame([{"one_day_reason": NO_EXPIRY}], schema=ONE_DAY_MOVE)
     used = usable.row(0, named=True)
     sessions = None
     if market == "us":
         closes = calendar.sessions["closes_at"]
-        sessions = max(1, int(((closes > measured_at.astimezone(UTC).replace(tzinfo=None)) & (closes <= used["expires_at"])).sum()))
+        sessions = max(1, int(((closes > quoted_at) & (closes <= used["expires_at"])).sum()))
     scale = math.sqrt(ONE_DAY / used["tau"] if sessions is None else 1.0 / sessions)
     row = {
         "expiry_used": used["expires_at"],
@@ -115,5 +118,6 @@ def _rounded(frame: pl.DataFrame, keep: tuple[str, ...] = ()) -> pl.DataFrame:
     return frame.with_columns(rounded).with_columns(pl.col(floats).fill_nan(None))
 
 
-def _epoch_us(instant: datetime) -> int:
-    return int(np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64))
+def _naive_utc(instant: datetime) -> datetime:
+    """Frames hold naive UTC."""
+    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -36,6 +36,7 @@ def parameters_frame(settings: Settings) -> pl.DataFrame:
                 "level_min_share": settings.models.level_min_share,
                 "min_live_share_of_previous": settings.checks.min_live_share_of_previous,
                 "max_gone_expiries_share": settings.checks.max_gone_expiries_share,
+                "spot_outlier_pct": settings.checks.spot_outlier_pct,
                 "previous_max_age_days": settings.checks.previous_max_age_days,
             }
         ],

@@ -70,7 +70,9 @@ def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
     taken = VenueRows(newer, rows.quotes.filter(is_taken), rows.rejected.filter(is_taken))
     if stored.is_empty():
         return taken
-    kept = {name: snapshot_rows.rows_of(con, name, rows.snapshot_id).filter(~is_taken) for name in ("core.option_quotes", "ops.rejected_rows")}
+    kept = {
+        name: snapshot_rows.rows_of(con, name, rows.snapshot_id).filter(~is_taken) for name in ("core.option_quotes", "ops.rejected_rows")
+    }
     return VenueRows(
         pl.concat([snapshot_rows.reset_checks(stored.filter(~is_taken)), taken.venues]).sort("venue"),
         pl.concat([kept["core.option_quotes"], taken.quotes]).sort("venue", "instrument"),

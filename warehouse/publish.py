@@ -105,14 +105,19 @@ def roll_back(home: Home) -> int:
 
 
 def generations(home: Home) -> list[Generation]:
-    """Kept generations, oldest first."""
-    live = live_manifest(home).get("generation")
+    """Kept generations, oldest first; one whose manifest is damaged is not offered, and a damaged live manifest makes none live."""
+    live = _number(home.published / "manifest.json")
     found = []
     for path in sorted((home.published / "generations").glob("*.json")):
-        manifest = orjson.loads(path.read_bytes())
-        if path.with_suffix(".duckdb").exists():
-            found.append(Generation(manifest["generation"], manifest["generation"] == live, manifest))
+        number = _number(path)
+        if number is not None and path.with_suffix(".duckdb").exists():
+            found.append(Generation(number, number == live, orjson.loads(path.read_bytes())))
     return found
+
+
+def live_generation(home: Home) -> int | None:
+    """Number of the live generation; None before the first publication, or when its manifest is damaged (publish again)."""
+    return next((generation.number for generation in generations(home) if generation.is_live), None)
 
 
 def live_manifest(home: Home) -> dict[str, Any]:
@@ -125,6 +130,13 @@ def live_manifest(home: Home) -> dict[str, Any]:
     except (OSError, orjson.JSONDecodeError) as error:
         raise PublicationUnreadable(f"{path} cannot be read ({error}). Run `strikehouse publish`.") from error
     return manifest
+
+
+def _number(manifest: Path) -> int | None:
+    try:
+        return int(orjson.loads(manifest.read_bytes())["generation"])
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
 
 
 def _make_live(home: Home, manifest: dict[str, Any]) -> None:

@@ -14,6 +14,9 @@ from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed
 from models.tables import TABLES
 from warehouse.home import Home
 
+# Given when the file is opened: connections of one process to one generation share a database, which can be locked only once.
+CLOSED: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false", "lock_configuration": "true"}
+
 
 @contextmanager
 def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -26,13 +29,11 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         raise PublicationMissing(f"{path}: nothing is published yet. Run `strikehouse snapshot`, or `strikehouse demo` to try it.")
     try:
         # its real name: a process that still holds an older generation would otherwise be given that one again
-        con = duckdb.connect(str(_generation_file(path)), read_only=True)
+        con = duckdb.connect(str(_generation_file(path)), read_only=True, config=CLOSED)
     except duckdb.Error as error:
         advice = "`strikehouse publish --rollback` goes back one generation, `strikehouse publish` makes a new one."
         raise PublicationUnreadable(f"{path} cannot be opened ({str(error).splitlines()[0]}). {advice}") from error
     with con:
-        con.execute("set enable_external_access = false")
-        con.execute("set lock_configuration = true")
         yield con
 
 
@@ -51,8 +52,8 @@ def query(home: Home, sql: str, parameters: dict[str, Any] | None = None) -> pl.
 def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
     """The result of one SQL statement on an open publication."""
     try:
-        result = con.execute(sql, parameters or {})
-        return result.pl() if result.description else pl.DataFrame()
+        con.execute(sql, parameters or {})
+        return con.pl() if con.description else pl.DataFrame()  # nothing was said where the statement is empty
     except duckdb.Error as error:
         raise QueryFailed(f"The query was refused. {error}") from error
 

@@ -136,6 +136,7 @@ class CheckSettings(_Part):
     max_gone_expiries_share: float = Field(default=0.5, ge=0, le=1)  # against the venue's snapshot before
     min_live_share_of_previous: float = Field(default=0.5, ge=0, le=1)
     previous_max_age_days: float = Field(default=7.0, gt=0)
+    spot_outlier_pct: float = Field(default=0.5, gt=0)  # a venue's spot this far from the median of the venues is named
 
 
 class FreshnessSettings(_Part):

@@ -66,7 +66,9 @@ def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
 def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot]) -> None:
     """Type the settlement instants that the calendar does not know yet."""
     instants = [
-        one.tables["core.option_quotes"].select(pl.lit(one.tables["core.snapshot_venues"]["market"][0]).alias("market"), "expires_at").unique()
+        one.tables["core.option_quotes"]
+        .select(pl.lit(one.tables["core.snapshot_venues"]["market"][0]).alias("market"), "expires_at")
+        .unique()
         for one in computed
     ]
     if not instants:

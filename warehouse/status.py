@@ -68,7 +68,8 @@ def write_status(
             "underlying": one.underlying, "venue": one.venue, "market": one.market, "last_status": one.status, "error": one.error,
         }  # fmt: skip
     usable = dict.fromkeys(known) | {(u, v): _text(at) for u, v, at in con.execute(_USABLE).fetchall()}
-    other_settings = con.execute(f"select count(*) from core.snapshots where settings_hash <> {literal(settings.numbers_hash)}").fetchall()[0][0]
+    with_other_settings = f"select count(*) from core.snapshots where settings_hash <> {literal(settings.numbers_hash)}"
+    other_settings = con.execute(with_other_settings).fetchall()[0][0]
     status = {
         "written_at": now.isoformat(timespec="seconds"),
         "run_id": run_id,

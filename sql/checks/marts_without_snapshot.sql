@@ -18,7 +18,7 @@ marts as (
 ),
 
 names as (
-    select distinct mart from marts
+    select unnest(['core.snapshot_venues', 'marts.gex_levels', 'marts.max_pain', 'marts.max_pain_pooled']) as mart
 ),
 
 orphans as (

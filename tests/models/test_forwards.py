@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,20 @@ def test_recorded_deribit_rows_bring_their_forwards_though_they_differ_within_an
     for row in forwards.iter_rows(named=True):
         given = quotes.filter(expires_at=row["expires_at"])["venue_forward"].to_list()
         assert row["forward"] == float(f"{statistics.median(given):.12g}")
+
+
+def test_tau_does_not_depend_on_how_many_expiries_a_frame_holds() -> None:
+    quoted_at = datetime(2026, 3, 2, 21, 0)
+    rows = [
+        {
+            "venue": "deribit", "book": "BTC", "root": "BTC", "option_type": kind, "strike": 100.0, "quoted_at": quoted_at,
+            "expires_at": quoted_at + timedelta(days=days), "bid": 1.0, "ask": 1.1, "venue_forward": 100.0, "rate": 0.0,
+        }
+        for days in range(1, 60)
+        for kind in "CP"
+    ]  # fmt: skip
+    quotes = pl.DataFrame(rows)
+    spots = pl.DataFrame({"venue": ["deribit"], "spot": [100.0]})
+    together = expiry_forwards(quotes, spots)["tau"].to_list()
+    apart = [expiry_forwards(part, spots)["tau"][0] for part in quotes.partition_by("expires_at", maintain_order=True)]
+    assert together == apart == [days / 365 for days in range(1, 60)]
