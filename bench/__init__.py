@@ -1,1 +1,1 @@
-"""Benchmarks: whole processes, medians, each against the naive way in the same run. `python -m bench` prints the table of docs/performance.md."""
+"""Benchmarks: whole processes, medians, each against the naive way in the same run. `make bench` prints what docs/performance.md holds."""

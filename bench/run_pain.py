@@ -2,6 +2,7 @@
 
 import sys
 import time
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -19,7 +20,7 @@ else:
     rows = con.execute("select series_id, strike, call_oi, put_oi from core.oi_by_strike order by series_id, strike").fetchnumpy()
     checksum = 0.0
     bounds = np.flatnonzero(np.diff(rows["series_id"], prepend=-1, append=-1))
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         strike, calls, puts = (rows[name][start:end] for name in ("strike", "call_oi", "put_oi"))
         gap = strike[:, None] - strike[None, :]
         checksum += float((np.maximum(gap, 0) @ calls + np.maximum(-gap, 0) @ puts).sum())

@@ -7,18 +7,19 @@ from typing import Any
 
 import duckdb
 
-from flows.load import Replies, load_underlying, read_chain, record_run, replies_for
+from flows.load import Replies, load_underlying, read_chain, replies_for
 from flows.sources.registry import source
 from models.calendar import TradingCalendar
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home
+from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 
 
 def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
     """Runs that are archived and not loaded, all but one, in the order in which they started."""
-    loaded = {row[0] for row in con.execute("select run_id from ops.runs").fetchall()}
+    loaded = loaded_runs(con)
     return [run_id for run_id in run_ids(home) if run_id not in loaded and run_id != but]
 
 

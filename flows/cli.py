@@ -24,7 +24,7 @@ app = App(
 )
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 NoPrefect = Annotated[bool, Parameter(name="--no-prefect", negative="", help="Call the same functions without a Prefect server.")]
-Venues = Annotated[list[str] | None, Parameter(name="--venue", help="Only these venues; may be repeated.")]
+Venues = Annotated[list[str] | None, Parameter(name="--venue", negative="", help="Only these venues; may be repeated.")]
 
 
 def _home(settings: Settings) -> Home:

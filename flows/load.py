@@ -5,25 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import duckdb
-import orjson
 import polars as pl
 
 from flows.sources.source import Source
 from models.calendar import TradingCalendar
 from models.chain import RawPayload
 from models.errors import VenueError
-from models.ops_tables import Payloads, RejectedRowsTable, Runs
+from models.ops_tables import RejectedRowsTable
 from models.snapshot import SnapshotRules, VenueReading, read_venues
-from warehouse.archive import folder_manifest
-from warehouse.ddl import literal
-from warehouse.home import Home
 from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
 from warehouse.settings import Settings
-from warehouse.work import insert
 
 
 @dataclass(frozen=True)
@@ -89,38 +83,6 @@ def venue_rows(
     return VenueRows(venues, quotes, _rejected(venues, readings))
 
 
-def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any]) -> None:
-    """Rows of `ops.runs` and `ops.payloads` for one run; again changes nothing."""
-    run_id = manifest["run_id"]
-    failures = {f"{one['venue']}/{one['book']}": one["error"] for one in manifest["fetched"] if one["error"]}
-    run = {
-        "run_id": run_id,
-        "started_at": _naive(manifest["started_at"]),
-        "ended_at": _naive(manifest["ended_at"]),
-        "origin": manifest["origin"],
-        "code_version": manifest["code_version"],
-        "settings_hash": manifest["settings_hash"],
-        "asked": orjson.dumps(manifest["asks"]).decode(),
-        "failures": orjson.dumps(failures).decode(),
-    }
-    payloads = [
-        {
-            "folder": one["folder"],
-            "run_id": run_id,
-            "venue": one["venue"],
-            "book": one["book"],
-            "received_at": _naive(reply["received_at"]),
-            **{key: reply[key] for key in ("file", "name", "url", "status", "bytes", "sha256")},
-        }
-        for one in manifest["fetched"]
-        if one["folder"]
-        for reply in folder_manifest(home, one["folder"])["replies"]
-    ]
-    for name, contract, rows in (("ops.runs", Runs, [run]), ("ops.payloads", Payloads, payloads)):
-        con.execute(f"delete from {name} where run_id = {literal(run_id)}")
-        insert(con, name, pl.DataFrame(rows, schema={column: one.dtype for column, one in contract.columns().items()}))
-
-
 def _rejected(venues: pl.DataFrame, readings: Sequence[VenueReading]) -> pl.DataFrame:
     """Rows of `ops.rejected_rows` of one snapshot."""
     snapshot_id, underlying = venues.select("snapshot_id", "underlying").row(0)
@@ -132,7 +94,3 @@ def _rejected(venues: pl.DataFrame, readings: Sequence[VenueReading]) -> pl.Data
             rows = reading.chain.rejected.rename({"column": "field"}).with_columns(**labels)
             frames.append(rows.select(list(schema)).cast(schema))
     return pl.concat(frames)
-
-
-def _naive(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=None)

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from flows.archived import archived_readings, pending_runs, underlyings_of
-from flows.load import record_run, venue_rows
+from flows.load import venue_rows
 from models.calendar import TradingCalendar
 from warehouse.archive import read_run
 from warehouse.compute import ComputedSnapshot, compute_snapshot
@@ -24,8 +24,9 @@ from warehouse.history import settle_history
 from warehouse.home import Home
 from warehouse.lean_imports import lean_start
 from warehouse.load import VenueRows, add_new, merge, replace, transaction
+from warehouse.runs import record_run
 from warehouse.settings import Settings
-from warehouse.snapshot_rows import is_stored
+from warehouse.snapshot_rows import is_stored, stored_snapshots
 from warehouse.work import read_calendar
 
 BATCH_CONTRACTS = 150_000  # committed together: large enough for DuckDB to write them past its log
@@ -71,8 +72,7 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
             progress(manifest["run_id"])
     _commit(con, home, batch, ended)
     with transaction(con):
-        every = [row[0] for row in con.execute("select distinct snapshot_id from core.snapshot_venues order by all").fetchall()]
-        settle_history(con, every, settings)
+        settle_history(con, stored_snapshots(con), settings)
     return len(runs)
 
 

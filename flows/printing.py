@@ -14,9 +14,10 @@ import orjson
 import polars as pl
 
 from flows.rebuild import RebuildResult
-from flows.report import levels_of, max_pain_of, report_rows, snapshot_ids, venue_lines
+from flows.report import report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
 from warehouse.home import Home, disk_errors
+from warehouse.query import report
 from warehouse.status import Freshness
 
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
@@ -26,19 +27,24 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
     """One line per venue, then max pain per expiry, levels, and where the published file lies."""
     ids = snapshot_ids(result) if result.generation is not None else []
     if json:
-        report = {
-            "run_id": result.plan.run_id, "exit_code": result.exit_code, "generation": result.generation, "held": result.held,
-            "published": str(home.published_file) if result.generation else None, "venues": report_rows(result), "snapshots": ids,
-            "max_pain": max_pain_of(home, ids).to_dicts() if ids else [], "levels": levels_of(home, ids).to_dicts() if ids else [],
-        }  # fmt: skip
-        _print_json(report)
+        summary = {
+            "run_id": result.plan.run_id,
+            "exit_code": result.exit_code,
+            "generation": result.generation,
+            "held": result.held,
+            "published": str(home.published_file) if result.generation else None,
+            "venues": report_rows(result),
+            "snapshots": ids,
+            **{name: report(home, name, ids).to_dicts() if ids else [] for name in ("max_pain", "levels")},
+        }
+        _print_json(summary)
         return
     print("\n".join(venue_lines(result)))
     if ids:
         print("\nMax pain per expiry (USD; open interest in coins or shares):")
-        print_frame(max_pain_of(home, ids))
+        print_frame(report(home, "max_pain", ids))
         print("\nLevels (USD; net gamma exposure in USD per 1 % move):")
-        print_frame(levels_of(home, ids))
+        print_frame(report(home, "levels", ids))
     if result.held:
         print(f"\nNot published. {result.held}")
     elif not any(outcome.status == "ok" for outcome in result.outcomes):

@@ -14,6 +14,7 @@ from models.errors import WarehouseError
 from warehouse.fingerprints import differences, table_hashes
 from warehouse.home import Home, disk_errors
 from warehouse.publish import publish
+from warehouse.runs import loaded_runs
 from warehouse.settings import Settings
 from warehouse.status import write_status
 from warehouse.work import is_other_settings, open_work
@@ -64,8 +65,8 @@ def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[
         if is_other_settings(con, settings):
             raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again.")
         load_history(con, home, settings, progress=progress)
-        runs = len(con.execute("select run_id from ops.runs").fetchall())
-        con.execute("checkpoint")
+        runs = len(loaded_runs(con))
+        con.checkpoint()
     if not runs:
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")
     return runs

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-import polars as pl
-
 from flows.run import RunResult
 from models.errors import PublicationMissing
 from warehouse.home import Home
-from warehouse.query import query
-
-_LEVELS = ["spot", "net_gex_usd_1pct", "hvl", "call_resistance", "put_support", "call_wall", "put_wall", "gamma_flip", "regime"]
+from warehouse.query import report
 
 
 def report_rows(result: RunResult) -> list[dict[str, Any]]:
@@ -55,36 +51,6 @@ def snapshot_ids(result: RunResult) -> list[str]:
     return [load.load.snapshot_id for load in result.loads if load.load is not None]
 
 
-def max_pain_of(home: Home, ids: list[str]) -> pl.DataFrame:
-    """Max pain per expiry of some snapshots, all venues together."""
-    return query(
-        home,
-        """
-        select
-            underlying, expiry, strftime(expires_at, '%Y-%m-%d %H:%M') as expires_at_utc, dte, spot, max_pain_strike,
-            round(distance_pct, 2) as distance_pct, direction, call_oi, put_oi, round(pcr, 2) as pcr
-        from marts.max_pain
-        where snapshot_id in (select unnest($ids)) and scope_venue = 'all'
-        order by underlying, expires_at
-        """,
-        {"ids": ids},
-    )
-
-
-def levels_of(home: Home, ids: list[str]) -> pl.DataFrame:
-    """Key levels of some snapshots, all venues together."""
-    return query(
-        home,
-        f"""
-        select underlying, scope_expiry, {", ".join(_LEVELS)}
-        from marts.gex_levels
-        where snapshot_id in (select unnest($ids)) and scope_venue = 'all'
-        order by underlying, scope_expiry desc
-        """,
-        {"ids": ids},
-    )
-
-
 def report_markdown(home: Home, result: RunResult) -> str:
     """The run report: venues, warnings, checks, why numbers are missing, levels."""
     parts = [f"# Run {result.plan.run_id}", _table(report_rows(result))]
@@ -98,8 +64,8 @@ def report_markdown(home: Home, result: RunResult) -> str:
     try:
         ids = snapshot_ids(result)
         if ids and result.generation is not None:
-            parts += ["## Volatilities that are missing, and why", _table(_iv_reasons(home, ids).to_dicts()) or "None."]
-            parts += ["## Levels", _table(levels_of(home, ids).to_dicts())]
+            parts += ["## Volatilities that are missing, and why", _table(report(home, "missing_iv", ids).to_dicts()) or "None."]
+            parts += ["## Levels", _table(report(home, "levels", ids).to_dicts())]
     except PublicationMissing:
         parts.append("Nothing is published.")
     return "\n\n".join(parts)
@@ -108,20 +74,6 @@ def report_markdown(home: Home, result: RunResult) -> str:
 def _notes(outcome: Any) -> list[str]:
     unknown = [f"unknown field {name} on {rows} rows was ignored" for name, rows in outcome.unknown_fields.items()]
     return [*outcome.warnings, *unknown]
-
-
-def _iv_reasons(home: Home, ids: list[str]) -> pl.DataFrame:
-    return query(
-        home,
-        """
-        select split_part(snapshot_id, '-', 1) as underlying, venue, iv_reason, count(*) as contracts
-        from core.option_greeks
-        where snapshot_id in (select unnest($ids)) and iv is null
-        group by all
-        order by all
-        """,
-        {"ids": ids},
-    )
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ import duckdb
 
 from flows.archived import load_pending_runs
 from flows.fetch import FetchedBook, fetch_all, write_run_manifest
-from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, record_run, replies_for
+from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
 from flows.plan import Plan, sources_of
 from flows.version import code_version
 from models.errors import StructureCheckFailed
@@ -19,7 +19,9 @@ from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.checks import all_checks
 from warehouse.home import Home
 from warehouse.publish import live_generation, publish
+from warehouse.runs import record_run
 from warehouse.settings import Settings
+from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import VenueOutcome, write_status
 from warehouse.work import is_unpublished, open_work, read_calendar
 
@@ -89,7 +91,7 @@ def asked(plan: Plan, settings: Settings, underlying: str, fetched: Sequence[Fet
 
 def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str) -> tuple[int | None, str | None]:
     """Publish what readers do not see yet: (live generation, None), or (None, why a structural check holds it back)."""
-    if not con.execute("select 1 from core.snapshots limit 1").fetchall():
+    if not has_snapshots(con):
         return None, None
     live = live_generation(home)
     if live is not None and home.published_file.exists() and not is_unpublished(con):

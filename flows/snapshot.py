@@ -21,12 +21,13 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.archived import load_pending_runs
 from flows.fetch import FetchedBook, VenueLine, write_run_manifest
-from flows.load import load_underlying, read_chain, record_run
+from flows.load import load_underlying, read_chain
 from flows.plan import Plan, sources_of
 from flows.report import report_markdown, report_rows
 from flows.run import RunResult, asked, close_run, publish_run
 from models.chain import Book
 from warehouse.home import Home
+from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.work import open_work, read_calendar
 

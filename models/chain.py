@@ -95,7 +95,7 @@ class ParsedChain:
     received_at: datetime  # UTC, aware: when the last of its payloads came
     session_date: date | None  # US: New York date of the underlying's last trade; crypto: None, it follows captured_at
     spot: float | None  # USD (definitions §2)
-    spot_source: str | None  # "close", "current_price" or "index"
+    spot_source: str | None  # "close", "current_price", "index"; of an imported file also "last" or "file"
     spot_current: float | None  # US: current_price
     spot_close: float | None  # US: close
     prev_day_close: float | None  # US
@@ -103,3 +103,4 @@ class ParsedChain:
     rejected: pl.DataFrame
     warnings: tuple[str, ...] = ()  # unproven settings in force, fields that are gone
     unknown_fields: Mapping[str, int] = field(default_factory=dict)  # field name -> rows that carry it
+    incomplete_reason: str | None = None  # why the chain is only a part of what is listed, such as a near-the-money download

@@ -32,7 +32,7 @@ class Snapshots(SnapshotRow):
     market = dy.String(description="us or crypto")
     local_date = dy.Date(description="date of captured_at in the market's zone: New York, or UTC for crypto")
     spot = dy.Float64(nullable=True, description="median spot of the usable venues", metadata=USD)
-    status = dy.String(description="complete, or partial when a venue that was asked is missing")
+    status = dy.String(description="complete, or partial when a venue that was asked is missing or gave only a part of its chain")
     venues = dy.String(description="usable venues, comma-separated, sorted")
     venues_missing = dy.String(description="venues asked and not usable, comma-separated, sorted; empty when none")
     venue_spread_seconds = dy.Float64(min=0, description="time between the first and the last venue instant", metadata={"unit": "seconds"})
@@ -57,7 +57,7 @@ class SnapshotVenues(SnapshotKey):
     received_at = dy.Datetime(nullable=True, description="when the last of its replies arrived, UTC")
     session_date = dy.Date(nullable=True, description="US: trading session of the quotes; crypto: UTC date of captured_at")
     spot = dy.Float64(nullable=True, description="the venue's spot", metadata=USD)
-    spot_source = dy.String(nullable=True, description="close, current_price or index")
+    spot_source = dy.String(nullable=True, description="close, current_price or index; when imported also last or file")
     spot_current = dy.Float64(nullable=True, description="US: current_price, after-hours trades included", metadata=USD)
     spot_close = dy.Float64(nullable=True, description="US: official close of the session", metadata=USD)
     prev_day_close = dy.Float64(nullable=True, description="US: close of the session before", metadata=USD)
@@ -67,6 +67,9 @@ class SnapshotVenues(SnapshotKey):
     rejected_rows = dy.Int64(nullable=True, min=0, description="rows that the parser refused; see ops.rejected_rows")
     oi_as_of = dy.Date(nullable=True, description="US: session at whose close the open interest was taken; crypto: UTC date of captured_at")
     error = dy.String(nullable=True, description="why it is not ok: the error, or the name of the check")
+    incomplete_reason = dy.String(
+        nullable=True, description="why its chain is only a part of what is listed, such as a near-the-money download; null otherwise"
+    )
     content_hash = dy.String(nullable=True, description="hash of the replies that it was read from")
     run_id = dy.String(description="the run that fetched it")
 
@@ -181,7 +184,7 @@ class Parameters(dy.Schema):
     level_min_share = dy.Float64(description="a wall needs this share of the profile's largest |net|")
     min_live_share_of_previous = dy.Float64(description="live contracts against the venue's snapshot before")
     max_gone_expiries_share = dy.Float64(description="expiries of the venue's snapshot before that may be missing")
-    spot_outlier_pct = dy.Float64(description="a venue's spot this far from the median of the venues is named", metadata={"unit": "percent"})
+    spot_outlier_pct = dy.Float64(description="a venue's spot this far from the median is named", metadata={"unit": "percent"})
     previous_max_age_days = dy.Float64(description="how old that snapshot may be", metadata={"unit": "days"})
 
 

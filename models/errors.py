@@ -3,6 +3,7 @@
 StrikehouseError
 ├── SettingsError               a setting is unknown, of the wrong type or impossible
 ├── UsageError                  the command or call asks for something that does not exist
+├── FileError                   a file could not be imported; the others go on
 ├── VenueError                  one venue could not be read; the others go on
 │   ├── VenueUnreachable        no connection, a time-out, a reset: may heal
 │   ├── VenueBusy               it refuses for now (rate limit, ban, 5xx): may heal; carries `rest_until`
@@ -35,6 +36,10 @@ class SettingsError(StrikehouseError):
 
 class UsageError(StrikehouseError):
     """The command or call asks for something that does not exist."""
+
+
+class FileError(StrikehouseError):
+    """A file could not be imported; the others go on. The message does not name it: who reads it knows which file it was."""
 
 
 class VenueError(StrikehouseError):

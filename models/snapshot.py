@@ -24,6 +24,8 @@ from models.frame_checks import broken_frame_reason
 from models.option_greeks import option_greeks
 from models.roots import INDEX_UNDERLYINGS
 
+# what a venue quotes anew; the rest of a row follows from its instrument
+QUOTED = ("bid", "ask", "mark", "volume_base", "venue_iv", "venue_delta", "venue_gamma", "venue_vega", "venue_theta", "venue_forward")
 OK, FAILED, REJECTED, EMPTY = "ok", "failed", "rejected", "empty"
 
 
@@ -134,6 +136,7 @@ def _chain_row(chain: ParsedChain, quotes: pl.DataFrame, captured_at: datetime, 
         "oi_base_total": _exact_total(quotes["oi_base"]),
         "rejected_rows": int((~chain.rejected["is_row_kept"]).sum()),
         "oi_as_of": calendar.open_interest_date(captured_at) if is_us else captured_at.date(),
+        "incomplete_reason": chain.incomplete_reason,
     }
 
 
@@ -169,7 +172,6 @@ def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) 
     captured_at = datetime.strptime(snapshot_id.rsplit("-", 1)[1], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 - frames hold naive UTC
     missing = sorted(set(venues["venue"]) - set(usable["venue"]))
     used = quotes.filter(pl.col("venue").is_in(usable["venue"].to_list())).sort("venue", "instrument")
-    quoted = [name for name in ParsedQuotes.column_names() if name not in ("instrument", "oi_base", "payload_sha256", "row_number")]
     instants = usable["captured_at"]
     row = {
         "snapshot_id": snapshot_id,
@@ -179,13 +181,13 @@ def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) 
         "market": market,
         "local_date": new_york_date(captured_at.replace(tzinfo=UTC)) if market == "us" else captured_at.date(),
         "spot": usable["spot"].median(),
-        "status": "partial" if missing else "complete",
+        "status": "partial" if missing or usable["incomplete_reason"].is_not_null().any() else "complete",
         "venues": ",".join(usable["venue"]),
         "venues_missing": ",".join(missing),
         "venue_spread_seconds": (max(instants) - min(instants)).total_seconds(),
         "origin": max(usable["origin"]),  # live as soon as one venue is
-        "oi_hash": _frame_hash(used.select("venue", "instrument", "oi_base")),
-        "quotes_hash": _frame_hash(used.select("venue", "instrument", *quoted)) + _frame_hash(usable.select("venue", "spot")),
+        "oi_hash": _frame_hash(used, "instrument", "oi_base"),
+        "quotes_hash": _frame_hash(used, *QUOTED) + _frame_hash(usable, "spot"),
         "is_repeat": False,
         "quotes_changed": None,
         "settings_hash": settings_hash,
@@ -219,15 +221,17 @@ def _exact_total(open_interest: pl.Series) -> float | None:
     return float(int(np.rint(known.to_numpy() * 1e6).astype(np.int64).sum()) / 1e6)
 
 
-def _frame_hash(frame: pl.DataFrame) -> str:
-    """Hash of a frame's values in their order, the same on every machine."""
+def _frame_hash(frame: pl.DataFrame, *columns: str) -> str:
+    """Hash of some columns, venue by venue, in the frame's order; the same on every machine."""
     digest = hashlib.sha256()
-    for column in frame.iter_columns():
-        if column.dtype == pl.String:
-            digest.update("\x1f".join(column.fill_null("\x00")).encode())
-        else:
-            digest.update(column.is_null().to_numpy().tobytes())
-            digest.update(np.ascontiguousarray(column.to_physical().fill_null(0).to_numpy()).tobytes())
+    for part in frame.partition_by("venue", maintain_order=True):
+        digest.update(part["venue"][0].encode())
+        for column in part.select(columns).iter_columns():
+            if column.dtype == pl.String:
+                digest.update("\x1f".join(column).encode())
+            else:
+                digest.update(column.is_null().to_numpy().tobytes())
+                digest.update(column.fill_null(0.0).to_numpy().tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -1,14 +1,47 @@
-"""What all tests share: no setting of this machine leaks in, and where real recordings lie, if they are here."""
+"""What all tests share: no setting of this machine leaks in, homes of their own, and where real recordings lie, if they are here."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
+import duckdb
 import pytest
+
+from models.calendar import TradingCalendar
+from tests import small_warehouse
+from tests.chains import SETTINGS
+from tests.commands import strikehouse
+from warehouse.home import Home
+from warehouse.settings import Settings
+from warehouse.work import open_work
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")
+# Quick ones first, servers last; a folder that is not named stands between.
+ORDER = ("tests/models", "tests/warehouse", "tests/sql", "tests/flows/sources", "tests/flows", "tests/acceptance")
+
+
+class Demo(NamedTuple):
+    """What two demo runs left behind."""
+
+    home: Home
+    runs: tuple[tuple[int, str, str], ...]  # exit code, standard output, standard error
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        folder = next((index for index, name in enumerate(ORDER) if item.nodeid.startswith(f"{name}/")), 0)
+        return item.get_closest_marker("prefect") is not None, folder
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +56,86 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip(f"no recordings of real venues in {RECORDINGS.name}: set STRIKEHOUSE_RECORDINGS to their folder")
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def calendar() -> TradingCalendar:
+    """Sessions of the US market."""
+    return TradingCalendar.from_exchange_calendars()
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose work file has its tables and no rows; to be copied, not used."""
+    home = Home(tmp_path_factory.mktemp("empty") / "home")
+    with open_work(home, SETTINGS, "prepare"):
+        return home
+
+
+@pytest.fixture
+def home(empty_home: Home, tmp_path: Path) -> Home:
+    """An empty home of the test's own."""
+    return Home(Path(shutil.copytree(empty_home.root, tmp_path / "home")))
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The defaults, on one thread."""
+    return SETTINGS
+
+
+@pytest.fixture
+def work(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The work file of that home, open."""
+    with open_work(home, settings, "test") as con:
+        yield con
+
+
+@pytest.fixture(scope="session")
+def stocked_home(empty_home: Home, tmp_path_factory: pytest.TempPathFactory, calendar: TradingCalendar) -> Home:
+    """A home with the small warehouse loaded, not published; to be copied, not used."""
+    home = Home(Path(shutil.copytree(empty_home.root, tmp_path_factory.mktemp("stocked") / "home")))
+    with open_work(home, SETTINGS, "fill") as con:
+        small_warehouse.fill(con, calendar, SETTINGS)
+    return home
+
+
+@pytest.fixture
+def stocked(stocked_home: Home, tmp_path: Path) -> Home:
+    """The small warehouse, to be changed."""
+    return Home(Path(shutil.copytree(stocked_home.root, tmp_path / "home")))
+
+
+@pytest.fixture(scope="session")
+def warehouse(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The small warehouse, open; to be read."""
+    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("warehouse") / "home")))
+    with open_work(home, SETTINGS, "read") as con:
+        yield con
+
+
+@pytest.fixture
+def now() -> datetime:
+    """When things are published in tests."""
+    return datetime(2026, 3, 3, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A home after two demo runs, made once for all workers; to be read, or copied."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = shared / "demo" / "said.json"
+        if not said.exists():
+            runs = [strikehouse(shared / "demo" / "home", "demo", "--no-prefect") for _ in range(2)]
+            said.write_text(json.dumps([[run.returncode, run.stdout, run.stderr] for run in runs]))
+    return Demo(Home(shared / "demo" / "home"), tuple((code, out, err) for code, out, err in json.loads(said.read_text())))
+
+
+@pytest.fixture
+def demo_copy(demo: Demo, tmp_path: Path) -> Home:
+    """The demo's home, to be changed."""
+    subprocess.run(["cp", "-a", demo.home.root, tmp_path / "home"], check=True)  # keeps the hard link to the live generation
+    return Home(tmp_path / "home")

@@ -10,7 +10,7 @@ import duckdb
 
 from models.tables import TABLES
 from warehouse import ddl
-from warehouse.relations import SQL_FOLDER, functions_sql
+from warehouse.relations import SQL_FOLDER, all_relations, functions_sql
 
 _ROOT = Path(__file__).resolve().parent
 _SOURCES = ("ddl.py", "macros.py", "catalogue.py")
@@ -44,6 +44,10 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
         view = ddl.create_view(name)
         if view:
             con.execute(view)
+    for relation in all_relations():
+        if relation.is_view:
+            con.execute(f"create or replace view {relation.name} as {relation.sql}")
+            con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
     for view_file in sorted((SQL_FOLDER / "views").glob("*.sql")):
         con.execute(f"create or replace view latest.{view_file.stem} as {view_file.read_text()}")
     for name in marts():

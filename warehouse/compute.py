@@ -87,7 +87,7 @@ def compute_snapshot(
             found = pl.concat([found, results]).unique(maintain_order=True)
             failing = venues_to_set_aside(results)
             if not failing:
-                tables |= {r.name: scratch.table(r.name).pl() for r in relations if not r.is_transient}
+                tables |= {r.name: scratch.table(r.name).pl() for r in relations if not (r.is_transient or r.is_view)}
                 return ComputedSnapshot(tables, found)
             venues = _set_aside(venues, failing)
     finally:

@@ -83,6 +83,11 @@ def summary(contract: type[dy.Schema]) -> str:
     return " ".join((contract.__doc__ or "").split())
 
 
+def headline(sql: str) -> str:
+    """What the first comment line of a relation's file says it is."""
+    return sql.splitlines()[0].removeprefix("-- ").split(": ", 1)[-1]
+
+
 def literal(text: str) -> str:
     """A text as an SQL literal. It replaces bound parameters in our own statements: for those DuckDB loads pandas, a fifth of a second."""
     return "'" + text.replace("'", "''") + "'"

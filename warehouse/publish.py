@@ -181,5 +181,3 @@ def _smoke_test(file: Path, rows: dict[str, int]) -> None:
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(con.execute(query).fetchall()[0][0])
-
-

@@ -13,6 +13,7 @@ import polars as pl
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
 from models.tables import TABLES
 from warehouse.home import Home
+from warehouse.relations import SQL_FOLDER
 
 # Given when the file is opened: connections of one process to one generation share a database, which can be locked only once.
 CLOSED: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false", "lock_configuration": "true"}
@@ -56,6 +57,11 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
         return con.pl() if con.description else pl.DataFrame()  # nothing was said where the statement is empty
     except duckdb.Error as error:
         raise QueryFailed(f"The query was refused. {error}") from error
+
+
+def report(home: Home, name: str, snapshot_ids: list[str]) -> pl.DataFrame:
+    """The rows of a report of sql/reports for some snapshots."""
+    return query(home, (SQL_FOLDER / "reports" / f"{name}.sql").read_text(), {"ids": snapshot_ids})
 
 
 def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from models.errors import WarehouseError
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
 SCHEMAS = ("core", "marts")
-TRANSIENT_MARK = "-- transient"
+TRANSIENT_MARK, VIEW_MARK = "-- transient", "-- view"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Relation:
     name: str  # schema.table
     sql: str
     inputs: frozenset[str]  # schema.table of everything that it reads
-    is_transient: bool  # used on the way, not stored
+    is_transient: bool  # used on the way, neither stored nor published
+    is_view: bool  # published as a view, not stored
 
 
 def relation_from(name: str, sql: str) -> Relation:
@@ -40,7 +41,7 @@ def relation_from(name: str, sql: str) -> Relation:
         if table.db not in SCHEMAS:
             raise WarehouseError(f"{name} reads {table.sql()}; a relation reads core and marts only.")
         inputs.add(f"{table.db}.{table.name}")
-    return Relation(name, sql, frozenset(inputs), TRANSIENT_MARK in sql)
+    return Relation(name, sql, frozenset(inputs), TRANSIENT_MARK in sql, VIEW_MARK in sql)
 
 
 def in_run_order(relations: list[Relation]) -> tuple[Relation, ...]:

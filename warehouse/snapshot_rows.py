@@ -34,6 +34,16 @@ def is_stored(con: duckdb.DuckDBPyConnection, snapshot_id: str) -> bool:
     return bool(con.execute(f"select 1 from core.snapshot_venues where snapshot_id = {literal(snapshot_id)} limit 1").fetchall())
 
 
+def has_snapshots(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is anything to publish."""
+    return bool(con.execute("select 1 from core.snapshots limit 1").fetchall())
+
+
+def stored_snapshots(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Every snapshot that has a venue in the work file."""
+    return [row[0] for row in con.execute("select distinct snapshot_id from core.snapshot_venues order by all").fetchall()]
+
+
 def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -> None:
     """Delete a snapshot's rows from every table but one."""
     for name, contract in TABLES.items():

@@ -291,7 +291,9 @@ def _weight_limit(document: Any) -> int:
 
 
 def _banned_until(payload: RawPayload) -> datetime | None:
-    """The end of a ban: the message names an instant, a header says it in seconds (which the client reads), else we rest for long."""
+    """The end of a ban: a header says it in seconds, which the client reads, else the message names it, else we rest for long."""
+    if "retry-after" in payload.headers:
+        return None
     named = re.search(rb"until ([0-9]{13})\b", payload.body)
     until = instant_in(named[1].decode()) if named else None
-    return until or (None if "retry-after" in payload.headers else payload.received_at + REST)
+    return until or payload.received_at + REST

@@ -127,7 +127,8 @@ def file_symbol(underlying: str) -> str:
 def _quotes(columns: Columns, underlying: str, calendar: TradingCalendar) -> pl.DataFrame:
     """The rows as `ParsedQuotes`; refuses what has no readable name and what comes twice."""
     names = columns.names.str.extract_groups(OSI_NAME).struct.unnest()
-    strike = names["thousandths"].cast(pl.Float64) / 1000
+    # divided in numpy: polars multiplies by 0.001, which makes 2.8000000000000003 of 2800
+    strike = pl.Series("strike", names["thousandths"].cast(pl.Float64).to_numpy() / 1000).fill_nan(None)
     expiry = ("20" + names["ymd"]).str.to_date("%Y%m%d", strict=False)
     columns.refuse_rows(names["root"].is_null().arg_true(), "bad_name", "option")
     columns.refuse_rows(expiry.is_null().arg_true(), "bad_expiry", "option")

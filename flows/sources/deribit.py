@@ -119,7 +119,7 @@ class Deribit(Source):
         instants = [instant for share in shares if (instant := share.quoted_at) is not None]
         if not instants:
             notes.append("no row says when it was made, so the time of the reply counts")
-            instants = [_sent_at(share.columns[-1].payload) for share in shares]
+            instants = [self.sent_at(share.columns[-1].payload) for share in shares]
         unknown: Counter[str] = Counter()
         for share in shares:
             for part in share.columns:
@@ -141,6 +141,12 @@ class Deribit(Source):
             warnings=tuple(notes),
             unknown_fields=dict(sorted(unknown.items())),
         )
+
+    def sent_at(self, payload: RawPayload) -> datetime:
+        """When the venue sent a reply, by its own clock (`usOut`, microseconds)."""
+        sent = read_json(payload).get("usOut")
+        is_time = isinstance(sent, int) and FIRST_MS <= sent // 1000 <= LAST_MS
+        return EPOCH + timedelta(microseconds=sent) if is_time else payload.received_at
 
     def _share(self, payloads: Sequence[RawPayload], book: str, underlying: str) -> _Share:
         """What a book holds of one underlying."""
@@ -271,10 +277,3 @@ def _indexes(rows: Iterable[Any], book: str) -> list[str]:
             named.setdefault(base, set()).update([index] if isinstance(index, str) and INDEX_NAME.fullmatch(index) else [])
     currency = "usd" if book in INVERSE_BOOKS else "usdc"
     return sorted({index for base, found in named.items() for index in found or {f"{base.lower()}_{currency}"}})
-
-
-def _sent_at(payload: RawPayload) -> datetime:
-    """When the venue sent a reply, by its own clock (`usOut`, microseconds)."""
-    sent = read_json(payload).get("usOut")
-    is_time = isinstance(sent, int) and FIRST_MS <= sent // 1000 <= LAST_MS
-    return EPOCH + timedelta(microseconds=sent) if is_time else payload.received_at

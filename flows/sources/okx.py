@@ -83,7 +83,7 @@ class Okx(Source):
         return payloads
 
     def read(self, payload: RawPayload) -> Any:
-        """The `data` of a reply: a list of rows, or the price of an index."""
+        """The `data` of a reply: a list of rows, or the price of an index, which an empty list leaves out."""
         try:
             document = read_json(payload)
         except VenueError as error:
@@ -100,7 +100,7 @@ class Okx(Source):
         if payload.name == INDEX:
             index = payload.book.removesuffix(LINEAR)
             price = next((price_in(row, "idxPx", []) for row in rows if isinstance(row, dict) and row.get(KEY) == index), None)
-            if price is None:
+            if rows and price is None:
                 raise unexpected(payload, f"idxPx of {index} is no price")
             return price
         return rows

@@ -7,32 +7,18 @@ with members as (
     select *, unnest(string_split(venues, ',')) as venue from core.scopes
 ),
 
-quotes as (
-    select * from core.option_quotes
-),
-
-greeks as (
-    select * from core.option_greeks          -- live contracts of usable venues only
+live as (
+    select * from core.live_contracts
 ),
 
 contracts as (
     select
         members.*,
-        quotes.expires_at,
-        quotes.expiry,
-        quotes.strike,
-        quotes.option_type = 'C' as is_call,
-        quotes.option_type = 'P' as is_put,
-        quotes.oi_base,
-        quotes.oi_base / quotes.multiplier as oi_contracts,
-        greeks.gex_usd_1pct,
-        greeks.dex_usd,
-        greeks.vex_usd_1vol,
-        greeks.chex_usd_day
+        live.* exclude (snapshot_id, venue),
+        live.option_type = 'C' as is_call,
+        live.option_type = 'P' as is_put
     from members
-    inner join quotes on members.snapshot_id = quotes.snapshot_id and members.venue = quotes.venue
-    inner join greeks
-        on quotes.snapshot_id = greeks.snapshot_id and quotes.venue = greeks.venue and quotes.instrument = greeks.instrument
+    inner join live on members.snapshot_id = live.snapshot_id and members.venue = live.venue
 ),
 
 sides as (

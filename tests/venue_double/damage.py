@@ -60,13 +60,12 @@ def _one_side_gone(wire: Wire, rows: list[Row], fault: Fault) -> None:
 
 
 def _null_oi(wire: Wire, rows: list[Row], fault: Fault) -> None:
-    _set(_picked(wire, rows, fault), wire.open_interest, None)
+    for name in _interest(wire):
+        _set(_picked(wire, rows, fault), name, wire.no_open_interest)
 
 
 def _negative_oi(wire: Wire, rows: list[Row], fault: Fault) -> None:
-    for row in _picked(wire, rows, fault):
-        if wire.open_interest in row:
-            row[wire.open_interest] = -abs(row[wire.open_interest]) - 1.0
+    _change_interest(wire, _picked(wire, rows, fault), lambda value: -abs(value) - 1.0)
 
 
 def _no_iv_no_price(wire: Wire, rows: list[Row], fault: Fault) -> None:
@@ -75,7 +74,9 @@ def _no_iv_no_price(wire: Wire, rows: list[Row], fault: Fault) -> None:
 
 
 def _string_nan(wire: Wire, rows: list[Row], fault: Fault) -> None:
-    _set(_picked(wire, rows, fault), fault["field"], float("nan") if fault["how"] == "bare" else "NaN")
+    # The usual field has another name on each venue.
+    for name in _interest(wire) if fault["field"] == "open_interest" else (fault["field"],):
+        _set(_picked(wire, rows, fault), name, float("nan") if fault["how"] == "bare" else "NaN")
 
 
 def _string_numbers(wire: Wire, rows: list[Row], fault: Fault) -> None:
@@ -86,9 +87,7 @@ def _string_numbers(wire: Wire, rows: list[Row], fault: Fault) -> None:
 def _duplicate_rows(wire: Wire, rows: list[Row], fault: Fault) -> None:
     again = [dict(row) for row in _picked(wire, rows, fault)]
     if fault["how"] == "conflict":
-        for row in again:
-            if wire.open_interest in row:
-                row[wire.open_interest] += CONFLICT
+        _change_interest(wire, again, lambda value: value + CONFLICT)
     rows.extend(again)
 
 
@@ -109,6 +108,19 @@ def _rename(node: Any, old: str, new: str | None) -> Any:
     if isinstance(node, dict):
         return {new if name == old else name: _rename(value, old, new) for name, value in node.items() if name != old or new is not None}
     return [_rename(value, old, new) for value in node] if isinstance(node, list) else node
+
+
+def _interest(wire: Wire) -> tuple[str, ...]:
+    return (wire.open_interest, *wire.open_interest_too)
+
+
+def _change_interest(wire: Wire, rows: Iterable[Row], change: Callable[[float], float]) -> None:
+    """Other open interest, a number or its text as before."""
+    for row in rows:
+        for name in _interest(wire):
+            if row.get(name) not in (None, ""):
+                changed = change(float(row[name]))
+                row[name] = str(changed) if isinstance(row[name], str) else changed
 
 
 def _set(rows: Iterable[Row], name: str, value: Any) -> None:

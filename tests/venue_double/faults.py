@@ -4,7 +4,8 @@ N is a number of calls or `all`; counts go down only for calls that the fault hi
 same rows are hit each time. Of the first block one fault applies, the first in the list; the others combine.
 
     server_error[:N=1[:status=503]]            an HTML page with that status
-    rate_limit[:N=1[:variant=plain[:s=1]]]     the venue's own signal; variants: seconds, date (Retry-After), deribit also 200
+    rate_limit[:N=1[:variant=plain[:s=1]]]     the venue's own signal; variants: seconds, date (Retry-After), deribit and okx also 200,
+                                               bybit also 403 (access too frequent), binance also 418 (the ban)
     garbage[:N=1]                              an HTML page with HTTP 200
     reset[:N=1[:before|mid]]                   a TCP reset instead of a reply, or in the middle of it
     huge[:MB=200[:chunked|length|gzip[:N=all]]]  the right reply after so many MB of white space

@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,17 +16,21 @@ from socket import SHUT_RDWR, socket
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.venue_double.binance import Binance
+from tests.venue_double.bybit import Bybit
 from tests.venue_double.cboe import Cboe
 from tests.venue_double.damage import damage
 from tests.venue_double.delivery import Delivery
 from tests.venue_double.deribit import Deribit
 from tests.venue_double.faults import Fault, parse_faults
 from tests.venue_double.market import Market
+from tests.venue_double.okx import Okx
 from tests.venue_double.wire import Reply, Wire
 
-WIRES: Mapping[str, Wire] = {wire.name: wire for wire in (Cboe(), Deribit())}
+WIRES: Mapping[str, Wire] = {wire.name: wire for wire in (Cboe(), Deribit(), Bybit(), Okx(), Binance())}
 ERROR_PAGE = b"<html><head><title>%d</title></head><body><center><h1>Something went wrong</h1></center></body></html>"
-KEPT_REPLIES = 64
+KEPT_REPLIES = 128
+COUNTED_SECONDS = 60.0
 BOOK_SUMMARY = "/api/v2/public/get_book_summary_by_currency"
 COMMON_REQUESTS: list[tuple[str, str, dict[str, str]]] = [
     *(("cboe", f"/api/global/delayed_quotes/options/{symbol}.json", {}) for symbol in ("_SPX", "SPY")),
@@ -128,9 +132,10 @@ class Double:
         reply = self._reply(wire, path, query, faults)
         is_silent = "reset" in kinds and kinds["reset"]["where"] == "before"
         self._note(handler, name, path, query, 0 if is_silent else reply.status, faults)  # before the first byte of the reply
+        counters = self._counters(wire)
         if "timeout" in kinds:
             self.rest(kinds["timeout"]["seconds"])
-        delivery.send(reply, faults)
+        delivery.send(replace(reply, headers={**counters, **reply.headers}), faults)
 
     def _reply(self, wire: Wire, path: str, query: dict[str, str], faults: list[Fault]) -> Reply:
         for fault in faults:
@@ -149,6 +154,10 @@ class Double:
         if reply.status != 200 or not faults:
             return reply
         return Reply(reply.status, damage(wire, reply.body, faults), reply.content_type, reply.headers)
+
+    def _counters(self, wire: Wire) -> dict[str, str]:
+        since = time.monotonic() - COUNTED_SECONDS
+        return wire.counters((asked.path, asked.query) for asked in self.requests if asked.venue == wire.name and asked.at > since)
 
     def _note(
         self, handler: BaseHTTPRequestHandler, venue: str, path: str, query: dict[str, str], status: int, faults: list[Fault]
@@ -199,10 +208,8 @@ class _Server(ThreadingHTTPServer):
 
     def cut_connections(self) -> None:
         for connection in list(self._open):
-            try:
+            with suppress(OSError):  # gone by itself
                 connection.shutdown(SHUT_RDWR)
-            except OSError:
-                pass  # gone by itself
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is no news; anything else is."""

@@ -159,7 +159,7 @@ def test_document_faults_of_cboe(double: Double, client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("bybit:reset", "no venue 'bybit'"),
+        ("nyse:reset", "no venue 'nyse'"),
         ("cboe:explode", "no kind 'explode'"),
         ("cboe", "no kind ''"),
         ("cboe:drop_field", "field is missing"),

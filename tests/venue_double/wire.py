@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, ClassVar
@@ -30,6 +30,8 @@ class Wire(ABC):
     name: ClassVar[str]
     instrument: ClassVar[str]  # field of a row that names it
     open_interest: ClassVar[str]
+    open_interest_too: ClassVar[tuple[str, ...]] = ()  # the fields that say it again in other units
+    no_open_interest: ClassVar[Any] = None  # how the venue writes that it is missing
     missing: ClassVar[Mapping[str, Any]]  # fields of IV and prices, and how the venue says that there is none
     refusals: ClassVar[tuple[str, ...]]  # variants of its rate-limit signal, the usual one first
 
@@ -40,6 +42,10 @@ class Wire(ABC):
     @abstractmethod
     def refuse(self, variant: str, seconds: float) -> Reply:
         """The venue's own rate-limit signal, in one of its variants."""
+
+    def counters(self, requests: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
+        """Headers that tell what the requests (path, query) of the last minute have used up."""
+        return {}
 
     @abstractmethod
     def rows(self, document: Any) -> list[Row] | None:

@@ -110,6 +110,12 @@ def test_strikes_have_three_decimals(calendar: TradingCalendar) -> None:
     assert one(calendar, "SPY261120P12345678")["strike"] == 12345.678
 
 
+def test_a_strike_is_the_double_nearest_to_its_decimal_number(calendar: TradingCalendar) -> None:
+    thousandths = range(100, 30_000, 100)  # 2.8 among them, which 2800 × 0.001 is not
+    quotes = parse(document(*(option(f"SPY261120C{one:08d}") for one in thousandths)), calendar).quotes
+    assert quotes["strike"].to_list() == [one / 1000 for one in thousandths]
+
+
 def test_am_and_pm_series_of_one_date_are_two_expiries(calendar: TradingCalendar) -> None:
     chain = parse(document(option("SPX260821C07700000", iv=0.1111), option("SPXW260821C07700000", iv=0.1192)), calendar, "SPX")
     assert chain.quotes.select("root", "expires_at", "venue_iv", "exercise").rows() == [

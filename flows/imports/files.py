@@ -1,0 +1,103 @@
+"""Files as people keep them: alone or in folders, plain, gzip or zip, under names that hold nothing of this machine."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import FileError, UsageError
+
+LARGEST_BYTES = 256 << 20  # of one file, unpacked: four times the largest day of one symbol, and safe beside everything else in memory
+PACKED = (".gz", ".zip")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """One file to import."""
+
+    path: Path
+    name: str  # below what the user gave, printable
+
+
+def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[FoundFile]:
+    """Files named, whatever they are called, and those of folders named that end so; each once, folders in order of names.
+
+    Raises `UsageError` for what is not there, and when there is nothing to import.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(f"There is no file or folder {', '.join(missing)}.")
+    found = {}
+    for path in paths:
+        for one in _in_folder(path, suffixes) if path.is_dir() else [FoundFile(path, _printable(path.name))]:
+            found.setdefault(one.path.resolve(), one)
+    if not found:
+        kinds = ", ".join(f"*{suffix}" for suffix in suffixes)
+        raise UsageError(f"{', '.join(map(str, paths))}: there is no file to import; folders are searched for {kinds}, also as .gz or .zip.")
+    return list(found.values())
+
+
+def read_file(file: FoundFile) -> bytes:
+    """What a file holds, unpacked; raises `FileError`."""
+    try:
+        if file.path.is_dir():
+            os.listdir(file.path)  # only a folder that cannot be searched stands in the list
+        if file.path.stat().st_size > LARGEST_BYTES:
+            raise _too_large()
+        content = file.path.read_bytes()
+    except OSError as error:
+        raise FileError(f"it cannot be read ({error.strerror}). Change its owner or mode") from None
+    content = _unpacked(content)
+    if not content.strip():
+        raise FileError("it is empty. Download it again")
+    return content
+
+
+def _in_folder(folder: Path, suffixes: Sequence[str]) -> Iterator[FoundFile]:
+    unreadable: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=unreadable.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            plain = name.lower()
+            for packed in PACKED:
+                plain = plain.removesuffix(packed)
+            if plain.endswith(tuple(suffixes)) and not name.startswith("."):
+                path = Path(place, name)
+                yield FoundFile(path, _printable(path.relative_to(folder).as_posix()))
+    for error in unreadable:
+        path = Path(error.filename)
+        yield FoundFile(path, _printable(path.relative_to(folder).as_posix()))
+
+
+def _unpacked(content: bytes) -> bytes:
+    try:
+        if content.startswith(b"\x1f\x8b"):
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(LARGEST_BYTES + 1)
+        elif content.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                members = [member for member in archive.infolist() if not member.is_dir()]
+                if len(members) != 1:
+                    raise FileError(f"it is a zip archive of {len(members)} files. Unpack it into a folder and import that")
+                with archive.open(members[0]) as member:
+                    content = member.read(LARGEST_BYTES + 1)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise FileError(f"it is damaged and cannot be unpacked ({error}). Download it again") from None
+    if len(content) > LARGEST_BYTES:
+        raise _too_large()
+    return content
+
+
+def _too_large() -> FileError:
+    return FileError(f"it is larger than {LARGEST_BYTES >> 20} MB. Split it, for example by month")
+
+
+def _printable(name: str) -> str:
+    """A name on one line, whatever bytes the file system has for it."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)

@@ -1,0 +1,45 @@
+"""US contracts by their names (OSI: root, expiry, type, strike), and what a root says of the underlying."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+
+from flows.sources.cboe import OSI_NAME, SHARES_PER_CONTRACT, file_symbol
+from models.calendar import TradingCalendar
+from models.roots import AM_SETTLED_ROOTS, COMPANION_ROOTS, exercise_of, is_adjusted
+
+PARENT_OF = {companion: parent for parent, companions in COMPANION_ROOTS.items() for companion in companions}
+DOTTED = {"BRKB": "BRK.B", "BFB": "BF.B"}  # option roots have no dot, tickers of share classes do
+
+
+def osi_terms(names: pl.Series) -> pl.DataFrame:
+    """Columns root, option_type, strike, expiry of OSI names; all null where a name is none."""
+    parts = names.str.extract_groups(OSI_NAME).struct.unnest()
+    return parts.select(
+        "root",
+        "option_type",
+        strike=pl.col("thousandths").cast(pl.Float64) / 1000,
+        expiry=("20" + pl.col("ymd")).str.to_date("%Y%m%d", strict=False),
+    )
+
+
+def underlying_of(roots: pl.Series) -> str | None:
+    """The underlying that most roots stand for: SPXW for SPX, SPY7 (adjusted) does not outvote SPY."""
+    votes: Counter[str] = Counter()
+    for root, rows in roots.drop_nulls().value_counts().sort("count", roots.name, descending=[True, False]).iter_rows():
+        votes[PARENT_OF.get(root, root)] += rows
+    return DOTTED.get(winner := votes.most_common(1)[0][0], winner) if votes else None
+
+
+def us_terms(root: pl.Series, expiry: pl.Series, underlying: str, calendar: TradingCalendar) -> list[pl.Series | pl.Expr]:
+    """Columns book, expires_at, is_adjusted, exercise, multiplier of US contracts; the root tells AM from PM settlement."""
+    standard = [one for one in root.unique() if one and not is_adjusted(one, file_symbol(underlying))]
+    return [
+        pl.lit(underlying).alias("book"),
+        calendar.settlement_instants(expiry, root.is_in(AM_SETTLED_ROOTS)).alias("expires_at"),
+        (~root.is_in(standard)).alias("is_adjusted"),
+        pl.lit(exercise_of(underlying)).alias("exercise"),
+        pl.lit(SHARES_PER_CONTRACT).alias("multiplier"),
+    ]

@@ -1,0 +1,194 @@
+"""The rows of a file as typed columns, a whole column at a time: what cannot be read is refused and remembered, never dropped.
+
+The same rules as for a reply (flows/sources/columns.py): a broken essential value refuses its row, any other becomes NULL, and both
+are recorded. So rows in the file = kept rows + refused rows.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from flows.sources.columns import LONGEST_SHOWN_VALUE, NOISE_DECIMALS
+from models.chain import RawPayload, RejectedRows
+from models.errors import FileError
+
+THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
+EXTRA = "\x00more"  # a cell beyond the header's
+
+
+def read_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0) -> pl.DataFrame:
+    """The rows of a CSV text, every cell as text (null when empty), with `row_number`: its line in the file, from 0.
+
+    Without `header` the first line is one. Rows beyond `first_row` lines are read; blank ones are left out. A cell too many stands in
+    the column `EXTRA`. Raises `FileError`.
+    """
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text.decode()
+        if header is None:
+            header = pl.read_csv(io.BytesIO(text), has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True).row(0)
+            header, first_row = [name or "" for name in header], 1
+        names = _distinct(header)
+        cells = pl.read_csv(
+            io.BytesIO(text),
+            has_header=False,
+            skip_lines=first_row,
+            schema=dict.fromkeys([*names, EXTRA], pl.String()),
+            missing_columns="insert",
+            truncate_ragged_lines=True,
+            raise_if_empty=False,
+        )
+    except UnicodeDecodeError:
+        raise FileError("it is no UTF-8 text. Save it as UTF-8") from None
+    except pl.exceptions.PolarsError as error:
+        raise FileError(f"it is no CSV ({str(error).splitlines()[0][:100]}). Download it again") from None
+    cells = cells.with_columns(pl.all().str.strip_chars().replace("", None))
+    return cells.with_row_index("row_number", offset=first_row).cast({"row_number": pl.Int64}).filter(pl.any_horizontal(pl.col(names).is_not_null()))
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Header cells as names of columns: an unnamed or repeated one gets a number."""
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names):
+        clean = name.strip()
+        seen[clean if clean and clean not in seen else f"{clean}#{place + 1}"] = place
+    return list(seen)
+
+
+class FileTable:
+    """Rows of a file, of one chain, and what was refused in them.
+
+    `rows` has `row_number` and `key`, the column with the name of the instrument; a row without one is refused. `missing`: texts that
+    stand for nothing.
+    """
+
+    def __init__(self, payload: RawPayload, rows: pl.DataFrame, *, key: str, missing: Sequence[str] = ()) -> None:
+        self.rows = rows
+        self.height = rows.height
+        self._payload, self._key, self._missing = payload, key, list(missing)
+        self._refused_rows: list[tuple[pl.Series, str, str | None]] = []
+        self._refused_values: list[tuple[pl.Series, str, str]] = []
+        self.warnings: list[str] = []
+        self.names = self.text(key)
+        self.refuse_rows(self.names.is_null(), "bad_name", key)
+        if EXTRA in rows.columns:
+            self.refuse_rows(rows[EXTRA].is_not_null(), "too_many_cells", EXTRA)
+
+    def text(self, field: str) -> pl.Series:
+        """A column as text; null where it is missing."""
+        return self._column(field).cast(pl.String)
+
+    def number(self, field: str | None, *, is_essential: bool = False, is_signed: bool = False, zero_is_missing: bool = False) -> pl.Series:
+        """A column of finite numbers, or of texts that hold one (`1,234.5`, `0E-8`); null where it is missing or refused.
+
+        A column that nobody names is all null. `is_essential`: what cannot be read, or is missing, refuses the whole row.
+        """
+        if field is None:
+            return pl.Series("none", [None] * self.height, dtype=pl.Float64)
+        cells = self._column(field)
+        if cells.dtype == pl.String:
+            plain = pl.when(pl.col(field).str.contains(THOUSANDS)).then(pl.col(field).str.replace_all(",", "")).otherwise(pl.col(field))
+            numbers = cells.to_frame().select(plain.cast(pl.Float64, strict=False)).to_series()
+            is_broken = cells.is_not_null() & (numbers.is_null() | numbers.is_nan())
+        elif cells.dtype.is_numeric():
+            numbers = cells.cast(pl.Float64).fill_nan(None)
+            is_broken = pl.repeat(False, self.height, eager=True)
+        else:
+            numbers = pl.Series(field, [None] * self.height, dtype=pl.Float64)
+            is_broken = cells.is_not_null()
+        broken = {"not_a_number": is_broken, "infinite": numbers.is_infinite() & ~is_broken}
+        broken |= {} if is_signed else {"negative": (numbers < 0) & numbers.is_finite()}
+        broken |= {"missing": cells.is_null()} if is_essential else {}
+        for reason, mask in broken.items():
+            (self.refuse_rows if is_essential else self._refuse_values)(mask, reason, field)
+            numbers = numbers.set(mask.fill_null(False), None)
+        return numbers.set((numbers == 0).fill_null(False), None) if zero_is_missing else numbers
+
+    def refuse_rows(self, mask: pl.Series, reason: str, field: str | None = None) -> None:
+        """Refuses whole rows; the first reason to refuse a row stands."""
+        if mask.any():
+            self._refused_rows.append((mask.fill_null(False), reason, field or self._key))
+
+    def refuse_duplicates(self) -> None:
+        """Of several rows with one name the first readable one stays: others are a `duplicate`, or a `conflicting_duplicate`."""
+        kept = pl.DataFrame({"name": self.names, "is_kept": self.is_kept})
+        again = kept.select(pl.col("is_kept") & (pl.col("is_kept").cum_sum().over("name") > 1)).to_series()
+        if again.any():
+            cells = pl.struct(pl.exclude("row_number"))
+            is_first = kept["is_kept"] & ~again
+            first = self.rows.filter(is_first).select(pl.lit(self.names.filter(is_first)).alias("\x00name"), cells.alias("first"))
+            both = pl.DataFrame({"\x00name": self.names, "cells": self.rows.select(cells).to_series()}).join(
+                first, on="\x00name", how="left", maintain_order="left"
+            )
+            is_same = both.select(pl.col("cells").eq_missing(pl.col("first"))).to_series()
+            self.refuse_rows(again & is_same, "duplicate")
+            self.refuse_rows(again & ~is_same, "conflicting_duplicate")
+
+    def note(self, count: int, what: str) -> None:
+        """Adds a warning about so many values, unless there are none."""
+        if count:
+            self.warnings.append(f"{count} {what}")
+
+    def lots(self, amounts: pl.Series, step: float | None) -> pl.Series:
+        """Amounts rounded to whole steps, free of float noise; without a step only that. A step that does not fit is noted."""
+        if step is None:
+            return amounts.round(NOISE_DECIMALS)
+        whole = (amounts / step).round() * step
+        self.note(int(((whole - amounts).abs() > 0.01 * step).sum()), f"values of {amounts.name} are no whole number of lots and were rounded")
+        return whole.round(NOISE_DECIMALS)
+
+    @property
+    def is_kept(self) -> pl.Series:
+        """Which rows were not refused."""
+        kept = pl.repeat(True, self.height, eager=True)
+        for mask, _, _ in self._refused_rows:
+            kept &= ~mask
+        return kept
+
+    def quotes(self, columns: pl.DataFrame) -> pl.DataFrame:
+        """Columns of these rows beside what every contract has: instrument, payload_sha256, row_number; without refused rows."""
+        told = columns.with_columns(
+            self.names.alias("instrument"), self.rows["row_number"], payload_sha256=pl.lit(self._payload.sha256)
+        )
+        return told.filter(self.is_kept)
+
+    def rejected(self) -> pl.DataFrame:
+        """Refused rows, and refused values of kept rows, in the order of the file (`RejectedRows`)."""
+        schema = RejectedRows.create_empty().schema
+        refused = ~self.is_kept
+        seen = pl.repeat(False, self.height, eager=True)
+        parts = [pl.DataFrame(schema=schema)]
+        for mask, reason, field in self._refused_rows:
+            parts.append(self._told(mask & ~seen, reason, field, is_row_kept=False))
+            seen |= mask
+        parts += [self._told(mask & ~refused, reason, field, is_row_kept=True) for mask, reason, field in self._refused_values]
+        return pl.concat(parts).sort("row_number", maintain_order=True)
+
+    def _told(self, mask: pl.Series, reason: str, field: str | None, *, is_row_kept: bool) -> pl.DataFrame:
+        value = self.rows[field].cast(pl.String) if field in self.rows.columns else self.names
+        rows = pl.DataFrame([self.rows["row_number"], self.names.alias("instrument"), value.str.slice(0, LONGEST_SHOWN_VALUE).alias("value")])
+        return rows.filter(mask).select(
+            payload_sha256=pl.lit(self._payload.sha256),
+            row_number="row_number",
+            instrument="instrument",
+            reason=pl.lit(reason),
+            column=pl.lit(field),
+            value="value",
+            is_row_kept=pl.lit(is_row_kept),
+        )
+
+    def _refuse_values(self, mask: pl.Series, reason: str, field: str) -> None:
+        if mask.any():
+            self._refused_values.append((mask.fill_null(False), reason, field))
+
+    def _column(self, field: str) -> pl.Series:
+        if field not in self.rows.columns:
+            self.warnings.append(f"column {field} is not in the file")
+            return pl.Series(field, [None] * self.height, dtype=pl.String)
+        cells = self.rows[field]
+        if self._missing and cells.dtype == pl.String:
+            return cells.set(cells.is_in(self._missing).fill_null(False), None)
+        return cells

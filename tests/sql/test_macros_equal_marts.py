@@ -1,0 +1,106 @@
+"""A macro computes what the marts would hold if the warehouse had only the venues, expiries and strikes asked for."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import combinations
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from models.calendar import TradingCalendar
+from models.tables import TABLES
+from tests.chains import SETTINGS, run_rows
+from tests.small_warehouse import FIRST, THIRD_FRIDAY_PM, coin, coin_elsewhere
+from tests.sql.compare import assert_frames
+from tests.sql.relations import run_relation
+from warehouse.compute import compute_snapshot
+from warehouse.macros import MACROS
+
+VENUES = ("bybit", "deribit", "okx")
+SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(VENUES, size)]
+THEN = FIRST.replace(tzinfo=None)
+
+
+def macro_rows(con: duckdb.DuckDBPyConnection, macro: str, underlying: str, **arguments: Any) -> pl.DataFrame:
+    named = "".join(f", {name} := ${name}" for name in arguments)
+    return con.execute(f"from {macro}($underlying{named})", {"underlying": underlying, **arguments}).pl()
+
+
+def assert_macro_equals(con: duckdb.DuckDBPyConnection, macro: str, expected: pl.DataFrame, underlying: str, **arguments: Any) -> None:
+    contract = TABLES[MACROS[macro][0]]
+    assert_frames(macro_rows(con, macro, underlying, **arguments), expected.select(contract.column_names()), key=contract.primary_key())
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+def test_any_subset_of_venues_equals_a_snapshot_of_only_these(
+    warehouse: duckdb.DuckDBPyConnection, calendar: TradingCalendar, subset: tuple[str, ...]
+) -> None:
+    rows = run_rows(coin(FIRST), *coin_elsewhere(FIRST), calendar=calendar)
+    is_in = pl.col("venue").is_in(subset)
+    tables = compute_snapshot(rows.venues.filter(is_in), rows.quotes.filter(is_in), settings=SETTINGS).tables
+    scope = "all" if len(subset) > 1 else subset[0]
+    for macro, (mart, _) in MACROS.items():
+        expected = tables[mart].filter(scope_venue=scope).with_columns(scope_venue=pl.lit("+".join(subset)))
+        assert_macro_equals(warehouse, macro, expected, "COIN", venues=list(subset), as_of=THEN)
+
+
+@pytest.mark.parametrize("macro", MACROS)
+@pytest.mark.parametrize("underlying", ["COIN", "IDX"])
+def test_without_filters_a_macro_is_the_mart_of_all_venues(warehouse: duckdb.DuckDBPyConnection, macro: str, underlying: str) -> None:
+    mart = MACROS[macro][0]
+    rows = warehouse.execute(f"from {mart} where underlying = ? and scope_venue = 'all' and captured_at = ?", [underlying, THEN]).pl()
+    assert rows.height
+    assert_macro_equals(warehouse, macro, rows, underlying, as_of=THEN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ({"strike_min": 95.0, "strike_max": 110.0}, pl.col("strike").is_between(95, 110)),
+        ({"moneyness_min": 0.93, "moneyness_max": 1.04}, pl.col("strike").is_between(0.93 * 101.5, 1.04 * 101.5)),
+        ({"window_pct": 7.5}, (pl.col("strike") - 101.5).abs() <= 0.075 * 101.5),
+        ({"dte_max": 5}, pl.col("dte") <= 5),
+        ({"dte_min": 4, "strike_max": 100.0}, (pl.col("dte") >= 4) & (pl.col("strike") <= 100)),
+        ({"expiry": date(2026, 3, 13)}, pl.col("expiry") == date(2026, 3, 13)),
+        ({"strike_min": 500.0}, pl.lit(False)),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("macro", MACROS)
+def test_filters_apply_to_cells_before_sums_ranks_and_levels(
+    warehouse: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], kept: pl.Expr
+) -> None:
+    given = {
+        "core.scopes": warehouse.execute(
+            "from core.scopes where underlying = 'COIN' and scope_venue = 'all' and captured_at = ?", [THEN]
+        ).pl(),
+        "marts.gex_heatmap": warehouse.execute(
+            "from marts.gex_heatmap where underlying = 'COIN' and scope_venue = 'all' and captured_at = ?", [THEN]
+        ).pl(),
+    }
+    given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
+    given["marts.gex_heatmap"] = given["marts.gex_heatmap"].filter(kept)
+    expected = run_relation(MACROS[macro][0], given)
+    assert_macro_equals(warehouse, macro, expected, "COIN", as_of=THEN, **arguments)
+
+
+def test_a_request_by_date_is_the_sum_of_its_instants_under_one_key(warehouse: duckdb.DuckDBPyConnection) -> None:
+    given = {
+        "core.scopes": warehouse.execute("from core.scopes where underlying = 'IDX' and scope_venue = 'all'").pl(),
+        "marts.gex_heatmap": warehouse.execute("from marts.gex_heatmap where underlying = 'IDX' and scope_venue = 'all'").pl(),
+    }
+    given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
+    cells = (
+        given["marts.gex_heatmap"].filter(expiry=date(2026, 3, 20)).with_columns(expires_at=pl.lit(THIRD_FRIDAY_PM).cast(pl.Datetime("us")))
+    )
+    labels = [
+        name
+        for name in cells.columns
+        if cells[name].dtype.is_temporal() or cells[name].dtype == pl.String or name in ("strike", "dte", "is_only_venue")
+    ]
+    given["marts.gex_heatmap"] = cells.group_by(labels).agg(pl.exclude(labels).sum())
+    for macro in ("max_pain", "pain_curve", "max_pain_pooled", "gex_levels"):
+        assert_macro_equals(warehouse, macro, run_relation(MACROS[macro][0], given), "IDX", expiry="2026-03-20")

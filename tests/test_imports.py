@@ -1,0 +1,110 @@
+"""What may import what: the folder table of the architecture, enforced on the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+OURS = ("flows", "models", "warehouse", "tests", "bench")
+LAZY = ("prefect", "exchange_calendars", "pandas", "fastapi", "plotly", "rich")
+
+MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
+
+
+def shown(file: Path) -> str:
+    return file.relative_to(CHECKOUT).as_posix()
+
+
+def imports(file: Path, *, only_at_start: bool = False) -> Iterator[str]:
+    """Dotted names that a file imports; `only_at_start` leaves out those inside functions and for type checkers."""
+    tree = ast.parse(file.read_text())
+    nodes: Iterator[ast.AST] | list[ast.stmt] = ast.walk(tree)
+    if only_at_start:
+        nodes = [inner for node in tree.body for inner in ([node] if not isinstance(node, ast.Try) else node.body)]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{shown(file)}: imports are absolute"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def third_parties(file: Path) -> set[str]:
+    tops = {name.split(".")[0] for name in imports(file)}
+    return tops - set(sys.stdlib_module_names) - set(OURS)
+
+
+def ours(file: Path) -> set[str]:
+    return {name for name in imports(file) if name.split(".")[0] in OURS}
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("models/")], ids=shown)
+def test_models_know_rows_and_maths_and_nothing_of_files_or_networks(file: Path) -> None:
+    assert third_parties(file) <= {"polars", "numpy", "scipy", "dataframely", "exchange_calendars"}
+    assert {name.split(".")[0] for name in ours(file)} <= {"models"}
+    assert not {"socket", "urllib", "http", "pathlib", "os", "io", "tempfile", "sqlite3", "subprocess"} & {
+        name.split(".")[0] for name in imports(file)
+    }
+    assert not re.search(r"\b(open|read_csv|read_parquet|scan_parquet|write_parquet)\(", file.read_text()), "no file is opened"
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("warehouse/")], ids=shown)
+def test_the_warehouse_never_fetches_and_never_parses(file: Path) -> None:
+    assert {name.split(".")[0] for name in ours(file)} <= {"models", "warehouse"}
+    assert not third_parties(file) & {"httpx", "prefect", "requests", "urllib3", "aiohttp"}
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("flows/sources/")], ids=shown)
+def test_a_source_knows_models_and_its_settings(file: Path) -> None:
+    below = {name for name in ours(file) if not name.startswith(("models", "flows.sources"))}
+    assert {".".join(name.split(".")[:2]) for name in below} - {"warehouse", "flows"} <= {"warehouse.settings"}
+    assert not third_parties(file) & {"duckdb", "prefect"}
+
+
+def test_only_the_client_imports_httpx() -> None:
+    assert [shown(file) for file in MODULES if "httpx" in third_parties(file)] == ["flows/sources/http.py"]
+
+
+def test_only_flows_import_prefect() -> None:
+    assert {shown(file).split("/")[0] for file in MODULES if "prefect" in third_parties(file)} == {"flows"}
+
+
+@pytest.mark.parametrize("file", MODULES, ids=shown)
+def test_nothing_imports_tests_or_benchmarks(file: Path) -> None:
+    assert not {name.split(".")[0] for name in ours(file)} & {"tests", "bench"}
+    if "tests." in file.read_text():
+        assert shown(file) == "flows/demo.py", "the demo starts the venue server as a process of its own"
+
+
+@pytest.mark.parametrize("file", MODULES, ids=shown)
+def test_heavy_imports_wait_until_they_are_needed(file: Path) -> None:
+    at_start = {name.split(".")[0] for name in imports(file, only_at_start=True)} & set(LAZY)
+    assert at_start == ({"prefect"} if shown(file) == "flows/snapshot.py" else set()), "flows/snapshot.py is itself imported late"
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("flows/")], ids=shown)
+def test_flows_hold_no_sql_text(file: Path) -> None:
+    statement = re.compile(
+        r"^\s*((select|insert|update|delete|create|drop|with|from)\b(?=.*\b(from|into|table|select)\b)|(checkpoint|begin|commit)$)",
+        re.IGNORECASE | re.DOTALL,
+    )
+    tree = ast.parse(file.read_text())
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and isinstance(node.body[0], ast.Expr)
+    }
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+    found = [text.strip()[:60] for text in texts if statement.search(text)]
+    assert not found
