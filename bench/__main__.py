@@ -9,9 +9,11 @@ import tempfile
 from pathlib import Path
 
 from bench.measure import CHECKOUT, Measured, measure
-from bench.prepare import archived_home, strike_rows
+from bench.prepare import archived_home, history_home, strike_rows
 
 RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")
+
+SESSIONS = (5, 10, 20)
 
 
 def main(runs: int) -> None:
@@ -21,8 +23,9 @@ def main(runs: int) -> None:
         recording = RECORDINGS / "cboe" / "2026-07-22" / "_SPX.json.gz"
         if recording.exists():
             snapshot(root, recording, runs)
+            history(root, runs)
         else:
-            print(f"No recordings of real venues ({RECORDINGS.name}): the snapshot is not measured.\n")
+            print(f"No recordings of real venues ({RECORDINGS.name}): snapshot and history are not measured.\n")
         pain(root, runs)
 
 
@@ -42,6 +45,25 @@ def snapshot(root: Path, recording: Path, runs: int) -> None:
     for name, one in (("archived bytes to published tables", ours), ("bare: read, one table, copy", bare)):
         parts = " | ".join(f"{one.reported[part]:.2f}" for part in ("import_s", "load_s", "publish_s"))
         print(f"| {name} | {one.wall_s:.2f} | {parts} | {one.cpu_s:.2f} | {one.peak_mib:.0f} |")
+    print()
+
+
+def history(root: Path, runs: int) -> None:
+    """Rebuilds of 5, 10 and 20 sessions of `_SPX` and `SPY`: contracts a second, and whether time grows with their number."""
+    print(f"Rebuild from the archive, sessions of `_SPX` and `SPY`, medians of {min(runs, 3)} runs of the whole process:\n")
+    print("| sessions | contracts | wall s | contracts a second | processor s | largest process MiB |\n|---|---|---|---|---|---|")
+    for sessions in SESSIONS:
+        prepared = history_home(root / f"history-{sessions}", RECORDINGS, sessions).root
+        home = root / "history"
+
+        def fresh(prepared: Path = prepared, home: Path = home) -> None:
+            shutil.rmtree(home, ignore_errors=True)
+            shutil.copytree(prepared, home)
+
+        one = measure("bench.run_history", [str(home)], runs=min(runs, 3), prepare=fresh)
+        rate = one.reported["contracts"] / one.wall_s
+        numbers = f"{one.reported['contracts']:,.0f} | {one.wall_s:.1f} | {rate:,.0f} | {one.cpu_s:.1f} | {one.reported['largest_process_mib']:.0f}"
+        print(f"| {sessions} | {numbers} |", flush=True)
     print()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import orjson
 
 from flows.plan import make_plan
 from models.chain import RawPayload
@@ -15,35 +16,60 @@ from warehouse.home import Home
 from warehouse.settings import Settings
 from warehouse.work import open_work
 
+FIRST_SESSION = datetime(2026, 6, 1, tzinfo=UTC)  # before the recorded ones, so that no contract has settled
+FRIDAY = 5
 SERIES, STRIKES = 5_000, 340  # 1.7 million strike rows
 
 
 def archived_home(root: Path, recording: Path) -> Home:
     """A home with an empty work file and one archived run: a recorded `_SPX` reply, packed with gzip."""
     home = Home(root)
-    settings = Settings()
-    with open_work(home, settings, "bench"):
+    with open_work(home, Settings(), "bench"):
         pass
-    now = datetime.now(UTC)
-    archive = BookArchive(home, "cboe", "SPX")
-    payload = RawPayload("cboe", "SPX", "chain", "recording", {}, 200, {}, gzip.decompress(recording.read_bytes()), now, now)
-    archive.add(payload)
-    plan = make_plan(["SPX"], ["cboe"], settings, now)
+    archive_run(home, datetime.now(UTC), {"SPX": gzip.decompress(recording.read_bytes())})
+    return home
+
+
+def history_home(root: Path, recordings: Path, sessions: int) -> Home:
+    """A home with an archive of so many sessions of `_SPX` and `SPY`: recorded chains in turn, each set back to a session of its own."""
+    home = Home(root)
+    home.prepare()
+    captures = [folder for folder in sorted((recordings / "cboe").iterdir()) if folder.name != "2026-07-23"]  # that one is a re-pull
+    weekdays = [FIRST_SESSION + timedelta(days=day) for day in range(2 * sessions + 7)]
+    for number, day in enumerate([day for day in weekdays if day.isoweekday() <= FRIDAY][:sessions]):
+        bodies = {}
+        for underlying, symbol in (("SPX", "_SPX"), ("SPY", "SPY")):
+            content = orjson.loads(gzip.decompress((captures[number % len(captures)] / f"{symbol}.json.gz").read_bytes()))
+            content["timestamp"] = f"{day:%Y-%m-%d} 22:40:00"
+            content["data"]["last_trade_time"] = f"{day:%Y-%m-%d}T15:59:59"
+            bodies[underlying] = orjson.dumps(content)
+        archive_run(home, day.replace(hour=22, minute=41), bodies)
+    return home
+
+
+def archive_run(home: Home, at: datetime, bodies: dict[str, bytes]) -> None:
+    """Archive one run of Cboe replies, by underlying."""
+    settings = Settings()
+    fetched = []
+    for underlying, body in bodies.items():
+        archive = BookArchive(home, "cboe", underlying)
+        payload = RawPayload("cboe", underlying, "chain", "recording", {}, 200, {}, body, at, at)
+        archive.add(payload)
+        fetched.append({"venue": "cboe", "book": underlying, "folder": archive.close([payload], None), "error": None})
     write_run(
         home,
         {
-            "run_id": plan.run_id,
-            "started_at": now.isoformat(),
-            "ended_at": now.isoformat(),
+            "run_id": make_plan(list(bodies), ["cboe"], settings, at).run_id,
+            "started_at": at.isoformat(),
+            "ended_at": at.isoformat(),
             "origin": "live",
             "is_synthetic": False,
             "code_version": "bench",
             "settings_hash": settings.numbers_hash,
-            "asks": [{"underlying": "SPX", "venue": "cboe", "books": ["SPX"]}],
-            "fetched": [{"venue": "cboe", "book": "SPX", "folder": archive.close([payload], None), "error": None}],
+            "asks": [{"underlying": underlying, "venue": "cboe", "books": [underlying]} for underlying in bodies],
+            "fetched": fetched,
         },
     )
-    return home
 
 
 def strike_rows(file: Path) -> None:

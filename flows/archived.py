@@ -1,8 +1,12 @@
-"""Runs that are in the archive already: loaded from there, for a rebuild, or because an earlier run could not finish."""
+"""Runs that are in the archive already: loaded from there, for a rebuild, or because an earlier run could not finish.
+
+A run is read in units: of a live run the underlyings, of an import its files or parts of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -17,6 +21,14 @@ from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 
 
+@dataclass(frozen=True)
+class UnitReadings:
+    """What one unit of an archived run holds."""
+
+    snapshots: Sequence[tuple[str, Sequence[VenueReading]]]  # underlying, and what its venues gave
+    failure: tuple[str, str] | None = None  # the file of an import that cannot be read, and why; the others go on
+
+
 def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
     """Runs that are archived and not loaded, all but one, in the order in which they started."""
     loaded = loaded_runs(con)
@@ -27,15 +39,31 @@ def load_pending_runs(con: duckdb.DuckDBPyConnection, home: Home, settings: Sett
     """Load what earlier runs archived and could not load; raises `ArchiveDamaged`."""
     for run_id in pending_runs(con, home, but=but):
         manifest = read_run(home, run_id)
-        for underlying in underlyings_of(manifest):
-            readings = archived_readings(home, settings, manifest, underlying, calendar)
-            load_underlying(con, underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
-        record_run(con, home, manifest)  # last: a run that is not recorded is loaded again
+        failures: dict[str, str] = {}
+        for unit in units_of(manifest):
+            read = read_unit(home, settings, manifest, unit, calendar)
+            failures |= dict([read.failure] if read.failure else [])
+            for underlying, readings in read.snapshots:
+                load_underlying(con, underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
+        record_run(con, home, manifest, failures)  # last: a run that is not recorded is loaded again
 
 
-def underlyings_of(manifest: Mapping[str, Any]) -> list[str]:
-    """Underlyings that a run asked, each once, in its order."""
+def units_of(manifest: Mapping[str, Any]) -> list[str]:
+    """The units of a run, in its order; each can be read alone."""
+    if manifest.get("origin") == "import":
+        return [f"{place}/{part}" for place, file in enumerate(manifest["files"]) for part in range(file["parts"])]
     return list(dict.fromkeys(ask["underlying"] for ask in manifest["asks"]))
+
+
+def read_unit(home: Home, settings: Settings, manifest: Mapping[str, Any], unit: str, calendar: TradingCalendar) -> UnitReadings:
+    """One unit of an archived run, parsed from its archived replies; raises `ArchiveDamaged`."""
+    if manifest.get("origin") != "import":
+        return UnitReadings([(unit, archived_readings(home, settings, manifest, unit, calendar))])
+    from flows.imports.load import read_archived_file
+
+    place, part = map(int, unit.split("/"))
+    readings, failure = read_archived_file(home, manifest, place, part, calendar)
+    return UnitReadings(readings, failure)
 
 
 def archived_readings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -154,7 +155,11 @@ def show(
 
 @app.command
 def sql(
-    statement: str, *, format: Literal["table", "csv", "json", "parquet"] = "table", output: Path | None = None, json: Json = False
+    statement: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    format: Literal["table", "csv", "json", "parquet"] = "table",
+    output: Path | None = None,
+    json: Json = False,
 ) -> int:
     """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""
     from flows.printing import print_frame, write_frame
@@ -174,31 +179,66 @@ def status(*, json: Json = False) -> int:
     """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale."""
     from flows.printing import print_status
     from flows.run import DONE, STALE_DATA
-    from warehouse.status import HEALTHY, freshness, read_status
+    from warehouse.status import HEALTHY, freshness, read_status, snapshots_with_other_settings
 
     settings = load_settings()
     state = read_status(_home(settings))
     rows = freshness(state, settings.freshness, datetime.now(UTC))
-    print_status(state, rows, json=json)
+    print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), json=json)
     return DONE if all(row.state == HEALTHY for row in rows) else STALE_DATA
+
+
+@app.command(name="import")
+def import_(
+    *files: Annotated[Path, Parameter(help="Files, or folders that are searched for them; plain, .gz or .zip.")],
+    format: Literal["cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns"],
+    mapping: Annotated[Path | None, Parameter(help="Of the format columns: a TOML file that says which column holds what.")] = None,
+    json: Json = False,
+) -> int:
+    """Import files that you have: downloads, dumps, tables of your own. Run again, it goes on where it was stopped."""
+    from flows.imports.archive import Reading
+    from flows.imports.mapping import read_mapping
+    from flows.imports.registry import importer
+    from flows.imports.report import file_progress, print_import
+    from flows.imports.run import import_files
+
+    if not files:
+        raise UsageError("Name the files or folders to import.")
+    settings = load_settings()
+    home = _home(settings)
+    document = read_mapping(mapping) if mapping is not None else None
+    reading = Reading(importer(format, document), document)
+    with file_progress() as advance:
+        result = import_files(home, settings, reading, files, clock=lambda: datetime.now(UTC), progress=advance)
+    print_import(home, result, json=json)
+    return result.exit_code
 
 
 @app.command
 def rebuild(
     *,
+    from_: Annotated[date | None, Parameter(name="--from", help="Only snapshots from this session date on.")] = None,
+    to: Annotated[date | None, Parameter(help="Only snapshots up to this session date.")] = None,
     verify: Annotated[bool, Parameter(negative="", help="Compare with the warehouse instead of replacing it.")] = False,
+    tolerance: Annotated[float | None, Parameter(help="With --verify: compare values within this relative tolerance.")] = None,
     json: Json = False,
 ) -> int:
     """Build every table again from raw/; with --verify compare the hashes of all tables and say which differ."""
     from flows import rebuild as rebuilding
     from flows.printing import print_rebuild, progress_line
 
+    if tolerance is not None and not verify:
+        raise UsageError("--tolerance goes with --verify.")
+    if verify and (from_ or to):
+        raise UsageError("--verify compares everything: leave out --from and --to.")
     settings = load_settings()
     home = _home(settings)
-    home.prepare()
     with progress_line("runs rebuilt") as advance:
-        result = (rebuilding.verify if verify else rebuilding.rebuild)(home, settings, progress=advance)
-    print_rebuild(result, verify=verify, json=json)
+        if verify:
+            result = rebuilding.verify(home, settings, tolerance=tolerance, progress=advance)
+        else:
+            result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance)
+    print_rebuild(result, verify=verify, tolerance=tolerance, json=json)
     return 0 if not result.differences else 1
 
 
@@ -215,6 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except StrikehouseError as error:
         print(f"strikehouse: {error}", file=sys.stderr)
         code = 1
+    except BrokenPipeError:  # who reads has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere at the end
+        code = 0
     except KeyboardInterrupt:
         print("strikehouse: stopped; what was archived is kept, nothing was published half.", file=sys.stderr)
         code = 130

@@ -1,4 +1,4 @@
-"""History in parallel: each underlying of each archived run is parsed and computed in a process of its own; one committer writes.
+"""History in parallel: each unit of each archived run is parsed and computed in a process of its own; one committer writes.
 
 Memory is bounded by the units in flight, and what is committed stays: a rebuild that was stopped goes on where it was.
 """
@@ -9,13 +9,13 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
-from flows.archived import archived_readings, pending_runs, underlyings_of
+from flows.archived import pending_runs, read_unit, units_of
 from flows.load import venue_rows
 from models.calendar import TradingCalendar
 from warehouse.archive import read_run
@@ -23,22 +23,33 @@ from warehouse.compute import ComputedSnapshot, compute_snapshot
 from warehouse.history import settle_history
 from warehouse.home import Home
 from warehouse.lean_imports import lean_start
-from warehouse.load import VenueRows, add_new, merge, replace, transaction
+from warehouse.load import VenueRows, add_new, merge, replace
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import is_stored, stored_snapshots
-from warehouse.work import read_calendar
+from warehouse.work import is_unpublished, read_calendar, transaction
 
-BATCH_CONTRACTS = 150_000  # committed together: large enough for DuckDB to write them past its log
+BATCH_CONTRACTS = 250_000  # committed together: large enough for DuckDB to write them past its log
 AHEAD = 2  # units that wait, finished, for the committer, per process
+FEW = 2  # units that are not worth starting processes for
 
 
 @dataclass(frozen=True)
 class ComputedUnit:
-    """One underlying of one run, computed on its own."""
+    """What one unit gave of one snapshot, computed on its own."""
 
     rows: VenueRows
     computed: ComputedSnapshot
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What became of one unit: of each venue of its snapshots the warnings, and why it could not be read."""
+
+    run_id: str
+    unit: str
+    warnings: dict[tuple[str, str], tuple[str, ...]]  # snapshot_id, venue
+    failure: tuple[str, str] | None
 
 
 class _Worker:
@@ -49,62 +60,81 @@ class _Worker:
     calendar: TradingCalendar
 
 
-def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, progress: Callable[[str], None]) -> int:
-    """Load every archived run that is not loaded yet, then settle phase 2 of all snapshots; returns how many runs were loaded."""
+def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, progress: Callable[[str], None]) -> list[UnitReport]:
+    """Load every archived run that is not loaded yet, then settle phase 2 of all snapshots; returns a report per unit."""
     runs = pending_runs(con, home)
+    if not runs and not is_unpublished(con):  # what was stopped between a load and its phase 2 is not published
+        return []
     batch: list[ComputedUnit] = []
-    ended: list[dict[str, Any]] = []
-    with _pool(home, settings, read_calendar(con)) as pool:
-        for manifest, futures in _computed(pool, home, settings, runs):
-            for future in futures:
-                unit = future.result()
-                if unit is None:
-                    continue
+    ended: list[tuple[dict[str, Any], dict[str, str]]] = []
+    reports: list[UnitReport] = []
+    failures: dict[str, str] = {}  # of the run that is being read
+    with _pool(home, settings, read_calendar(con), runs) as pool:
+        for manifest, future in _computed(pool, home, settings, runs):
+            if future is None:  # the run has ended
+                ended.append((manifest, failures))
+                failures = {}
+                progress(manifest["run_id"])
+                continue
+            units, report = future.result()
+            reports.append(report)
+            failures |= dict([report.failure] if report.failure else [])
+            for unit in units:
                 if any(other.rows.snapshot_id == unit.rows.snapshot_id for other in batch):
                     _commit(con, home, batch, ended)
                 if is_stored(con, unit.rows.snapshot_id):
                     _merge(con, unit.rows, settings)
                 else:
                     batch.append(unit)
-            ended.append(manifest)
             if sum(unit.rows.quotes.height for unit in batch) >= BATCH_CONTRACTS:
                 _commit(con, home, batch, ended)
-            progress(manifest["run_id"])
     _commit(con, home, batch, ended)
     with transaction(con):
         settle_history(con, stored_snapshots(con), settings)
-    return len(runs)
+    return reports
 
 
-def compute_unit(run_id: str, underlying: str) -> ComputedUnit | None:
-    """In a worker: parse and compute one underlying of one run; None when no venue gave an instant. Raises `ArchiveDamaged`."""
+def compute_unit(run_id: str, unit: str) -> tuple[list[ComputedUnit], UnitReport]:
+    """In a worker: parse and compute one unit of one run. Raises `ArchiveDamaged`."""
     home, settings, calendar = _Worker.home, _Worker.settings, _Worker.calendar
     manifest = read_run(home, run_id)
-    readings = archived_readings(home, settings, manifest, underlying, calendar)
-    rows = venue_rows(underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
-    return None if rows is None else ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, settings=settings))
+    read = read_unit(home, settings, manifest, unit, calendar)
+    computed: list[ComputedUnit] = []
+    warnings: dict[tuple[str, str], tuple[str, ...]] = {}
+    for underlying, readings in read.snapshots:
+        rows = venue_rows(underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
+        if rows is not None:
+            computed.append(ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, settings=settings)))
+            warnings |= {(rows.snapshot_id, reading.venue): reading.chain.warnings for reading in readings if reading.chain is not None}
+    return computed, UnitReport(run_id, unit, warnings, read.failure)
 
 
 def _computed(
-    pool: ProcessPoolExecutor, home: Home, settings: Settings, runs: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], list[Future[ComputedUnit | None]]]]:
-    """Runs in order, each with its units under way; never more than a few ahead of the committer."""
-    waiting: deque[tuple[dict[str, Any], list[Future[ComputedUnit | None]]]] = deque()
+    pool: Executor, home: Home, settings: Settings, runs: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], Future[tuple[list[ComputedUnit], UnitReport]] | None]]:
+    """Units in order, under way, and None where a run has ended; never more than a few ahead of the committer."""
+    waiting: deque[tuple[dict[str, Any], Future[tuple[list[ComputedUnit], UnitReport]] | None]] = deque()
     limit = AHEAD * settings.storage.threads
     for run_id in runs:
         manifest = read_run(home, run_id)
-        waiting.append((manifest, [pool.submit(compute_unit, run_id, underlying) for underlying in underlyings_of(manifest)]))
-        while sum(len(futures) for _, futures in waiting) > limit:
-            yield waiting.popleft()
+        for unit in units_of(manifest):
+            waiting.append((manifest, pool.submit(compute_unit, run_id, unit)))
+            while sum(future is not None for _, future in waiting) > limit:
+                yield waiting.popleft()
+        waiting.append((manifest, None))
     yield from waiting
 
 
-def _commit(con: duckdb.DuckDBPyConnection, home: Home, batch: list[ComputedUnit], ended: list[dict[str, Any]]) -> None:
+def _commit(
+    con: duckdb.DuckDBPyConnection, home: Home, batch: list[ComputedUnit], ended: list[tuple[dict[str, Any], dict[str, str]]]
+) -> None:
     """Write a batch and the runs that ended with it, in one transaction; empties both."""
+    if not batch and not ended:
+        return
     with transaction(con):
         add_new(con, [unit.rows for unit in batch], [unit.computed for unit in batch])
-        for manifest in ended:
-            record_run(con, home, manifest)
+        for manifest, failures in ended:
+            record_run(con, home, manifest, failures)
     batch.clear()
     ended.clear()
 
@@ -118,7 +148,9 @@ def _merge(con: duckdb.DuckDBPyConnection, rows: VenueRows, settings: Settings) 
             replace(con, merged, computed)
 
 
-def _pool(home: Home, settings: Settings, calendar: TradingCalendar) -> ProcessPoolExecutor:
+def _pool(home: Home, settings: Settings, calendar: TradingCalendar, runs: Sequence[str]) -> Executor:
+    if len(runs) <= FEW and sum(len(units_of(read_run(home, run_id))) for run_id in runs) <= FEW:
+        return ThreadPoolExecutor(max_workers=1, initializer=_start_worker, initargs=(home, settings, calendar))
     os.environ.setdefault("POLARS_MAX_THREADS", "1")  # of the workers, which are many; this process has loaded polars already
     single = settings.model_copy(update={"storage": settings.storage.model_copy(update={"threads": 1})})
     return ProcessPoolExecutor(

@@ -16,6 +16,7 @@ import polars as pl
 from flows.rebuild import RebuildResult
 from flows.report import report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
+from models.errors import UsageError
 from warehouse.home import Home, disk_errors
 from warehouse.query import report
 from warehouse.status import Freshness
@@ -37,7 +38,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "snapshots": ids,
             **{name: report(home, name, ids).to_dicts() if ids else [] for name in ("max_pain", "levels")},
         }
-        _print_json(summary)
+        print_json(summary)
         return
     print("\n".join(venue_lines(result)))
     if ids:
@@ -57,7 +58,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
 def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:
     """A frame as a table that shows every row and column, or as JSON rows."""
     if json:
-        _print_json(frame.to_dicts())
+        print_json(frame.to_dicts())
         return
     if frame.height <= MAX_ROWS_ON_END and frame.width > MIN_COLUMNS_ON_END:
         frame = _on_end(frame)
@@ -86,10 +87,10 @@ def print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
     print_frame(pl.DataFrame(rows, infer_schema_length=None), json=json)
 
 
-def print_status(state: dict[str, Any], rows: list[Freshness], *, json: bool) -> None:
-    """Freshness per underlying and venue, and what a person should do."""
+def print_status(state: dict[str, Any], rows: list[Freshness], *, other_settings: int, json: bool) -> None:
+    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these."""
     if json:
-        _print_json({**state, "freshness": rows})
+        print_json({**state, "snapshots_with_other_settings": other_settings, "freshness": rows})
         return
     print_rows(
         [
@@ -109,22 +110,26 @@ def print_status(state: dict[str, Any], rows: list[Freshness], *, json: bool) ->
     print(f"\nGeneration {state['generation']}, last run {state['run_id']} ended {state['written_at']}.")
     if state["held"]:
         print(f"The last run was not published. {state['held']}")
-    if state["snapshots_with_other_settings"]:
-        count = state["snapshots_with_other_settings"]
-        print(f"{count} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
+    if other_settings:
+        print(f"{other_settings} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
 
 
-def print_rebuild(result: RebuildResult, *, verify: bool, json: bool) -> None:
+def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | None, json: bool) -> None:
     """What a rebuild or a verification found."""
     if json:
-        _print_json(result)
+        print_json(result)
     elif not verify:
         print(f"Rebuilt {result.runs} runs from raw/ and published generation {result.generation}.")
     elif result.differences:
         print("\n".join(result.differences))
-        print(f"{len(result.differences)} of {result.tables_compared} table partitions differ from a rebuild of {result.runs} runs.")
+        found, compared = len(result.differences), f"from a rebuild of {result.runs} runs"
+        if tolerance is None:
+            print(f"{found} of {result.tables_compared} table partitions differ {compared}.")
+        else:
+            print(f"{found} lines say what differs by more than {tolerance:g} {compared}.")
     else:
-        print(f"Equal, bit for bit: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
+        how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
+        print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
 
 
 def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:
@@ -137,7 +142,14 @@ def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:
             content = orjson.dumps(frame.to_dicts(), default=_plain)
             target.write(content) if output is None else output.write_bytes(content)
         else:
-            frame.write_csv(target)
+            _write_csv(frame, target)
+
+
+def _write_csv(frame: pl.DataFrame, target: Any) -> None:
+    try:
+        frame.write_csv(target)
+    except pl.exceptions.ComputeError as error:
+        raise UsageError(f"This result does not fit into CSV ({error}): choose --format json or parquet.") from error
 
 
 @contextmanager
@@ -167,7 +179,8 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Any value as JSON."""
     print(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode())
 
 
@@ -176,4 +189,4 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, date):
         return value.isoformat()
-    raise TypeError(f"{type(value)} has no JSON form")
+    return str(value)  # what JSON has no form for

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from flows.partitions import load_history
 from flows.version import code_version
 from models.errors import WarehouseError
-from warehouse.fingerprints import differences, table_hashes
+from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home import Home, disk_errors
+from warehouse.lock import writer_lock
 from warehouse.publish import publish
-from warehouse.runs import loaded_runs
+from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings
 from warehouse.status import write_status
-from warehouse.work import is_other_settings, open_work
+from warehouse.work import connect_work, is_other_settings
+
+Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound
+EVERY_SESSION: Sessions = (None, None)
 
 
 @dataclass(frozen=True)
@@ -30,46 +35,68 @@ class RebuildResult:
     generation: int | None
 
 
-def rebuild(home: Home, settings: Settings, *, progress: Callable[[str], None]) -> RebuildResult:
-    """Build a new work file from raw/, put it in the place of the old one, publish. The old one stays until the new one is whole."""
-    beside = home.root / "work.rebuild.duckdb"
-    runs = _build(home, settings, beside, progress)
-    with disk_errors(home.work_file):
-        _remove(home.root / "work.duckdb.wal")
-        beside.replace(home.work_file)
-    with open_work(home, settings, "publish after rebuild") as con:
-        now = datetime.now(UTC)
-        generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
-        write_status(con, home, settings, run_id=None, now=now, generation=generation, held=None)
+def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Callable[[str], None]) -> RebuildResult:
+    """Build a new work file from raw/, put it in the place of the old one, publish. The old one stays until the new one is whole.
+
+    A rebuild that was stopped goes on where it was. With `sessions`, only snapshots of these session dates are built again.
+    """
+    home.prepare()
+    beside = home.root / ("work.rebuild.duckdb" if sessions == EVERY_SESSION else "work.partial.duckdb")
+    with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s):
+        if sessions != EVERY_SESSION:
+            _copy_without(home, settings, beside, sessions)
+        runs = _build(home, settings, beside, progress)
+        with disk_errors(home.work_file):
+            _remove(home.root / "work.duckdb.wal")
+            beside.replace(home.work_file)
+        with connect_work(home, settings, home.work_file) as con:
+            now = datetime.now(UTC)
+            generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
+            write_status(con, home, run_id=None, now=now, generation=generation, held=None)
     return RebuildResult(runs, 0, [], generation)
 
 
-def verify(home: Home, settings: Settings, *, progress: Callable[[str], None]) -> RebuildResult:
-    """Build again beside the work file, compare the hashes of every table, change nothing."""
+def verify(home: Home, settings: Settings, *, tolerance: float | None, progress: Callable[[str], None]) -> RebuildResult:
+    """Build again beside the work file and compare, change nothing: hashes of every table, or values within a relative tolerance."""
+    home.prepare()
     beside = home.root / "work.verify.duckdb"
     _remove(beside)
-    with open_work(home, settings, "hash") as con:
-        ours = table_hashes(con)
-    try:
-        runs = _build(home, settings, beside, progress)
-        with open_work(home, settings, "hash", work_file=beside) as con:
-            theirs = table_hashes(con)
-    finally:
-        _remove(beside)
+    with writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s):
+        try:
+            runs = _build(home, settings, beside, progress)
+            with connect_work(home, settings, home.work_file) as con:
+                ours = table_hashes(con)
+                if tolerance is not None:
+                    return RebuildResult(runs, len(ours), value_differences(con, beside, tolerance), None)
+            with connect_work(home, settings, beside) as con:
+                theirs = table_hashes(con)
+        finally:
+            _remove(beside)
     return RebuildResult(runs, len(ours), differences(ours, theirs), None)
 
 
 def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None]) -> int:
     """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
-    with open_work(home, settings, f"rebuild into {work_file.name}", work_file=work_file) as con:
+    with connect_work(home, settings, work_file) as con:
         if is_other_settings(con, settings):
-            raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again.")
+            raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again, all sessions at once.")
         load_history(con, home, settings, progress=progress)
         runs = len(loaded_runs(con))
         con.checkpoint()
     if not runs:
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")
     return runs
+
+
+def _copy_without(home: Home, settings: Settings, beside: Path, sessions: Sessions) -> None:
+    """A copy of the work file that has forgotten some sessions."""
+    _remove(beside)
+    with connect_work(home, settings, home.work_file) as con:
+        con.checkpoint()
+    with disk_errors(beside):
+        shutil.copyfile(home.work_file, beside)
+    with connect_work(home, settings, beside) as con:
+        forget_sessions(con, *sessions)
 
 
 def _remove(file: Path) -> None:

@@ -74,7 +74,7 @@ def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
         record_run(con, home, manifest)
         generation, held = publish_run(con, home, settings, plan.run_id)
         result = RunResult(plan, fetched, loads, generation, held)
-        close_run(con, home, settings, result)
+        close_run(con, home, result)
     return result
 
 
@@ -102,12 +102,11 @@ def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, 
         return None, str(error)
 
 
-def close_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, result: RunResult) -> None:
+def close_run(con: duckdb.DuckDBPyConnection, home: Home, result: RunResult) -> None:
     """Write published/status.json."""
     write_status(
         con,
         home,
-        settings,
         run_id=result.plan.run_id,
         now=datetime.now(UTC),
         generation=live_generation(home),

@@ -70,7 +70,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
             assets: list[str | Asset] = [_asset(underlying) for underlying in plan.underlyings]
             generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
             result = RunResult(plan, fetched, loads, generation, held)
-            close_run(con, home, settings, result)
+            close_run(con, home, result)
         create_table_artifact(report_rows(result), key="run-venues", description=f"Venues of run {plan.run_id}")
         create_markdown_artifact(report_markdown(home, result), key="run-report", description=f"Run {plan.run_id}")
         return result

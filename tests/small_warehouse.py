@@ -33,7 +33,7 @@ def coin(at: datetime, *, shift: int = 0) -> ParsedChain:
 def coin_elsewhere(at: datetime) -> list[ParsedChain]:
     """The same coin on two more venues: more interest at another spot, and fewer strikes."""
     bybit = on_venue(coin(at, shift=5), "bybit", spot=101.9, times=2)
-    fewer = [row for row in range(0, 36, 3)]
+    fewer = list(range(0, 36, 3))
     okx = on_venue(coin(at, shift=9), "okx", spot=101.1)
     okx = chain(okx.quotes[fewer].to_dicts(), underlying="COIN", venue="okx", market="crypto", multiplier=1.0, at=at, spot=101.1)
     return [bybit, okx]

@@ -38,8 +38,8 @@ class BookArchive:
         self._entries: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def add(self, payload: RawPayload) -> None:
-        """Write one reply to disk; raises `DiskProblem`."""
+    def add(self, payload: RawPayload) -> str:
+        """Write one reply to disk; returns the name of its file. Raises `DiskProblem`."""
         with self._lock:
             if self._folder is None:
                 self._folder = self._create_folder(payload.received_at)
@@ -60,6 +60,7 @@ class BookArchive:
                     "received_at": payload.received_at.isoformat(),
                 }
             )
+            return file
 
     def close(self, used: list[RawPayload], error: str | None) -> str | None:
         """Write the manifest; `used` are the replies that answer the fetch. Returns the folder below raw/, None without any reply."""
@@ -100,6 +101,15 @@ def read_folder(home: Home, folder: str) -> list[RawPayload]:
     """The replies that answer one fetch, each checked against its hash; raises `ArchiveDamaged`."""
     manifest = folder_manifest(home, folder)
     return [_read_reply(home, folder, manifest, entry) for entry in manifest["replies"] if entry["used"]]
+
+
+def read_reply(home: Home, folder: str, file: str) -> RawPayload:
+    """One reply of a folder, checked against its hash; raises `ArchiveDamaged`."""
+    manifest = folder_manifest(home, folder)
+    entry = next((entry for entry in manifest["replies"] if entry["file"] == file), None)
+    if entry is None:
+        raise ArchiveDamaged(f"{home.raw / folder / MANIFEST}: it does not list {file}. {_RESTORE_IT}")
+    return _read_reply(home, folder, manifest, entry)
 
 
 def _read_reply(home: Home, folder: str, manifest: dict[str, Any], entry: dict[str, Any]) -> RawPayload:

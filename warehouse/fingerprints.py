@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 
 from models.tables import TABLES
@@ -9,13 +11,20 @@ from warehouse import ddl
 
 # `received_at` and `run_id` belong to the rows: the manifests in raw/ carry them, so a rebuild gives the same ones.
 _NOT_DERIVED = {"core.parameters", "core.sessions", "core.sign_scenarios"}
+HASHES = {"oi_hash", "quotes_hash", "content_hash"}  # of values, so they differ as soon as a last bit does
+SHOWN_ROWS = 20
+
+
+def is_derived(name: str) -> bool:
+    """Whether a table is built from raw/ and so must come out equal."""
+    return name.startswith(("core.", "marts.")) and name not in _NOT_DERIVED
 
 
 def table_hashes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[int, str]]:
     """(table, snapshot_id or '') → rows and hash, of every `core` and `marts` table of the current database."""
     hashes = {}
     for name, contract in TABLES.items():
-        if not name.startswith(("core.", "marts.")) or name in _NOT_DERIVED:
+        if not is_derived(name):
             continue
         columns = contract.column_names()
         partition = "snapshot_id" if "snapshot_id" in columns else "''"
@@ -41,3 +50,44 @@ def differences(ours: dict[tuple[str, str], tuple[int, str]], theirs: dict[tuple
             here, there = (f"{side[key][0]} rows, {side[key][1][:12]}" if key in side else "no rows" for side in (ours, theirs))
             lines.append(f"{name} {snapshot_id or '(whole table)'}: warehouse {here}; rebuilt {there}")
     return lines
+
+
+def value_differences(con: duckdb.DuckDBPyConnection, rebuilt: Path, tolerance: float) -> list[str]:
+    """Rows that differ from those of a rebuilt work file by more than a relative tolerance; texts, instants and nulls must be equal.
+
+    For machines that differ in their processor: their last bits may. One line per table and row, at most `SHOWN_ROWS` a table.
+    """
+    con.execute(f"attach {ddl.literal(str(rebuilt))} as rebuilt (read_only)")
+    try:
+        return [line for name in TABLES if is_derived(name) for line in _rows_apart(con, name, tolerance)]
+    finally:
+        con.execute("detach rebuilt")
+
+
+def _rows_apart(con: duckdb.DuckDBPyConnection, name: str, tolerance: float) -> list[str]:
+    contract = TABLES[name]
+    key, stored = contract.primary_key(), ddl.stored_name(name)
+    apart = []
+    for column, definition in contract.columns().items():
+        if column in key:
+            continue
+        ours, theirs = f"ours.{column}", f"theirs.{column}"
+        if definition.dtype.is_numeric():
+            far = f"abs({ours}::double - {theirs}::double) > {tolerance} * greatest(abs({ours}::double), abs({theirs}::double))"
+            apart.append(f"({ours} is null) <> ({theirs} is null) or coalesce({far}, false)")
+        elif column not in HASHES:
+            apart.append(f"{ours} is distinct from {theirs}")
+    joined = " and ".join(f"ours.{column} is not distinct from theirs.{column}" for column in key)
+    shown = ", ".join(f"coalesce(ours.{column}, theirs.{column})::varchar" for column in key)
+    missing = f"ours.{key[0]} is null or theirs.{key[0]} is null"
+    rows = con.execute(
+        f"""
+        select concat_ws(' ', {shown})
+        from {stored} as ours
+        full join rebuilt.{stored} as theirs on {joined}
+        where {" or ".join(f"({one})" for one in [missing, *apart])}
+        order by all
+        """
+    ).fetchall()
+    more = [f"{name}: {len(rows) - SHOWN_ROWS} more rows"] if len(rows) > SHOWN_ROWS else []
+    return [f"{name}: {row[0]}" for row in rows[:SHOWN_ROWS]] + more

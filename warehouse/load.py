@@ -6,8 +6,7 @@ on other snapshots, runs in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -18,7 +17,7 @@ from warehouse import snapshot_rows
 from warehouse.compute import ComputedSnapshot, compute_snapshot
 from warehouse.history import settle_history
 from warehouse.settings import Settings
-from warehouse.work import mark_unpublished
+from warehouse.work import mark_unpublished, transaction
 
 
 @dataclass(frozen=True)
@@ -91,18 +90,6 @@ def replace(con: duckdb.DuckDBPyConnection, rows: VenueRows, computed: ComputedS
     if snapshot_rows.is_stored(con, rows.snapshot_id):
         snapshot_rows.remove(con, rows.snapshot_id)
     snapshot_rows.add(con, [computed], [rows.rejected])
-
-
-@contextmanager
-def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
-    con.execute("begin")
-    try:
-        yield
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
 
 
 def _newer(venues: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:

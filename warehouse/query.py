@@ -57,6 +57,8 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
         return con.pl() if con.description else pl.DataFrame()  # nothing was said where the statement is empty
     except duckdb.Error as error:
         raise QueryFailed(f"The query was refused. {error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise QueryFailed(f"The result has a type that cannot be shown; cast it, for example to varchar. {error}") from error
 
 
 def report(home: Home, name: str, snapshot_ids: list[str]) -> pl.DataFrame:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -14,7 +14,8 @@ from models.ops_tables import Payloads, Runs
 from warehouse.archive import folder_manifest
 from warehouse.ddl import literal
 from warehouse.home import Home
-from warehouse.work import insert
+from warehouse.snapshot_rows import remove
+from warehouse.work import insert, transaction
 
 
 def loaded_runs(con: duckdb.DuckDBPyConnection) -> set[str]:
@@ -22,10 +23,24 @@ def loaded_runs(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in con.execute("select run_id from ops.runs").fetchall()}
 
 
-def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any]) -> None:
-    """Note that a run is loaded whole; again changes nothing."""
+def import_failures(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Imports that are loaded whole, and what each could not read: run → venue and file → error."""
+    return {run_id: orjson.loads(failures) for run_id, failures in con.execute(_IMPORTS).fetchall()}
+
+
+_IMPORTS = "select run_id, failures from ops.runs where origin = 'import'"
+
+
+def venues_of_runs(con: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Rows of `core.snapshot_venues` that these runs gave, in order of time."""
+    runs = ", ".join(literal(run_id) for run_id in run_ids) or "''"
+    return con.execute(f"select * from core.snapshot_venues where run_id in ({runs}) order by captured_at, snapshot_id, venue").pl()
+
+
+def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any], failures: Mapping[str, str] | None = None) -> None:
+    """Note that a run is loaded whole; again changes nothing. `failures`: what only reading the archive has shown."""
     run_id = manifest["run_id"]
-    failures = {f"{one['venue']}/{one['book']}": one["error"] for one in manifest["fetched"] if one["error"]}
+    failed = {f"{one['venue']}/{one['book']}": one["error"] for one in manifest["fetched"] if one["error"]} | dict(failures or {})
     run = {
         "run_id": run_id,
         "started_at": _naive(manifest["started_at"]),
@@ -34,7 +49,7 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
         "code_version": manifest["code_version"],
         "settings_hash": manifest["settings_hash"],
         "asked": orjson.dumps(manifest["asks"]).decode(),
-        "failures": orjson.dumps(failures).decode(),
+        "failures": orjson.dumps(failed).decode(),
     }
     payloads = [
         {
@@ -52,6 +67,17 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
     for name, contract, rows in (("ops.runs", Runs, [run]), ("ops.payloads", Payloads, payloads)):
         con.execute(f"delete from {name} where run_id = {literal(run_id)}")
         insert(con, name, pl.DataFrame(rows, schema=pl.Schema({column: one.dtype for column, one in contract.columns().items()})))
+
+
+def forget_sessions(con: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> None:
+    """Remove the snapshots of some session dates, and the note that their runs are loaded, so that they are loaded again."""
+    bounds = [f"session_date {sign} {literal(day.isoformat())}::date" for sign, day in ((">=", first), ("<=", last)) if day is not None]
+    rows = con.execute(f"select distinct snapshot_id, run_id from core.snapshot_venues where {' and '.join(bounds) or 'true'}").fetchall()
+    with transaction(con):
+        for snapshot_id in sorted({row[0] for row in rows}):
+            remove(con, snapshot_id)
+        for run_id in sorted({row[1] for row in rows}):
+            con.execute(f"delete from ops.runs where run_id = {literal(run_id)}")
 
 
 def _naive(text: str) -> datetime:

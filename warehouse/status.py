@@ -11,7 +11,6 @@ import duckdb
 import orjson
 
 from models.errors import PublicationMissing, PublicationUnreadable
-from warehouse.ddl import literal
 from warehouse.home import Home, write_whole
 from warehouse.settings import FreshnessSettings, Settings
 
@@ -50,7 +49,6 @@ class VenueOutcome:
 def write_status(
     con: duckdb.DuckDBPyConnection,
     home: Home,
-    settings: Settings,
     *,
     run_id: str | None,
     now: datetime,
@@ -68,20 +66,19 @@ def write_status(
             "underlying": one.underlying, "venue": one.venue, "market": one.market, "last_status": one.status, "error": one.error,
         }  # fmt: skip
     usable = dict.fromkeys(known) | {(u, v): _text(at) for u, v, at in con.execute(_USABLE).fetchall()}
-    with_other_settings = f"select count(*) from core.snapshots where settings_hash <> {literal(settings.numbers_hash)}"
-    other_settings = con.execute(with_other_settings).fetchall()[0][0]
     status = {
         "written_at": now.isoformat(timespec="seconds"),
         "run_id": run_id,
         "generation": generation,
         "held": held,
-        "snapshots_with_other_settings": other_settings,
+        "snapshots_by_settings": dict(con.execute(_BY_SETTINGS).fetchall()),
         "venues": [known[key] | {"captured_at": usable[key]} for key in sorted(known)],
     }
     write_whole(home.status_file, orjson.dumps(status, option=orjson.OPT_INDENT_2))
 
 
-_USABLE = "select underlying, venue, max(captured_at) from core.snapshot_venues where status = 'ok' group by all"
+_BY_SETTINGS = "select settings_hash, count(*) from core.snapshots group by all order by all"
+_USABLE = "select underlying, venue, max(captured_at) from core.snapshot_venues where status = 'ok' and origin = 'live' group by all"
 
 
 def read_status(home: Home) -> dict[str, Any]:
@@ -93,6 +90,12 @@ def read_status(home: Home) -> dict[str, Any]:
     except (OSError, orjson.JSONDecodeError) as error:
         raise PublicationUnreadable(f"{home.status_file} cannot be read ({error}). The next run replaces it.") from error
     return status
+
+
+def snapshots_with_other_settings(status: dict[str, Any], settings: Settings) -> int:
+    """How many snapshots were computed with settings that are not those of now."""
+    by_settings: dict[str, int] = status.get("snapshots_by_settings", {})
+    return sum(count for settings_hash, count in by_settings.items() if settings_hash != settings.numbers_hash)
 
 
 def freshness(status: dict[str, Any], limits: FreshnessSettings, now: datetime) -> list[Freshness]:

@@ -41,17 +41,23 @@ def duckdb_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_work(home: Home, settings: Settings, doing: str, *, work_file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_work(home: Home, settings: Settings, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The work file, locked for writing and up to date; its catalog is the current one.
 
     Raises `WorkFileLocked`, `WorkFileTooNew`, `DiskProblem` or `WarehouseError`.
     """
     home.prepare()
-    path = work_file or home.work_file
-    lock = writer_lock(home, doing, wait_s=settings.storage.lock_wait_s)
-    with lock, duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
-        con.execute(f"attach '{_quoted(path)}' as work (storage_version '{STORAGE_VERSION}')")
+    with writer_lock(home, doing, wait_s=settings.storage.lock_wait_s), connect_work(home, settings, home.work_file) as con:
+        yield con
+
+
+@contextmanager
+def connect_work(home: Home, settings: Settings, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A work file, for a process that holds the writer lock."""
+    with duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
+        con.execute(f"attach {ddl.literal(str(path))} as work (storage_version '{STORAGE_VERSION}')")
         con.execute("use work")
+        con.execute("pragma wal_autocheckpoint='1GB'")  # publication checkpoints; one in between would write row groups twice
         _migrate(con, path)
         _refresh_constants(con, settings)
         yield con
@@ -105,6 +111,18 @@ def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
     return TradingCalendar(con.execute("select * from core.sessions order by session_date").pl())
 
 
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    con.execute("begin")
+    try:
+        yield
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
+
+
 def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
     """Note, in the transaction that changes something, that readers do not see it yet."""
     con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
@@ -134,7 +152,3 @@ def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
     """Replace all rows of a relation."""
     con.execute(f"delete from {ddl.stored_name(name)}")
     insert(con, name, frame)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

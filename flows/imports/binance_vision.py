@@ -15,12 +15,12 @@ from math import log
 
 import polars as pl
 
-from flows.imports.importer import Importer
+from flows.imports.importer import EARLIEST, LATEST, Importer
 from flows.imports.table import FileTable, read_csv
 from flows.sources.binance import BOOK, LOT, NAME
 from flows.sources.columns import quotes_table
 from flows.sources.contracts import SETTLES_AT
-from models.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
+from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
 
@@ -45,7 +45,7 @@ class BinanceVision(Importer):
         if absent:
             raise FileError(f"it is no EOHSummary file: it has no column {', '.join(absent)}")
         hour = (pl.col("date") + pl.col("hour").str.zfill(2) + ":00").str.to_datetime("%Y-%m-%d%H:%M", strict=False)
-        hour = pl.when(hour.dt.date().is_between(FIRST_DAY, LAST_DAY)).then(hour)
+        hour = pl.when(hour.dt.date().is_between(EARLIEST, LATEST)).then(hour)
         told = cells.with_columns(hour=hour, underlying=pl.col(KEY).str.extract(NAME, 1))
         keys = told.select("underlying", "hour").drop_nulls().unique().sort("hour", "underlying")
         if keys.is_empty():
@@ -91,7 +91,6 @@ class BinanceVision(Importer):
 
 def _quotes(table: FileTable, terms: pl.DataFrame, coins: pl.Series, unit: float) -> pl.DataFrame:
     """The contracts as `ParsedQuotes`; prices in USD per coin."""
-    nothing = pl.lit(None, dtype=pl.Float64)
     iv = table.number("mark_iv", is_signed=True)
     columns = terms.with_columns(
         table.lots(coins, LOT).alias("oi_base"),
@@ -108,6 +107,6 @@ def _quotes(table: FileTable, terms: pl.DataFrame, coins: pl.Series, unit: float
         venue_delta=table.number("delta", is_signed=True),
         venue_gamma=table.number("gamma", zero_is_missing=True),
         # the unit of vega differs between rows and theta cannot be told (venues §4.4); there is no forward
-        **dict.fromkeys(("volume_base", "venue_vega", "venue_theta", "venue_forward"), nothing),
+        **dict.fromkeys(("volume_base", "venue_vega", "venue_theta", "venue_forward"), table.nothing()),
     )
     return quotes_table([table.quotes(columns)])

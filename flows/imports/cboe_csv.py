@@ -16,7 +16,7 @@ import polars as pl
 from flows.imports.cboe_date import download_instant
 from flows.imports.completeness import incomplete_reason
 from flows.imports.importer import Importer
-from flows.imports.osi import osi_terms, underlying_of, us_terms
+from flows.imports.osi import osi_terms, settled_by_root, underlying_of, us_terms
 from flows.imports.table import EXTRA, FileTable, read_csv
 from flows.sources.cboe import SHARES_PER_CONTRACT
 from flows.sources.columns import quotes_table
@@ -99,7 +99,13 @@ def _contracts(cells: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
     for kind, own in (("C", columns[1:middle]), ("P", columns[middle + 1 :])):
         named = {name: FIELDS[field] for name in own if (field := name.split("#")[0].lower()) in FIELDS}
         sides.append(
-            cells.select("row_number", EXTRA, pl.col(columns[middle]).alias(STRIKE), *(pl.col(name).alias(to) for name, to in named.items()), side=pl.lit(kind))
+            cells.select(
+                "row_number",
+                EXTRA,
+                pl.col(columns[middle]).alias(STRIKE),
+                *(pl.col(name).alias(to) for name, to in named.items()),
+                side=pl.lit(kind),
+            )
         )
     return pl.concat(sides, how="diagonal").sort("row_number", maintain_order=True)
 
@@ -112,12 +118,13 @@ def _quotes(table: FileTable, terms: pl.DataFrame, underlying: str, calendar: Tr
     strike = table.number(STRIKE)
     is_other = (terms["option_type"] != table.rows["side"]) | ((strike - terms["strike"]).abs() > 1e-6)
     table.refuse_rows(is_other.fill_null(False), "contradicts_its_line")
-    contracts = table.lots(table.number("Open Interest", is_essential=True), 1.0)
+    contracts = table.lots(table.number("Open Interest", is_required=True), 1.0)
     volume = table.lots(table.number("Volume"), 1.0)
     table.refuse_duplicates()
-    nothing = pl.lit(None, dtype=pl.Float64)
     columns = terms.with_columns(
-        *us_terms(terms["root"], terms["expiry"], underlying, calendar),
+        **us_terms(terms["root"], underlying),
+        expires_at=settled_by_root(terms["root"], terms["expiry"], calendar),
+        multiplier=SHARES_PER_CONTRACT,
         oi_base=contracts * SHARES_PER_CONTRACT,
         volume_base=volume * SHARES_PER_CONTRACT,
         bid=table.number("Bid", zero_is_missing=True),
@@ -125,6 +132,6 @@ def _quotes(table: FileTable, terms: pl.DataFrame, underlying: str, calendar: Tr
         venue_iv=table.number("IV", zero_is_missing=True),
         venue_delta=table.number("Delta", is_signed=True),
         venue_gamma=table.number("Gamma", zero_is_missing=True),
-        **dict.fromkeys(("mark", "venue_vega", "venue_theta", "venue_forward"), nothing),
+        **dict.fromkeys(("mark", "venue_vega", "venue_theta", "venue_forward"), table.nothing()),
     )
     return quotes_table([table.quotes(columns)])

@@ -11,7 +11,8 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-from models.calendar import FIRST_DAY, LAST_DAY, NEW_YORK
+from flows.imports.importer import EARLIEST, LATEST
+from models.calendar import NEW_YORK
 from models.errors import FileError
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch; without accents
@@ -77,8 +78,8 @@ def download_instant(text: str) -> tuple[datetime, list[str]]:
     except ValueError as error:
         raise _unclear(text, str(error)) from None
     instant = local.astimezone(UTC)
-    if not FIRST_DAY < instant.date() < LAST_DAY:
-        raise _unclear(text, f"it is not between {FIRST_DAY} and {LAST_DAY}")
+    if not EARLIEST <= instant.date() <= LATEST:
+        raise _unclear(text, f"it is not between {EARLIEST} and {LATEST}")
     return instant, notes
 
 

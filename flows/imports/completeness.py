@@ -32,8 +32,9 @@ def incomplete_reason(quotes: pl.DataFrame, instant: datetime, spot: float | Non
     near = expiries.filter(is_near).height
     reasons = []
     if 2 * near > expiries.height:
-        lowest, highest, most = live["strike"].min(), live["strike"].max(), expiries["strikes"].max()
-        reasons.append(f"near-the-money download: at most {most} strikes in an expiry, from {lowest:g} to {highest:g}, spot {spot:g}")
+        strikes = live["strike"].sort().to_list()
+        most = f"at most {max(expiries['strikes'].to_list())} strikes in an expiry"
+        reasons.append(f"near-the-money download: {most}, from {strikes[0]:g} to {strikes[-1]:g}, spot {spot:g}")
     last = expiries["expires_at"].max()
     assert isinstance(last, datetime)
     if last - at < SHORTEST_REACH:

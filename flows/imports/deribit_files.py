@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from statistics import median_high
@@ -42,24 +42,21 @@ class _DeribitFile(Importer):
     def parse(self, payload: RawPayload, calendar: TradingCalendar, part: int = 0, parts: int = 1) -> Iterator[ParsedChain]:
         rows, places = self.rows(payload)
         named = [_book_and_base(row) for row in rows]
-        known = [one for one in named if one is not None]
-        if not known:
+        first = next((one for one in named if one is not None), None)
+        if first is None:
             raise FileError("no row names a contract (such as ETH-26JAN24-1200-P). Save the reply of get_book_summary_by_currency")
-        first_book = known[0][0]
-        for book in dict.fromkeys(book for book, _ in known):
-            # a row that names nobody belongs to the first book, so that it is refused somewhere
-            own = [place for place, name in enumerate(named) if (name[0] if name else first_book) == book]
-            source = _SavedSummary([rows[place] for place in own], book)
-            line = pl.Series([places[place] for place in own], dtype=pl.Int64)
-            for underlying in dict.fromkeys(base for one, base in known if one == book):
-                chain = source.parse([payload], underlying, calendar)
-                sizes = {} if book != LINEAR_BOOK else {"multiplier": pl.lit(LINEAR_SIZES.get(underlying, 1.0))}
-                yield replace(
-                    chain,
-                    quotes=chain.quotes.with_columns(line.gather(chain.quotes["row_number"]).alias("row_number"), **sizes),
-                    rejected=chain.rejected.with_columns(line.gather(chain.rejected["row_number"]).alias("row_number")),
-                    warnings=tuple(note for note in chain.warnings if "no contract_size" not in note),
-                )
+        books: dict[str, _Book] = {}
+        for row, place, one in zip(rows, places, named, strict=True):
+            book, base = one or (first[0], None)  # a row that names nobody belongs to the first book, so that it is refused somewhere
+            books.setdefault(book, _Book(replace(payload, book=book, body=f"{payload.sha256} {book}".encode()))).add(row, place, base)
+        source = _SavedSummary(books)
+        lines = pl.concat([book.lines for book in books.values()])
+        for underlying in dict.fromkeys(one[1] for one in named if one is not None):
+            chain = source.parse([payload], underlying, calendar)
+            quotes, rejected = (_in_file(frame, lines, payload) for frame in (chain.quotes, chain.rejected))
+            size = pl.when(pl.col("book") == LINEAR_BOOK).then(LINEAR_SIZES.get(underlying, 1.0)).otherwise("multiplier")
+            warnings = tuple(note for note in chain.warnings if "no contract_size" not in note)
+            yield replace(chain, quotes=quotes.with_columns(multiplier=size), rejected=rejected, warnings=warnings)
 
     @abstractmethod
     def rows(self, payload: RawPayload) -> tuple[list[Any], Sequence[int]]:
@@ -104,31 +101,67 @@ class DeribitCsv(_DeribitFile):
         return fields.with_columns(numbers[is_number]).to_dicts(), cells["row_number"].to_list()
 
 
-class _SavedSummary(Deribit):
-    """The source, for rows of one book that a file holds: nothing lists the instruments, and the rows themselves tell the index."""
+class _Book:
+    """The rows of one book in a file. They are read as a reply of their own, `payload`, so that each can be found again."""
 
-    def __init__(self, rows: Sequence[Any], book: str) -> None:
+    def __init__(self, payload: RawPayload) -> None:
+        self.payload = payload
+        self.rows: list[Any] = []
+        self.bases: set[str] = set()
+        self._places: list[int] = []
+
+    def add(self, row: Any, place: int, base: str | None) -> None:
+        """One more row, where it stands in the file, and its underlying."""
+        self.rows.append(row)
+        self._places.append(place)
+        self.bases |= {base} if base else set()
+
+    @property
+    def lines(self) -> pl.DataFrame:
+        """payload_sha256 and row_number here → place in the file."""
+        places = pl.Series("place", self._places, dtype=pl.Int64)
+        return (
+            pl.DataFrame([places])
+            .with_row_index("row_number")
+            .select(pl.lit(self.payload.sha256).alias("payload_sha256"), pl.col("row_number").cast(pl.Int64), "place")
+        )
+
+
+class _SavedSummary(Deribit):
+    """The source, for books that a file holds: nothing lists the instruments, and the rows themselves tell the index."""
+
+    def __init__(self, books: Mapping[str, _Book]) -> None:
         super().__init__(DeribitSettings())
-        self._rows, self._book = rows, book
+        self._books = books
 
     def books(self, underlying: str) -> list[Book]:
-        """The one book of these rows."""
-        return [Book(self.name, self._book)]
+        """Those of the file."""
+        return [Book(self.name, name) for name, book in self._books.items() if underlying in book.bases]
 
     def newest(self, payloads: Sequence[RawPayload], *requests: tuple[str, str]) -> tuple[RawPayload, Any]:
-        """The file, with what it says of a request."""
-        name = requests[0][1]
-        return payloads[0], [] if name == INSTRUMENTS else self._rows if name == SUMMARY else self._index(name.removeprefix(INDEX))
+        """What the file says of a request: no instruments, its rows, or the price in them."""
+        book, name = self._books[requests[0][0]], requests[0][1]
+        if name == INSTRUMENTS:
+            return book.payload, []
+        return book.payload, book.rows if name == SUMMARY else _index(book.rows, name.removeprefix(INDEX))
 
     def sent_at(self, payload: RawPayload) -> datetime:
         """A file was not sent: its rows must tell."""
-        raise FileError(f"no row of book {self._book} says when it was made ({INSTANT}). Save the whole reply")
+        raise FileError(f"no row of book {payload.book} says when it was made ({INSTANT}). Save the whole reply")
 
-    def _index(self, name: str) -> float | None:
-        base = name.partition("_")[0].upper()
-        own = [row for row in self._rows if (named := _book_and_base(row)) and named[1] == base]
-        prices = [price for row in own if (price := number_in(row.get(PRICE))) is not None and price > 0]
-        return median_high(prices) if prices else None
+
+def _index(rows: Sequence[Any], name: str) -> float | None:
+    """The price of an index in the rows of its underlying."""
+    base = name.partition("_")[0].upper()
+    own = [row for row in rows if (named := _book_and_base(row)) and named[1] == base]
+    prices = [price for row in own if (price := number_in(row.get(PRICE))) is not None and price > 0]
+    return median_high(prices) if prices else None
+
+
+def _in_file(frame: pl.DataFrame, lines: pl.DataFrame, payload: RawPayload) -> pl.DataFrame:
+    """Rows with the hash of the file, and their places in it."""
+    told = frame.join(lines, on=["payload_sha256", "row_number"], how="left", maintain_order="left")
+    return told.with_columns(row_number="place", payload_sha256=pl.lit(payload.sha256)).drop("place")
 
 
 def _book_and_base(row: Any) -> tuple[str, str] | None:

@@ -33,13 +33,15 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[FoundFile
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise UsageError(f"There is no file or folder {', '.join(missing)}.")
-    found = {}
+    found: dict[Path, FoundFile] = {}
     for path in paths:
         for one in _in_folder(path, suffixes) if path.is_dir() else [FoundFile(path, _printable(path.name))]:
             found.setdefault(one.path.resolve(), one)
     if not found:
         kinds = ", ".join(f"*{suffix}" for suffix in suffixes)
-        raise UsageError(f"{', '.join(map(str, paths))}: there is no file to import; folders are searched for {kinds}, also as .gz or .zip.")
+        raise UsageError(
+            f"{', '.join(map(str, paths))}: there is no file to import; folders are searched for {kinds}, also as .gz or .zip."
+        )
     return list(found.values())
 
 
@@ -47,7 +49,7 @@ def read_file(file: FoundFile) -> bytes:
     """What a file holds, unpacked; raises `FileError`."""
     try:
         if file.path.is_dir():
-            os.listdir(file.path)  # only a folder that cannot be searched stands in the list
+            next(file.path.iterdir(), None)  # only a folder that cannot be searched stands in the list
         if file.path.stat().st_size > LARGEST_BYTES:
             raise _too_large()
         content = file.path.read_bytes()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
 import polars as pl
 
 from flows.imports.table import FileTable
 from flows.sources.columns import rejected_table
-from models.calendar import TradingCalendar
+from models.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
 from models.chain import ParsedChain, RawPayload
+
+# What a file may hold: the calendar must also know the sessions around.
+EARLIEST, LATEST = FIRST_DAY + timedelta(days=14), LAST_DAY - timedelta(days=14)
 
 
 class Importer(ABC):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import polars as pl
 
-from flows.sources.cboe import OSI_NAME, SHARES_PER_CONTRACT, file_symbol
+from flows.sources.cboe import OSI_NAME, file_symbol
 from models.calendar import TradingCalendar
 from models.roots import AM_SETTLED_ROOTS, COMPANION_ROOTS, exercise_of, is_adjusted
 
@@ -33,13 +34,12 @@ def underlying_of(roots: pl.Series) -> str | None:
     return DOTTED.get(winner := votes.most_common(1)[0][0], winner) if votes else None
 
 
-def us_terms(root: pl.Series, expiry: pl.Series, underlying: str, calendar: TradingCalendar) -> list[pl.Series | pl.Expr]:
-    """Columns book, expires_at, is_adjusted, exercise, multiplier of US contracts; the root tells AM from PM settlement."""
+def us_terms(root: pl.Series, underlying: str) -> dict[str, Any]:
+    """Columns book, is_adjusted, exercise of US contracts."""
     standard = [one for one in root.unique() if one and not is_adjusted(one, file_symbol(underlying))]
-    return [
-        pl.lit(underlying).alias("book"),
-        calendar.settlement_instants(expiry, root.is_in(AM_SETTLED_ROOTS)).alias("expires_at"),
-        (~root.is_in(standard)).alias("is_adjusted"),
-        pl.lit(exercise_of(underlying)).alias("exercise"),
-        pl.lit(SHARES_PER_CONTRACT).alias("multiplier"),
-    ]
+    return {"book": pl.lit(underlying), "is_adjusted": ~root.is_in(standard), "exercise": pl.lit(exercise_of(underlying))}
+
+
+def settled_by_root(root: pl.Series, expiry: pl.Series, calendar: TradingCalendar) -> pl.Series:
+    """Settlement instants of US contracts: the root tells AM from PM."""
+    return calendar.settlement_instants(expiry, root.is_in(AM_SETTLED_ROOTS))

@@ -7,7 +7,7 @@ are recorded. So rows in the file = kept rows + refused rows.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -22,31 +22,46 @@ EXTRA = "\x00more"  # a cell beyond the header's
 def read_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0) -> pl.DataFrame:
     """The rows of a CSV text, every cell as text (null when empty), with `row_number`: its line in the file, from 0.
 
-    Without `header` the first line is one. Rows beyond `first_row` lines are read; blank ones are left out. A cell too many stands in
-    the column `EXTRA`. Raises `FileError`.
+    Without `header` the first line is one; with it, rows begin after `first_row` lines. Blank lines are left out; a cell too many stands
+    in the column `EXTRA`. Raises `FileError`.
     """
+    try:
+        return scan_csv(content, header, first_row=first_row).collect()
+    except pl.exceptions.PolarsError as error:
+        raise no_table(error) from None
+
+
+def scan_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0) -> pl.LazyFrame:
+    """The same, to be read later: then a broken text raises a polars error."""
     text = content.removeprefix(b"\xef\xbb\xbf")
     try:
         text.decode()
         if header is None:
-            header = pl.read_csv(io.BytesIO(text), has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True).row(0)
-            header, first_row = [name or "" for name in header], 1
-        names = _distinct(header)
-        cells = pl.read_csv(
-            io.BytesIO(text),
-            has_header=False,
-            skip_lines=first_row,
-            schema=dict.fromkeys([*names, EXTRA], pl.String()),
-            missing_columns="insert",
-            truncate_ragged_lines=True,
-            raise_if_empty=False,
-        )
+            first = pl.read_csv(io.BytesIO(text), has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True)
+            header, first_row = [name or "" for name in first.row(0)], 1
     except UnicodeDecodeError:
         raise FileError("it is no UTF-8 text. Save it as UTF-8") from None
     except pl.exceptions.PolarsError as error:
-        raise FileError(f"it is no CSV ({str(error).splitlines()[0][:100]}). Download it again") from None
-    cells = cells.with_columns(pl.all().str.strip_chars().replace("", None))
-    return cells.with_row_index("row_number", offset=first_row).cast({"row_number": pl.Int64}).filter(pl.any_horizontal(pl.col(names).is_not_null()))
+        raise no_table(error) from None
+    names = _distinct(header)
+    cells = pl.scan_csv(
+        io.BytesIO(text),
+        has_header=False,
+        skip_lines=first_row,
+        schema=dict.fromkeys([*names, EXTRA], pl.String()),
+        missing_columns="insert",
+        truncate_ragged_lines=True,
+        raise_if_empty=False,
+        row_index_name="row_number",
+        row_index_offset=first_row,
+    )
+    plain = pl.col([*names, EXTRA]).str.strip_chars().replace("", None)
+    return cells.with_columns(plain, pl.col("row_number").cast(pl.Int64)).filter(pl.any_horizontal(pl.col(names).is_not_null()))
+
+
+def no_table(error: pl.exceptions.PolarsError) -> FileError:
+    """The error for a file that polars cannot read."""
+    return FileError(f"it cannot be read as a table ({str(error).splitlines()[0][:100]}). Download it again")
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -62,14 +77,16 @@ class FileTable:
     """Rows of a file, of one chain, and what was refused in them.
 
     `rows` has `row_number` and `key`, the column with the name of the instrument; a row without one is refused. `missing`: texts that
-    stand for nothing.
+    stand for nothing. `labels`: what the file itself calls a column.
     """
 
-    def __init__(self, payload: RawPayload, rows: pl.DataFrame, *, key: str, missing: Sequence[str] = ()) -> None:
+    def __init__(
+        self, payload: RawPayload, rows: pl.DataFrame, *, key: str, missing: Sequence[str] = (), labels: Mapping[str, str] | None = None
+    ) -> None:
         self.rows = rows
         self.height = rows.height
-        self._payload, self._key, self._missing = payload, key, list(missing)
-        self._refused_rows: list[tuple[pl.Series, str, str | None]] = []
+        self._payload, self._key, self._missing, self._labels = payload, key, list(missing), labels or {}
+        self._refused_rows: list[tuple[pl.Series, str, str]] = []
         self._refused_values: list[tuple[pl.Series, str, str]] = []
         self.warnings: list[str] = []
         self.names = self.text(key)
@@ -81,13 +98,23 @@ class FileTable:
         """A column as text; null where it is missing."""
         return self._column(field).cast(pl.String)
 
-    def number(self, field: str | None, *, is_essential: bool = False, is_signed: bool = False, zero_is_missing: bool = False) -> pl.Series:
+    def nothing(self) -> pl.Series:
+        """A column of numbers that are not there."""
+        return pl.repeat(None, self.height, dtype=pl.Float64, eager=True)
+
+    def number(
+        self,
+        field: str,
+        *,
+        is_essential: bool = False,
+        is_required: bool = False,
+        is_signed: bool = False,
+        zero_is_missing: bool = False,
+    ) -> pl.Series:
         """A column of finite numbers, or of texts that hold one (`1,234.5`, `0E-8`); null where it is missing or refused.
 
-        A column that nobody names is all null. `is_essential`: what cannot be read, or is missing, refuses the whole row.
+        `is_essential`: what cannot be read refuses the whole row. `is_required`: so does what is missing.
         """
-        if field is None:
-            return pl.Series("none", [None] * self.height, dtype=pl.Float64)
         cells = self._column(field)
         if cells.dtype == pl.String:
             plain = pl.when(pl.col(field).str.contains(THOUSANDS)).then(pl.col(field).str.replace_all(",", "")).otherwise(pl.col(field))
@@ -101,10 +128,11 @@ class FileTable:
             is_broken = cells.is_not_null()
         broken = {"not_a_number": is_broken, "infinite": numbers.is_infinite() & ~is_broken}
         broken |= {} if is_signed else {"negative": (numbers < 0) & numbers.is_finite()}
-        broken |= {"missing": cells.is_null()} if is_essential else {}
         for reason, mask in broken.items():
-            (self.refuse_rows if is_essential else self._refuse_values)(mask, reason, field)
+            (self.refuse_rows if is_essential or is_required else self._refuse_values)(mask, reason, field)
             numbers = numbers.set(mask.fill_null(False), None)
+        if is_required:
+            self.refuse_rows(cells.is_null(), "missing", field)
         return numbers.set((numbers == 0).fill_null(False), None) if zero_is_missing else numbers
 
     def refuse_rows(self, mask: pl.Series, reason: str, field: str | None = None) -> None:
@@ -114,6 +142,8 @@ class FileTable:
 
     def refuse_duplicates(self) -> None:
         """Of several rows with one name the first readable one stays: others are a `duplicate`, or a `conflicting_duplicate`."""
+        if not self.names.is_duplicated().any():
+            return
         kept = pl.DataFrame({"name": self.names, "is_kept": self.is_kept})
         again = kept.select(pl.col("is_kept") & (pl.col("is_kept").cum_sum().over("name") > 1)).to_series()
         if again.any():
@@ -137,7 +167,9 @@ class FileTable:
         if step is None:
             return amounts.round(NOISE_DECIMALS)
         whole = (amounts / step).round() * step
-        self.note(int(((whole - amounts).abs() > 0.01 * step).sum()), f"values of {amounts.name} are no whole number of lots and were rounded")
+        self.note(
+            int(((whole - amounts).abs() > 0.01 * step).sum()), f"values of {amounts.name} are no whole number of lots and were rounded"
+        )
         return whole.round(NOISE_DECIMALS)
 
     @property
@@ -150,9 +182,7 @@ class FileTable:
 
     def quotes(self, columns: pl.DataFrame) -> pl.DataFrame:
         """Columns of these rows beside what every contract has: instrument, payload_sha256, row_number; without refused rows."""
-        told = columns.with_columns(
-            self.names.alias("instrument"), self.rows["row_number"], payload_sha256=pl.lit(self._payload.sha256)
-        )
+        told = columns.with_columns(self.names.alias("instrument"), self.rows["row_number"], payload_sha256=pl.lit(self._payload.sha256))
         return told.filter(self.is_kept)
 
     def rejected(self) -> pl.DataFrame:
@@ -167,15 +197,17 @@ class FileTable:
         parts += [self._told(mask & ~refused, reason, field, is_row_kept=True) for mask, reason, field in self._refused_values]
         return pl.concat(parts).sort("row_number", maintain_order=True)
 
-    def _told(self, mask: pl.Series, reason: str, field: str | None, *, is_row_kept: bool) -> pl.DataFrame:
+    def _told(self, mask: pl.Series, reason: str, field: str, *, is_row_kept: bool) -> pl.DataFrame:
         value = self.rows[field].cast(pl.String) if field in self.rows.columns else self.names
-        rows = pl.DataFrame([self.rows["row_number"], self.names.alias("instrument"), value.str.slice(0, LONGEST_SHOWN_VALUE).alias("value")])
+        rows = pl.DataFrame(
+            [self.rows["row_number"], self.names.alias("instrument"), value.str.slice(0, LONGEST_SHOWN_VALUE).alias("value")]
+        )
         return rows.filter(mask).select(
             payload_sha256=pl.lit(self._payload.sha256),
             row_number="row_number",
             instrument="instrument",
             reason=pl.lit(reason),
-            column=pl.lit(field),
+            column=pl.lit(self._labels.get(field, field)),
             value="value",
             is_row_kept=pl.lit(is_row_kept),
         )

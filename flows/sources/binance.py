@@ -58,7 +58,7 @@ class Index(NamedTuple):
     """The index of an underlying."""
 
     price: float
-    made_at: datetime
+    made_at: datetime | None
 
 
 class Binance(Source):
@@ -100,19 +100,22 @@ class Binance(Source):
         except VenueError as error:
             raise self._refusal(payload, None, "") or error from None
         code = document.get("code") if isinstance(document, dict) else None
-        failure = self._refusal(payload, code, f"code {code}, {document.get('msg')}" if code is not None else "")
+        failure = self._refusal(payload, code, f"code {code}, {document.get('msg')}".rstrip(".") if code is not None else "")
         if failure:
             raise failure
         if payload.name == LISTING:
-            if not isinstance(document, dict) or not isinstance(document.get("optionSymbols"), list):
+            rows = document.get("optionSymbols") if isinstance(document, dict) else None
+            if not isinstance(rows, list):
                 raise unexpected(payload, "optionSymbols is missing, or of another type")
+            if rows and not any(isinstance(row, dict) and KEY in row for row in rows):
+                raise unexpected(payload, f"no row has the field {KEY}")
             return document
         if payload.name == INDEX:
             fields = document if isinstance(document, dict) else {}
             price = price_in(fields, "indexPrice", [])
             if price is None:
                 raise unexpected(payload, "indexPrice is no price")
-            return Index(price, instant_in(fields.get("time")) or payload.received_at)
+            return Index(price, instant_in(fields.get("time")))
         if not isinstance(document, list):
             raise unexpected(payload, "the list of rows is missing")
         return document
@@ -135,11 +138,13 @@ class Binance(Source):
         rows = _contracts(listed, interest or [own_rows(listing, [], key=KEY, documented=OI_FIELDS, starts="")], mark, ticker, basis)
         rows = rows.filter(~pl.col("instrument").is_in(_other_options(document)))
         coins, notes = _open_interest(rows, index.price, basis)
+        if index.made_at is None:
+            notes.append("the index does not say when it was made, so the time of its arrival counts")
         parts = [listed, *interest, mark, ticker]
         return crypto_chain(
             self,
             underlying,
-            instant=index.made_at,
+            instant=index.made_at or index_reply.received_at,
             spot=index.price,
             used=[index_reply, *(each.payload for each in parts)],
             parts=parts,

@@ -55,7 +55,7 @@ class Reply(NamedTuple):
     """What a reply holds."""
 
     rows: list[Any]
-    cursor: str  # of the next page; empty on the last
+    cursor: str | None  # of the next page; empty on the last, None where the reply does not say
     made_at: datetime | None
 
 
@@ -101,7 +101,8 @@ class Bybit(Source):
         rows = result.get("list") if isinstance(result, dict) else None
         if not isinstance(rows, list):
             raise unexpected(payload, "result.list is missing, or of another type")
-        return Reply(rows, str(result.get("nextPageCursor") or ""), instant_in(document.get("time")))
+        cursor = str(result["nextPageCursor"] or "") if "nextPageCursor" in result else None
+        return Reply(rows, cursor, instant_in(document.get("time")))
 
     def parse(self, payloads: Sequence[RawPayload], underlying: str, calendar: TradingCalendar) -> ParsedChain:
         pages: list[Columns] = []
@@ -109,6 +110,7 @@ class Bybit(Source):
             page, reply = self.newest(payloads, (underlying, f"{INSTRUMENTS}{len(pages) + 1}"))
             pages.append(own_rows(page, _with_step(reply.rows), key=KEY, documented=INSTRUMENT_FIELDS, starts=f"{underlying}-"))
             if not reply.cursor:
+                is_whole = reply.cursor is not None
                 break
         chain, reply = self.newest(payloads, (underlying, TICKERS))
         tickers = own_rows(chain, reply.rows, key=KEY, documented=TICKER_FIELDS, starts=f"{underlying}-")
@@ -116,6 +118,8 @@ class Bybit(Source):
 
         sides = self.settings.option_oi_sides
         notes = [f"open interest counts {sides} side{'s'[: sides - 1]} of a trade: the venue does not say (sources.bybit.option_oi_sides)"]
+        if not is_whole:
+            notes.append("the list of instruments does not say whether another page follows")
         if reply.made_at is None:
             notes.append("the reply `tickers` does not say when it was made, so the time of its arrival counts")
         spot = rows["indexPrice"].median()
@@ -140,7 +144,7 @@ class Bybit(Source):
 
     def _refusal(self, payload: RawPayload, document: Any, code: Any) -> VenueError:
         """The error that a retCode stands for."""
-        says = f"retCode {code}, {document.get('retMsg')}" if code is not None else ""
+        says = f"retCode {code}, {document.get('retMsg')}".rstrip(".") if code is not None else ""
         where = f"for `{payload.name}` of book {payload.book}"
         if code in HEALING_CODES:
             return VenueBusy(self.name, f"{says}, {where}. Try later", _reset_at(payload, document))

@@ -101,7 +101,7 @@ class Okx(Source):
             index = payload.book.removesuffix(LINEAR)
             price = next((price_in(row, "idxPx", []) for row in rows if isinstance(row, dict) and row.get(KEY) == index), None)
             if rows and price is None:
-                raise unexpected(payload, f"idxPx of {index} is no price")
+                raise unexpected(payload, f"there is no price idxPx of {index}")
             return price
         return rows
 
@@ -131,7 +131,7 @@ class Okx(Source):
 
     def _refusal(self, payload: RawPayload, document: Any, code: Any) -> VenueError:
         """The error that a code stands for."""
-        says = f"code {code}, {document.get('msg')}" if code is not None else ""
+        says = f"code {code}, {document.get('msg')}".rstrip(".") if code is not None else ""
         where = f"for `{payload.name}` of book {payload.book}"
         if code in HEALING_CODES:
             return VenueBusy(self.name, f"{says}, {where}. Try later")

@@ -60,7 +60,9 @@ def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(
     assert said.code == 4
     assert "SPY    cboe     rejected" in said.out and "live_contracts_halved" in said.out
     assert venue_row(cli)["error"] == "live_contracts_halved"
-    assert query(cli.home, "select check_name, severity from ops.check_results where severity = 'required'").rows() == [("live_contracts_halved", "required")]
+    assert query(cli.home, "select check_name, severity from ops.check_results where severity = 'required'").rows() == [
+        ("live_contracts_halved", "required")
+    ]
     assert query(cli.home, "select session_date::varchar from latest.snapshots").item() == "2026-11-16"
     venues.set_session(3)
     venues.set_faults([])

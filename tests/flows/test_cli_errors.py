@@ -27,7 +27,9 @@ def assert_one_line(said: Said, code: int, *parts: str) -> None:
         assert part in said.err, said.err
 
 
-@pytest.mark.parametrize("command", [("snapshot",), ("show", "core.snapshots"), ("sql", "select 1"), ("status",), ("rebuild",), ("publish", "--list"), ("demo",)])
+@pytest.mark.parametrize(
+    "command", [("snapshot",), ("show", "core.snapshots"), ("sql", "select 1"), ("status",), ("rebuild",), ("publish", "--list"), ("demo",)]
+)
 def test_bad_settings_stop_every_command(cli: Cli, command: tuple[str, ...]) -> None:
     cli.set(STRIKEHOUSE_SOURCES__CBOE__TIMEOUT_S="soon")
     assert_one_line(cli(*command), 2, "sources.cboe.timeout_s", "Correct strikehouse.toml or the STRIKEHOUSE_… variable")
@@ -51,7 +53,16 @@ def test_an_unknown_underlying_or_venue_is_usage(cli: Cli, command: tuple[str, .
     assert_one_line(cli(*command), 2, says)
 
 
-@pytest.mark.parametrize("command", [("explode",), ("show",), ("show", "max_pain", "SPX", "--dte-max", "soon"), ("sql", "select 1", "--format", "xml"), ("publish", "--nothing")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("explode",),
+        ("show",),
+        ("show", "max_pain", "SPX", "--dte-max", "soon"),
+        ("sql", "select 1", "--format", "xml"),
+        ("publish", "--nothing"),
+    ],
+)
 def test_a_wrong_command_line_is_exit_two(cli: Cli, command: tuple[str, ...]) -> None:
     said = cli(*command)
     assert said.code == 2
@@ -73,7 +84,9 @@ def test_an_empty_home_says_what_to_run(cli: Cli, command: tuple[str, ...], says
     assert_one_line(cli(*command), 1, says)
 
 
-@pytest.mark.parametrize("command", [("snapshot", "SPY", "--no-prefect"), ("snapshot", "SPY"), ("demo", "--no-prefect"), ("publish",), ("rebuild",)])
+@pytest.mark.parametrize(
+    "command", [("snapshot", "SPY", "--no-prefect"), ("snapshot", "SPY"), ("demo", "--no-prefect"), ("publish",), ("rebuild",)]
+)
 def test_a_file_where_the_home_should_be_is_said_so(cli: Cli, command: tuple[str, ...]) -> None:
     cli.home.root.write_text("a file")
     assert_one_line(cli(*command), 1, str(cli.home.root), "point STRIKEHOUSE_HOME")
@@ -91,7 +104,9 @@ def test_an_unreadable_published_file_says_how_to_heal_it_and_healing_works(cli:
     demo_copy.published_file.unlink()
     demo_copy.published_file.write_bytes(b"garbage" * 5_000)
     for command in (("show", "core.snapshots"), ("sql", "select 1")):
-        assert_one_line(cli(*command), 1, "strikehouse.duckdb cannot be opened", "`strikehouse publish --rollback`", "`strikehouse publish`")
+        assert_one_line(
+            cli(*command), 1, "strikehouse.duckdb cannot be opened", "`strikehouse publish --rollback`", "`strikehouse publish`"
+        )
     assert cli("publish").code == 0
     assert query(demo_copy, "select count(*) from core.snapshots").item() == 8
 
@@ -109,7 +124,10 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False).returncode == 0
+    mounted = (
+        shutil.which("mount")
+        and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False).returncode == 0
+    )
     if not mounted:
         pytest.skip("mounting a small file system needs root")
     yield folder

@@ -124,7 +124,10 @@ def test_a_venue_that_fails_a_check_is_set_aside_and_the_rest_is_computed_again(
     rows = run_rows(coin(FIRST), on_venue(coin(FIRST), "okx", times=2), calendar=calendar)
     failing_check("select snapshot_id, venue, count(*) as n from core.option_greeks where venue = 'okx' group by all")  # type: ignore[operator]
     computed = compute_snapshot(rows.venues, rows.quotes, settings=SETTINGS)
-    assert computed.tables["core.snapshot_venues"].select("venue", "status", "error").rows() == [("deribit", "ok", None), ("okx", "rejected", "mine")]
+    assert computed.tables["core.snapshot_venues"].select("venue", "status", "error").rows() == [
+        ("deribit", "ok", None),
+        ("okx", "rejected", "mine"),
+    ]
     assert computed.check_results.filter(check_name="mine").select("venue", "rows").rows() == [("okx", 1)]
     alone = run_rows(coin(FIRST), calendar=calendar)
     only = compute_snapshot(alone.venues, alone.quotes, settings=SETTINGS)

@@ -23,10 +23,16 @@ def con(warehouse: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnect
 
 def test_every_table_of_core_and_marts_is_hashed_by_snapshot(con: duckdb.DuckDBPyConnection) -> None:
     hashes = table_hashes(con)
-    derived = {name for name in TABLES if name.startswith(("core.", "marts."))} - {"core.parameters", "core.sessions", "core.sign_scenarios"}
+    derived = {name for name in TABLES if name.startswith(("core.", "marts."))} - {
+        "core.parameters",
+        "core.sessions",
+        "core.sign_scenarios",
+    }
     with_rows = {name for name in derived if con.execute(f"select count(*) from {name}").fetchall() != [(0,)]}
     assert {name for name, _ in hashes} == with_rows
-    assert {snapshot for name, snapshot in hashes if name == "marts.max_pain"} == {row[0] for row in con.execute("select snapshot_id from core.snapshots").fetchall()}
+    assert {snapshot for name, snapshot in hashes if name == "marts.max_pain"} == {
+        row[0] for row in con.execute("select snapshot_id from core.snapshots").fetchall()
+    }
     assert ("core.calendar", "") in hashes
 
 
@@ -72,4 +78,6 @@ def test_first_snapshot_is_untouched_by_changes_of_the_last(con: duckdb.DuckDBPy
     con.execute(f"delete from store.pain_curve where snapshot_id = '{COIN}'")
     after = table_hashes(con)
     first = snapshot_id("COIN", FIRST)
-    assert {key: value for key, value in after.items() if key[1] == first} == {key: value for key, value in before.items() if key[1] == first}
+    assert {key: value for key, value in after.items() if key[1] == first} == {
+        key: value for key, value in before.items() if key[1] == first
+    }

@@ -141,7 +141,10 @@ def test_settings_that_sql_reads_are_those_of_today(home: Home) -> None:
 
 def test_sessions_and_sign_scenarios_are_there_from_the_start(home: Home) -> None:
     with open_work(home, SETTINGS, "test") as con:
-        assert con.execute("select min(session_date)::varchar, max(session_date)::varchar from core.sessions").fetchone() == ("2000-01-03", "2040-12-31")
+        assert con.execute("select min(session_date)::varchar, max(session_date)::varchar from core.sessions").fetchone() == (
+            "2000-01-03",
+            "2040-12-31",
+        )
         signs = con.execute("select scenario, call_sign, put_sign from core.sign_scenarios").fetchall()
     assert sorted(signs) == [("gross", 1, 1), ("inverted", -1, 1), ("short_both", -1, -1), ("std", 1, -1)]
 

@@ -240,7 +240,9 @@ def test_an_empty_list_is_an_empty_chain(calendar: TradingCalendar) -> None:
 
 def test_the_index_without_a_time_counts_from_its_arrival(calendar: TradingCalendar) -> None:
     replies = [listing([instrument(CALL)]), index(time=None), held([interest(CALL)]), *everywhere([], [])]
-    assert parse(replies, calendar).venue_instant == RECEIVED_AT
+    chain = parse(replies, calendar)
+    assert chain.venue_instant == RECEIVED_AT
+    assert chain.warnings == ("the index does not say when it was made, so the time of its arrival counts",)
 
 
 def test_global_replies_are_a_book_of_their_own() -> None:
@@ -284,7 +286,7 @@ def test_what_a_reply_stands_for(calendar: TradingCalendar, status: int, body: b
         BINANCE.parse([listing([instrument(CALL)]), index(), held([]), everywhere([], [])[0], broken], "BTC", calendar)
 
 
-@pytest.mark.parametrize("document", [[], {}, {"optionSymbols": {}}])
+@pytest.mark.parametrize("document", [[], {}, {"optionSymbols": {}}, {"optionSymbols": [{"unit": 1}, None]}])
 def test_a_list_of_instruments_that_is_none_is_malformed(document: Any) -> None:
     assert isinstance(BINANCE.judge(payload("binance", "BTC", "exchange-info", document)), MalformedReply)
 

@@ -162,6 +162,13 @@ def test_pages_of_the_list_belong_together(calendar: TradingCalendar) -> None:
         parse([pages[0], reply("tickers", [ticker(PUT)])], calendar)
 
 
+def test_a_page_that_does_not_say_whether_it_is_the_last_is_noticed(calendar: TradingCalendar) -> None:
+    page = payload("bybit", "BTC", "instruments-1", {"retCode": 0, "result": {"list": [instrument(PUT)]}, "time": MADE_AT})
+    chain = parse([page, reply("tickers", [ticker(PUT), ticker(CALL)])], calendar)
+    assert chain.quotes["instrument"].to_list() == [PUT, CALL]
+    assert chain.warnings == (SIDES, "the list of instruments does not say whether another page follows")
+
+
 def test_rows_that_come_twice(calendar: TradingCalendar) -> None:
     chain = btc([instrument(PUT), instrument(PUT)], [ticker(PUT), ticker(PUT, openInterest="1"), ticker(PUT)], calendar)
     assert chain.quotes["oi_base"].to_list() == [105.35]

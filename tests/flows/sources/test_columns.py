@@ -157,3 +157,17 @@ def test_rows_in_the_reply_are_kept_rows_and_refused_rows(rows: list[Any]) -> No
         sent = number_in(rows[place].get("bid"))
         is_recorded = rejected.filter(pl.col("row_number") == place).height > 0
         assert is_recorded if number != sent else not is_recorded
+
+
+def test_venues_that_write_numbers_as_text() -> None:
+    rows = [{"name": f"n{place}", "bid": value} for place, value in enumerate(["12.5", "", "0", 3, None, "NaN"])]
+    part = Columns(payload("okx", "BTC-USD", "tickers", b""), rows, key="name", documented=field_names("name bid"), numbers_are_text=True)
+    assert part.number("bid", missing=0.0).to_list() == [12.5, None, None, 3.0, None, None]
+    assert refused(part) == [(5, "not_a_number", "bid", "NaN", True)], "an empty text is no number and no mistake"
+    assert part.warnings == (), "nothing to say about numbers that come as text"
+
+
+def test_a_number_that_stands_for_none_is_no_mistake() -> None:
+    part = rows_with("bid", -1, -1.0, -2, 0.5, 0)
+    assert part.number("bid", missing=-1.0).to_list() == [None, None, None, 0.5, 0.0]
+    assert refused(part) == [(2, "negative", "bid", "-2", True)]

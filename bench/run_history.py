@@ -1,0 +1,26 @@
+"""Rebuild a home from its archive, in parallel processes. Prints seconds, contracts and the largest process as JSON."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import orjson
+
+from warehouse.lean_imports import lean_start
+
+if __name__ == "__main__":  # workers import this module again
+    lean_start()
+    from flows.rebuild import EVERY_SESSION, rebuild
+    from warehouse.home import Home
+    from warehouse.query import query
+    from warehouse.settings import Settings
+
+    home = Home(Path(sys.argv[1]))
+    started = time.perf_counter()
+    rebuild(home, Settings(), sessions=EVERY_SESSION, progress=lambda _run: None)
+    seconds = time.perf_counter() - started
+    contracts = query(home, "select count(*) as contracts from core.option_quotes").item()
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    report = {"rebuild_s": seconds, "contracts": contracts, "largest_process_mib": largest / 1024}
+    print(orjson.dumps(report).decode())

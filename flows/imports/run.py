@@ -1,0 +1,111 @@
+"""Import: files archived, loaded like every archived run, published. It may be stopped at any time and goes on when run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from flows.archived import pending_runs
+from flows.imports.archive import Reading, archive_files, known_files
+from flows.imports.files import find_files
+from flows.imports.load import failure_key
+from flows.partitions import load_history
+from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
+from models.snapshot import OK, REJECTED
+from warehouse.archive import read_run
+from warehouse.checks import all_checks
+from warehouse.home import Home
+from warehouse.publish import live_generation
+from warehouse.runs import venues_of_runs
+from warehouse.settings import Settings
+from warehouse.status import write_status
+from warehouse.work import open_work
+
+ROUND_FILES = 500  # after so many the work file is free for a moment: a snapshot that waits gets its turn
+
+
+@dataclass
+class ImportResult:
+    """What an import did."""
+
+    files: int
+    loaded: int = 0
+    resumed: int = 0  # files that a stopped import had archived and not loaded
+    known: list[str] = field(default_factory=list)  # files loaded before, or the same under another name
+    failures: dict[str, str] = field(default_factory=dict)  # file → why it cannot be read
+    warnings: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # snapshot_id, venue → what its parser says
+    venues: pl.DataFrame = field(default_factory=pl.DataFrame)  # rows of core.snapshot_venues that were loaded
+    generation: int | None = None
+    held: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 nothing usable, 3 some files or chains cannot be used, 4 checks set something aside."""
+        checks = [check.name for check in all_checks()]
+        statuses = list(zip(self.venues["status"], self.venues["error"], strict=True)) if self.venues.height else []
+        aside = [error for status, error in statuses if status == REJECTED and error in checks]
+        usable = sum(status == OK for status, _ in statuses)
+        if not usable and not aside and not self.known:
+            return NOTHING_USABLE
+        if self.failures or usable + len(aside) < len(statuses):
+            return PARTLY
+        return SET_ASIDE if aside or self.held else DONE
+
+
+def import_files(
+    home: Home,
+    settings: Settings,
+    reading: Reading,
+    paths: Sequence[Path],
+    *,
+    clock: Callable[[], datetime],
+    progress: Callable[[int, int], None],
+) -> ImportResult:
+    """Import files and folders; `progress` hears how many of how many files are settled.
+
+    Raises `UsageError` when there is nothing to import, `WorkFileLocked` when another process writes for too long.
+    """
+    files = find_files(paths, reading.importer.suffixes)
+    home.prepare()
+    result = ImportResult(len(files))
+    runs = _load(home, settings, result)
+    result.resumed, result.loaded = result.loaded, 0
+    with open_work(home, settings, "import") as con:
+        known = known_files(con, home, reading)
+    settled = 0
+
+    def settle(count: int = 1) -> None:
+        nonlocal settled
+        settled += count
+        progress(settled, len(files))
+
+    for start in range(0, len(files), ROUND_FILES):
+        archived = archive_files(home, settings, reading, files[start : start + ROUND_FILES], known, clock=clock, settled=settle)
+        result.known += archived.known
+        result.failures |= archived.failures
+        runs += _load(home, settings, result, settle)
+    with open_work(home, settings, "import") as con:
+        result.venues = venues_of_runs(con, runs)
+        result.generation, result.held = publish_run(con, home, settings, runs[-1] if runs else "")
+        write_status(con, home, run_id=runs[-1] if runs else None, now=clock(), generation=live_generation(home), held=result.held)
+    return result
+
+
+def _load(home: Home, settings: Settings, result: ImportResult, settle: Callable[[int], None] = lambda _count: None) -> list[str]:
+    """Load what is archived and not loaded, into the work file and the result; returns the runs that are imports."""
+    with open_work(home, settings, "import") as con:
+        manifests = {run_id: read_run(home, run_id) for run_id in pending_runs(con, home)}
+        files = {run_id: manifest["files"] for run_id, manifest in manifests.items() if manifest.get("origin") == "import"}
+        reports = load_history(con, home, settings, progress=lambda run_id: settle(len(files.get(run_id, ()))))
+    names = {failure_key(manifests[run_id]["asks"][0]["venue"], file["name"]): file["name"] for run_id in files for file in files[run_id]}
+    failures = {names[report.failure[0]]: report.failure[1] for report in reports if report.failure}
+    result.failures |= failures
+    result.loaded += sum(len(one) for one in files.values()) - len(failures)
+    for report in reports:
+        if report.run_id in files:
+            result.warnings |= report.warnings
+    return list(files)

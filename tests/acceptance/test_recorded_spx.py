@@ -1,0 +1,60 @@
+"""The recorded chains of SPX: about 29,000 contracts each, AM and PM roots, a re-pull, and settled contracts that are still listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+
+import pytest
+
+from tests.acceptance.brute_force import CBOE_CAPTURES, pain, pooled
+from tests.acceptance.recorded import Shelf
+
+ALWAYS = ("2026-07-22", "2026-07-23", "2026-07-31", "2026-08-03")
+
+
+@pytest.fixture(scope="module")
+def spx(shelf_of: Callable[[str], Shelf]) -> Shelf:
+    return shelf_of("_SPX")
+
+
+@pytest.mark.parametrize("capture", [each if each in ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in CBOE_CAPTURES])
+def test_open_interest_pain_and_max_pain_agree_with_brute_force(spx: Shelf, capture: str) -> None:
+    spx[capture].assert_all()
+
+
+def test_the_evening_pull_is_a_repeat_of_the_session_with_other_quotes(spx: Shelf) -> None:
+    first, evening = spx["2026-07-22"], spx["2026-07-23"]
+    assert (first.row["session_date"], evening.row["session_date"]) == (date(2026, 7, 22), date(2026, 7, 22))
+    assert first.recording.oi_vector == evening.recording.oi_vector
+    shown = {row[0]: row[1:] for row in spx.snapshots("snapshot_id", "is_repeat", "quotes_changed")}
+    assert shown[first.row["snapshot_id"]] == (False, None)
+    assert shown[evening.row["snapshot_id"]] == (True, True)
+    assert all(not repeat for name, (repeat, _) in shown.items() if name != evening.row["snapshot_id"])
+
+
+def test_am_and_pm_of_one_third_friday_are_two_expiries_and_a_date_pools_them(spx: Shelf) -> None:
+    snapshot = spx["2026-08-03"]
+    am, pm = datetime(2026, 8, 21, 13, 30), datetime(2026, 8, 21, 20)
+    rows = {row["expires_at"]: row for row in snapshot.table("marts.max_pain").iter_rows(named=True)}
+    assert (rows[am]["max_pain_strike"], rows[pm]["max_pain_strike"]) == (7300, 7450)
+    live = snapshot.recording.live
+    both = pain(pooled({instant: live[instant] for instant in (am, pm)}), 1.0)
+    asked = spx.con.execute("from max_pain('SPX', expiry := date '2026-08-21', as_of := ?)", [snapshot.row["captured_at"]]).pl()
+    ours = asked.row(0, named=True)
+    assert (ours["max_pain_low"], ours["max_pain_high"], ours["max_pain_usd"]) == both.minimum
+    assert (asked.height, ours["max_pain_strike"], ours["expires_at"]) == (1, 7345, am if rows[am]["total_oi"] > rows[pm]["total_oi"] else pm)
+
+
+def test_what_settled_that_day_is_still_listed_and_enters_no_mart(spx: Shelf) -> None:
+    snapshot = spx["2026-07-31"]
+    assert snapshot.recording.settled == {datetime(2026, 7, 31, 20): 958}
+    assert snapshot.venue["contracts"] - snapshot.venue["live_contracts"] == 958
+    assert datetime(2026, 7, 31, 20) not in set(snapshot.table("marts.gex_heatmap")["expires_at"])
+
+
+def test_nearly_all_open_interest_has_a_volatility_and_the_checks_are_clean(spx: Shelf) -> None:
+    levels = spx["2026-07-31"].table("marts.gex_levels").filter(scope_expiry="all").row(0, named=True)
+    assert levels["oi_without_iv_pct"] < 2
+    assert levels["put_support"] < levels["spot"] < levels["call_resistance"]
+    assert spx.con.execute("select check_name, example from ops.check_results where severity = 'required'").fetchall() == []
