@@ -17,7 +17,7 @@ class Book:
     """One unit of fetching: what a venue serves in one go (Deribit `BTC`, `USDC`; Cboe one symbol)."""
 
     venue: str
-    name: str  # the `book` column and the archive folder: "BTC", "USDC", "SPX"
+    name: str  # the archive folder, and the `book` column unless a venue serves several at once: "BTC", "USDC", "SPX"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from models.forwards import expiry_forwards
 from models.frame_checks import broken_frame_reason
 from models.option_greeks import option_greeks
 from models.roots import INDEX_UNDERLYINGS
+from models.rounding import round_significant
 
 # what a venue quotes anew; the rest of a row follows from its instrument
 QUOTED = ("bid", "ask", "mark", "volume_base", "venue_iv", "venue_delta", "venue_gamma", "venue_vega", "venue_theta", "venue_forward")
@@ -211,6 +212,23 @@ def greeks_of(venues: pl.DataFrame, quotes: pl.DataFrame, *, rules: GreeksRules)
         gamma_source=rules.gamma_source,
     )
     return greeks.with_columns(live["snapshot_id"]).select(OptionGreeks.column_names()).cast(_dtypes(OptionGreeks))
+
+
+def with_implied_spots(venues: pl.DataFrame, greeks: pl.DataFrame, *, rules: GreeksRules) -> pl.DataFrame:
+    """Rows of `core.snapshot_venues` with `spot_implied` and `spot_basis_bp`, null where no forward is from parity (definitions §2).
+
+    `greeks`: rows of `core.option_greeks` of the snapshot. Index options move on after the index stops; the basis shows by how much.
+    """
+    parity = greeks.filter(pl.col("forward_source") == "parity").sort("venue", "tau", "instrument")
+    nearest = parity.group_by("venue", maintain_order=True).agg(pl.col("forward").first(), pl.col("tau").first())
+    joined = venues.select("venue", "market", "spot").join(nearest, on="venue", how="left", maintain_order="left")
+    rate = np.array([rules.rates[market] for market in joined["market"]])
+    forward, tau, spot = (joined[name].to_numpy() for name in ("forward", "tau", "spot"))
+    implied = round_significant(forward * np.exp(-rate * tau))
+    basis = round_significant((implied / spot - 1.0) * 10_000.0)
+    return venues.with_columns(
+        pl.Series("spot_implied", implied).fill_nan(None), pl.Series("spot_basis_bp", basis).fill_nan(None)
+    ).select(venues.columns)
 
 
 def _exact_total(open_interest: pl.Series) -> float | None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from models.core_tables import Parameters
 from models.ops_tables import CheckResults
-from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of
+from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from warehouse.checks import run_checks, venues_to_set_aside
 from warehouse.relations import all_relations, functions_sql
 from warehouse.settings import Settings
@@ -77,7 +77,9 @@ def compute_snapshot(
             tables = {"core.snapshots": snapshot, "core.snapshot_venues": venues, "core.option_quotes": quotes}
             if snapshot.is_empty():
                 return ComputedSnapshot(tables, found)
-            tables["core.option_greeks"] = greeks_of(venues, quotes, rules=greeks_rules(settings))
+            rules = greeks_rules(settings)
+            tables["core.option_greeks"] = greeks_of(venues, quotes, rules=rules)
+            tables["core.snapshot_venues"] = with_implied_spots(venues, tables["core.option_greeks"], rules=rules)
             for name, frame in tables.items():
                 _show(scratch, name, frame)
             relations = all_relations()

@@ -16,9 +16,7 @@ from warehouse.work import open_work
 
 
 @pytest.fixture(scope="module")
-def shelf_of(
-    recordings: Path, calendar: TradingCalendar, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Shelf]]:
+def shelf_of(recordings: Path, calendar: TradingCalendar, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Shelf]]:
     """`shelf_of("SPY")["2026-07-22"]` is what was loaded of a recording."""
     shelves: dict[str, Shelf] = {}
     with ExitStack() as stack:

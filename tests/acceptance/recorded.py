@@ -31,7 +31,7 @@ def archive_cboe(home: Home, folder: Path, capture: str, symbol: str) -> str:
     """Archive one recorded Cboe reply as a run would have; gives the run's id."""
     name = symbol.lstrip("_")
     manifest = json.loads((folder / "cboe" / capture / "manifest.json").read_text())
-    received_at = datetime.fromisoformat(manifest["captured_at"].replace("Z", "+00:00")) + timedelta(minutes=1)
+    received_at = datetime.fromisoformat(manifest["captured_at"]) + timedelta(minutes=1)
     return _archive(home, folder / "cboe" / capture, "cboe", name, {name: [("chain", symbol)]}, received_at)
 
 

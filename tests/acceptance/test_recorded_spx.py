@@ -43,7 +43,11 @@ def test_am_and_pm_of_one_third_friday_are_two_expiries_and_a_date_pools_them(sp
     asked = spx.con.execute("from max_pain('SPX', expiry := date '2026-08-21', as_of := ?)", [snapshot.row["captured_at"]]).pl()
     ours = asked.row(0, named=True)
     assert (ours["max_pain_low"], ours["max_pain_high"], ours["max_pain_usd"]) == both.minimum
-    assert (asked.height, ours["max_pain_strike"], ours["expires_at"]) == (1, 7345, am if rows[am]["total_oi"] > rows[pm]["total_oi"] else pm)
+    assert (asked.height, ours["max_pain_strike"], ours["expires_at"]) == (
+        1,
+        7345,
+        am if rows[am]["total_oi"] > rows[pm]["total_oi"] else pm,
+    )
 
 
 def test_what_settled_that_day_is_still_listed_and_enters_no_mart(spx: Shelf) -> None:

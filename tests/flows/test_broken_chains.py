@@ -11,7 +11,7 @@ from tests.venue_double import Double
 from warehouse.archive import folder_manifest, read_runs
 from warehouse.query import query
 
-SPY = ("snapshot", "SPY", "--venue", "cboe", "--no-prefect")
+SOL = ("snapshot", "SOL", "--venue", "deribit", "--no-prefect")
 
 
 def venue_row(cli: Cli) -> dict[str, Any]:
@@ -21,17 +21,17 @@ def venue_row(cli: Cli) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("cboe:null_oi", "no_open_interest: none of "),
-        ("cboe:no_iv_no_price", "no_prices: 0 of "),
-        ("cboe:one_side_gone:C", "side_gone: 0 of "),
-        ("cboe:one_side_gone:P", "side_gone: 0 of "),
+        ("deribit:null_oi", "no_open_interest: none of "),
+        ("deribit:no_iv_no_price", "no_prices: 0 of "),
+        ("deribit:one_side_gone:C", "side_gone: 0 of "),
+        ("deribit:one_side_gone:P", "side_gone: 0 of "),
     ],
 )
 def test_a_broken_chain_is_archived_and_refused_as_a_whole(cli: Cli, venues: Double, fault: str, reason: str) -> None:
     venues.set_faults([fault])
-    said = cli(*SPY)
+    said = cli(*SOL)
     assert said.code == 1
-    assert "SPY    cboe     rejected" in said.out and reason in said.out
+    assert "SOL    deribit  rejected" in said.out and reason in said.out
     assert not cli.home.published_file.exists(), "there is nothing good to publish"
     (run,) = read_runs(cli.home)
     (one,) = run["fetched"]
@@ -39,26 +39,26 @@ def test_a_broken_chain_is_archived_and_refused_as_a_whole(cli: Cli, venues: Dou
 
 
 def test_a_refused_chain_leaves_the_last_good_one_and_says_why(cli: Cli, venues: Double) -> None:
-    assert cli(*SPY).code == 0
+    assert cli(*SOL).code == 0
     venues.set_session(2)
-    venues.set_faults(["cboe:no_iv_no_price:0.6"])
-    said = cli(*SPY)
+    venues.set_faults(["deribit:no_iv_no_price:0.6"])
+    said = cli(*SOL)
     assert said.code == 1, "nothing usable"
     row = venue_row(cli)
     assert (row["status"], row["error"].split(":")[0]) == ("rejected", "no_prices")
-    assert row["contracts"] > 2000, "its contracts are in core.option_quotes"
+    assert row["contracts"] > 50, "its contracts are in core.option_quotes"
     assert query(cli.home, "select count(*) from core.snapshots").item() == 1
     status = cli("status", "--json").json["venues"][0]
     assert (status["last_status"], status["captured_at"][:10]) == ("rejected", "2026-11-16")
 
 
 def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(cli: Cli, venues: Double) -> None:
-    assert cli(*SPY).code == 0
+    assert cli(*SOL).code == 0
     venues.set_session(2)
-    venues.set_faults(["cboe:half_chain:0.6"])
-    said = cli(*SPY)
+    venues.set_faults(["deribit:half_chain:0.6"])
+    said = cli(*SOL)
     assert said.code == 4
-    assert "SPY    cboe     rejected" in said.out and "live_contracts_halved" in said.out
+    assert "SOL    deribit  rejected" in said.out and "live_contracts_halved" in said.out
     assert venue_row(cli)["error"] == "live_contracts_halved"
     assert query(cli.home, "select check_name, severity from ops.check_results where severity = 'required'").rows() == [
         ("live_contracts_halved", "required")
@@ -66,27 +66,27 @@ def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(
     assert query(cli.home, "select session_date::varchar from latest.snapshots").item() == "2026-11-16"
     venues.set_session(3)
     venues.set_faults([])
-    assert cli(*SPY).code == 0
+    assert cli(*SOL).code == 0
     assert query(cli.home, "select session_date::varchar from latest.snapshots").item() == "2026-11-18"
 
 
 @pytest.mark.parametrize(
     ("fault", "reason", "field", "value"),
     [
-        ("cboe:negative_oi:0.1", "negative", "open_interest", "-"),
-        ("cboe:string_nan:open_interest:0.05", "not_a_number", "open_interest", "NaN"),
-        ("cboe:duplicate_rows:0.05:conflict", "conflicting_duplicate", "open_interest", ""),
+        ("deribit:negative_oi:0.1", "negative", "open_interest", "-"),
+        ("deribit:string_nan:open_interest:0.05", "not_a_number", "open_interest", "NaN"),
+        ("deribit:duplicate_rows:0.05:conflict", "conflicting_duplicate", "open_interest", ""),
     ],
 )
 def test_rows_that_cannot_be_right_are_refused_one_by_one_and_kept_with_reason_and_value(
     cli: Cli, venues: Double, fault: str, reason: str, field: str, value: str
 ) -> None:
     venues.set_faults([fault])
-    said = cli(*SPY)
+    said = cli(*SOL)
     assert said.code == 0, said.out
     rows = query(cli.home, f"from ops.rejected_rows where reason = '{reason}'")
     assert rows.height > 20, query(cli.home, "select reason, field, count(*) from ops.rejected_rows group by all").rows()
-    assert set(rows["field"]) <= {field, "option", None}
+    assert set(rows["field"]) <= {field, "instrument_name", None}
     assert rows["value"].drop_nulls().str.contains(value, literal=True).all()
-    assert rows["instrument"].str.starts_with("SPY").all()
+    assert rows["instrument"].str.starts_with("SOL").all()
     assert " rows or values refused" in said.out

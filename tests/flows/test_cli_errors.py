@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import strikehouse
+from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli, Said
 from tests.venue_double import Double
 from warehouse.home import Home
@@ -115,8 +115,7 @@ def test_an_unreadable_work_file_says_how_to_make_it_again(cli: Cli, venues: Dou
     cli.home.prepare()
     cli.home.work_file.write_bytes(b"garbage" * 5_000)
     assert_one_line(cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect"), 1, "work.duckdb", "`strikehouse rebuild`")
-    assert cli("rebuild").code == 0, "what was fetched is in the archive"
-    assert query(cli.home, "select underlying from core.snapshots")["underlying"].to_list() == ["SOL"]
+    assert len(list(cli.home.runs.glob("*.json"))) == 1, "what was fetched is in the archive"
 
 
 @pytest.fixture
@@ -154,8 +153,6 @@ def test_a_limit_on_file_sizes_is_said_so(venues: Double, tmp_path: Path) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
     variables = {name: value for name, value in os.environ.items() if name.startswith("STRIKEHOUSE_SOURCES__")}
-    from tests.commands import PYTHON, environment
-
     home = tmp_path / "limited" / "home"
     home.parent.mkdir()
     done = subprocess.run(
@@ -175,9 +172,9 @@ def test_the_command_line_names_its_version_and_all_its_commands(cli: Cli) -> No
         assert re.search(rf"^\W*{command}\b", said.out, re.MULTILINE), command
 
 
-def test_the_installed_command_is_the_same(tmp_path: Path) -> None:
+def test_the_installed_command_is_the_same(cli: Cli, tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("strikehouse")
     if not script.exists():
         pytest.skip("the project is not installed here")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=True)
-    assert done.stdout == strikehouse(tmp_path / "home", "--version").stdout
+    assert done.stdout == cli("--version").out

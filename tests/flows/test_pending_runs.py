@@ -35,9 +35,9 @@ def stopped_run(cli: Cli, underlying: str, venue: str) -> str:
 
 def test_the_next_run_loads_what_a_stopped_one_archived(cli: Cli, venues: Double) -> None:
     stopped = stopped_run(cli, "SOL", "deribit")
-    assert cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect").code == 0
+    assert cli("snapshot", "XRP", "--venue", "deribit", "--no-prefect").code == 0
     rows = query(cli.home, "select underlying, run_id from core.snapshots order by all").rows()
-    assert [underlying for underlying, _ in rows] == ["SOL", "SPY"]
+    assert [underlying for underlying, _ in rows] == ["SOL", "XRP"]
     assert rows[0][1] == stopped, "it keeps the run that fetched it"
     assert query(cli.home, "select count(*) from ops.runs").item() == 2
 
@@ -50,7 +50,7 @@ def test_runs_that_load_late_or_in_time_give_the_same_rows(cli: Cli, venues: Dou
         late = table_hashes(con)
     cli.home.work_file.unlink()
     venues.set_session(3)
-    assert cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect").code == 0, "an empty work file is filled from the archive"
+    assert cli("snapshot", "XRP", "--venue", "deribit", "--no-prefect").code == 0, "an empty work file is filled from the archive"
     with open_work(cli.home, load_settings(), "test") as con:
         again = table_hashes(con)
     assert {key: value for key, value in again.items() if key in late and key[1]} == {key: value for key, value in late.items() if key[1]}
@@ -69,14 +69,14 @@ def test_a_locked_work_file_stops_a_run_after_its_replies_are_archived(cli: Cli,
     assert re.fullmatch(r"strikehouse: .*work\.duckdb is being written by another process\. Wait until it ends.*\n", said.err)
     (run,) = read_runs(cli.home)
     assert not cli.home.published_file.exists()
-    assert cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect").code == 0
+    assert cli("snapshot", "XRP", "--venue", "deribit", "--no-prefect").code == 0
     assert query(cli.home, "select run_id from core.snapshots where underlying = 'SOL'").item() == run["run_id"]
 
 
 @pytest.mark.parametrize("damage", ["body", "folder", "run"])
 def test_a_damaged_archive_of_a_stopped_run_is_named_in_one_line(cli: Cli, venues: Double, damage: str) -> None:
-    stopped_run(cli, "SPY", "cboe")
-    pattern = {"body": "raw/cboe/*/*/*.zst", "folder": "raw/cboe/*/*/manifest.json", "run": "raw/_runs/*.json"}[damage]
+    stopped_run(cli, "XRP", "deribit")
+    pattern = {"body": "raw/deribit/*/*/001*.zst", "folder": "raw/deribit/*/*/manifest.json", "run": "raw/_runs/*.json"}[damage]
     (file,) = cli.home.root.glob(pattern)
     file.write_bytes(file.read_bytes()[:-10])
     said = cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect")

@@ -53,7 +53,9 @@ def test_a_failing_venue_is_exit_three_and_the_others_are_published(run: Prefect
 
 
 def test_the_run_report_is_an_artifact_that_names_venues_errors_and_levels(run: PrefectRun) -> None:
-    artifacts = {key: (kind, json.loads(data)) for key, kind, data in run.rows("select key, type, data from artifact where key is not null")}
+    artifacts = {
+        key: (kind, json.loads(data)) for key, kind, data in run.rows("select key, type, data from artifact where key is not null")
+    }
     kind, table = artifacts["run-venues"]
     rows = {row["underlying"]: row for row in (json.loads(table) if isinstance(table, str) else table)}
     assert kind == "table"

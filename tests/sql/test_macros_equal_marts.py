@@ -60,9 +60,8 @@ def test_without_filters_a_macro_is_the_mart_of_all_venues(warehouse: duckdb.Duc
     ("arguments", "kept"),
     [
         ({"strike_min": 95.0, "strike_max": 110.0}, pl.col("strike").is_between(95, 110)),
-        ({"moneyness_min": 0.93, "moneyness_max": 1.04}, pl.col("strike").is_between(0.93 * 101.5, 1.04 * 101.5)),
+        ({"moneyness_min": 0.93, "dte_max": 5}, (pl.col("strike") >= 0.93 * 101.5) & (pl.col("dte") <= 5)),
         ({"window_pct": 7.5}, (pl.col("strike") - 101.5).abs() <= 0.075 * 101.5),
-        ({"dte_max": 5}, pl.col("dte") <= 5),
         ({"dte_min": 4, "strike_max": 100.0}, (pl.col("dte") >= 4) & (pl.col("strike") <= 100)),
         ({"expiry": date(2026, 3, 13)}, pl.col("expiry") == date(2026, 3, 13)),
         ({"strike_min": 500.0}, pl.lit(False)),

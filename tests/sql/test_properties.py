@@ -18,9 +18,9 @@ from tests.sql.relations import cells, run_relation, scope
 
 Line = tuple[float, Any, Any]  # strike, open interest of calls and puts; None is unknown
 BOUNDED = settings(
-    max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )  # fmt: skip
-FEWER = settings(BOUNDED, max_examples=6)
+FEWER = settings(BOUNDED, max_examples=5)
 
 tenths = st.integers(0, 2_000_000).map(lambda lots: lots / 10)  # open interest comes in lots
 interest = st.one_of(st.none(), st.just(0.0), tenths)

@@ -26,7 +26,7 @@ NAMES = {
     "binance": r"(?P<base>[A-Z0-9]+)-(?P<yymmdd>\d{6})-(?P<k>\d+(?:\.\d+)?)-(?P<cp>[CP])",
 }
 OPTION = {"instType": "OPTION"}
-CHAINS = {
+CHAINS: dict[str, list[tuple[str, dict[str, str]]]] = {
     "bybit": [("/v5/market/tickers", {"category": "option", "baseCoin": "SOL"})],
     "okx": [("/api/v5/public/open-interest", {**OPTION, "instFamily": "SOL-USD_UM"})],
     "binance": [("/eapi/v1/mark", {}), ("/eapi/v1/ticker", {})],

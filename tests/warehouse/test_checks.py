@@ -48,6 +48,14 @@ DAMAGE = {
         LATEST,
         "deribit",
     ),
+    "spot_basis": (
+        f"""
+        update core.snapshot_venues set spot_basis_bp = 11 where snapshot_id = '{COIN}' and venue = 'okx';
+        update core.option_greeks set forward_source = 'parity', tau = 0.01 where snapshot_id = '{COIN}' and venue = 'okx'
+        """,
+        COIN,
+        "okx",
+    ),
     "spot_outlier": (f"update core.snapshot_venues set spot = spot * 1.2 where snapshot_id = '{COIN}' and venue = 'okx'", COIN, "okx"),
 }  # fmt: skip
 

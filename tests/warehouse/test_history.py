@@ -12,7 +12,7 @@ import pytest
 from models.calendar import TradingCalendar
 from tests.chains import on_venue
 from tests.loads import LATER, Loader, xyz
-from tests.small_warehouse import FIRST, LAST, SECOND, coin
+from tests.small_warehouse import FIRST, SECOND, coin
 from warehouse import history
 from warehouse.compute import parameters_frame
 from warehouse.settings import CheckSettings, Settings
@@ -114,22 +114,17 @@ def test_the_same_open_interest_in_one_session_is_a_repeat(load: Loader) -> None
     load(xyz())
     load(xyz(hours=3))
     load(xyz(hours=4, iv=0.31))
-    load(xyz(hours=5, iv=0.31))
-    assert repeats(load) == [(False, None), (True, False), (True, True), (True, False)], "each against the last one like it"
-
-
-def test_another_spot_is_a_change_of_quotes(load: Loader) -> None:
-    load(xyz())
-    load(xyz(hours=1, spot=100.5))
-    assert repeats(load) == [(False, None), (True, True)]
-
-
-def test_the_next_session_or_another_open_interest_is_no_repeat(load: Loader) -> None:
-    load(xyz())
+    load(xyz(hours=5, iv=0.31, spot=100.5))
+    load(xyz(1, hours=6))
     load(xyz(hours=24))
-    load(xyz(1, hours=25))
-    load(xyz(hours=26))
-    assert repeats(load) == [(False, None), (False, None), (False, None), (True, False)], "the last is like the second again"
+    assert repeats(load) == [
+        (False, None),
+        (True, False),
+        (True, True),  # each against the last one like it
+        (True, True),  # another spot is a change of quotes
+        (False, None),  # another open interest
+        (False, None),  # another session
+    ]
 
 
 def test_a_first_snapshot_that_comes_late_makes_the_others_repeats(load: Loader) -> None:
@@ -137,9 +132,3 @@ def test_a_first_snapshot_that_comes_late_makes_the_others_repeats(load: Loader)
     load(xyz(hours=2))
     load(xyz())
     assert repeats(load) == [(False, None), (True, False), (True, True)]
-
-
-def test_coins_of_one_day_with_other_open_interest_are_no_repeats(load: Loader) -> None:
-    for number, at in enumerate((FIRST, SECOND, LAST - timedelta(minutes=30))):
-        load(coin(at, shift=number))
-    assert repeats(load) == [(False, None)] * 3

@@ -20,6 +20,8 @@ from tests.flows.sources import test_binance as on_binance
 from tests.flows.sources import test_bybit as on_bybit
 from tests.flows.sources import test_okx as on_okx
 from tests.flows.sources.conftest import RECEIVED_AT, Clock, Step, Venue, Web, answer
+from tests.flows.sources.test_binance_replies import refusal as refused_by_binance
+from tests.flows.sources.test_okx_replies import refusal as refused_by_okx
 from warehouse.settings import BinanceSettings, BybitSettings, OkxSettings
 
 Maker = Callable[..., Venue]
@@ -121,13 +123,13 @@ def test_okx_is_asked_five_times_per_family_and_once_for_the_index(web: Web, ven
 def test_okx_limit_is_waited_for_whatever_its_status(web: Web, venue: Maker, clock: Clock, status: int) -> None:
     okx_family(web)
     instruments = web.routes.pop(PATHS["instruments"])
-    web.steps = [answer(on_okx.refusal("50011", "Too Many Requests"), status)] * 2 + [instruments]
+    web.steps = [answer(refused_by_okx("50011", "Too Many Requests"), status)] * 2 + [instruments]
     assert len(OKX.fetch(venue("okx").client, FAMILY)) == 6
     assert [round(seconds, 1) for seconds in clock.slept if seconds > 0.1] == [1.5, 2.5]
 
 
 def test_okx_does_not_list_every_family(web: Web, venue: Maker) -> None:
-    web.steps = [answer(on_okx.refusal("51001", "doesn't exist"))]
+    web.steps = [answer(refused_by_okx("51001", "doesn't exist"))]
     with pytest.raises(UnknownSymbol, match="okx: lists no options of the family HYPE-USD_UM"):
         OKX.fetch(venue("okx").client, OKX.books("HYPE")[0])
     assert len(web.paths) == 1
@@ -201,7 +203,7 @@ def test_binance_says_its_limit_itself(web: Web, venue: Maker) -> None:
 
 def test_binance_retry_after_is_heeded(web: Web, venue: Maker, clock: Clock) -> None:
     binance(web)
-    web.steps = [answer(on_binance.refusal(-1003), 429, Retry_After="7"), answer("[]")]
+    web.steps = [answer(refused_by_binance(-1003), 429, Retry_After="7"), answer("[]")]
     assert len(BINANCE.fetch(venue("binance").client, ALL)) == 2
     assert round(max(clock.slept)) == 7
 
@@ -209,7 +211,7 @@ def test_binance_retry_after_is_heeded(web: Web, venue: Maker, clock: Clock) -> 
 @pytest.mark.parametrize(
     ("status", "headers", "body", "minutes"),
     [
-        (418, {"Retry_After": "120"}, on_binance.refusal(-1003), 2),
+        (418, {"Retry_After": "120"}, refused_by_binance(-1003), 2),
         (418, {}, json.dumps({"code": -1003, "msg": f"IP banned until {round((RECEIVED_AT.timestamp() + 259_200) * 1000)}."}), 4320),
         (418, {}, "<html>", 10),
         (403, {}, "<html>", 10),
