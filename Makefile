@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 # What requirements.lock was resolved from: its hash is the first line of the lock, so that a stale lock shows without resolving anything.
 define HASH_OF_DEPENDENCIES
@@ -30,7 +30,7 @@ run: $(READY) ## snapshot the whole watchlist from the live venues
 
 .PHONY: test
 test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest
 
 .PHONY: lint
 lint: $(READY) ## style of Python and SQL
@@ -42,16 +42,21 @@ lint: $(READY) ## style of Python and SQL
 types: $(READY) ## mypy --strict
 	@$(BIN)/mypy
 
+.PHONY: bench
+bench: $(READY) ## time whole processes against the naive way; part of it needs recordings of real venues
+	@$(BIN)/python -m bench
+
 .PHONY: docs
-docs: $(READY) ## write the generated pages again: docs/tables.md, docs/cli.md
+docs: $(READY) ## write what is generated again: docs/tables.md, docs/cli.md, and what the README shows of the demo
 	@$(BIN)/python -m warehouse.docs_page
 	@$(BIN)/cyclopts generate-docs flows/cli.py:app --output docs/cli.md
+	@$(BIN)/python -m tests.readme
 
 .PHONY: docs-check
 docs-check: $(READY) ## fail when a generated page is stale
 	@$(BIN)/python -m warehouse.docs_page --check
-	@$(BIN)/cyclopts generate-docs flows/cli.py:app --format markdown | diff docs/cli.md - \
-		|| { echo "docs/cli.md is stale: run make docs"; exit 1; }
+	@$(BIN)/cyclopts generate-docs flows/cli.py:app --output $(VENV)/cli.md
+	@diff docs/cli.md $(VENV)/cli.md || { echo "docs/cli.md is stale: run make docs"; exit 1; }
 
 .PHONY: lock
 lock: $(READY) ## resolve pyproject.toml's dependencies into requirements.lock
@@ -91,5 +96,5 @@ install-venv-module:
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then say; exit 1; fi; \
 	echo "Installing $$package, which $(PYTHON) needs to make .venv …"; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package; } > .venv-apt.log 2>&1 \
+	{ apt-get update -qq; apt-get install -y -qq --no-install-recommends $$package; } > .venv-apt.log 2>&1 \
 		&& rm .venv-apt.log || { tail -n 3 .venv-apt.log; rm -f .venv-apt.log; say; exit 1; }

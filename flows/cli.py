@@ -85,6 +85,7 @@ def publish(
     from flows.printing import print_rows
     from flows.version import code_version
     from warehouse import publish as publication
+    from warehouse.status import note_generation
     from warehouse.work import open_work
 
     settings = load_settings()
@@ -100,10 +101,13 @@ def publish(
         ]
         print_rows(rows, json=json)
     elif rollback:
-        print_rows([{"live generation": publication.roll_back(home)}], json=json)
+        number = publication.roll_back(home)
+        note_generation(home, number)
+        print_rows([{"live generation": number}], json=json)
     else:
         with open_work(home, settings, "publish") as con:
             number = publication.publish(con, home, settings, run_id=None, now=datetime.now(UTC), code_version=code_version())
+        note_generation(home, number)
         print_rows([{"live generation": number, "file": str(home.published_file)}], json=json)
     return 0
 

@@ -70,6 +70,9 @@ def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:
         padded = (cell.rjust(width) if number else cell.ljust(width) for cell, width, number in zip(cells, widths, is_number, strict=True))
         return "  ".join(padded).rstrip()
 
+    if frame.is_empty():
+        print(f"No rows ({', '.join(frame.columns)}).")
+        return
     print(line(frame.columns))
     print("  ".join("─" * width for width in widths))
     for row in rows:
@@ -107,7 +110,8 @@ def print_status(state: dict[str, Any], rows: list[Freshness], *, other_settings
         ],
         json=False,
     )
-    print(f"\nGeneration {state['generation']}, last run {state['run_id']} ended {state['written_at']}.")
+    live = "Nothing is published" if state["generation"] is None else f"Generation {state['generation']} is live"
+    print(f"\n{live}; last written {state['written_at']} by {state['run_id'] or 'a rebuild'}.")
     if state["held"]:
         print(f"The last run was not published. {state['held']}")
     if other_settings:
@@ -119,7 +123,8 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
     if json:
         print_json(result)
     elif not verify:
-        print(f"Rebuilt {result.runs} runs from raw/ and published generation {result.generation}.")
+        done = "there was no usable snapshot to publish" if result.generation is None else f"published generation {result.generation}"
+        print(f"Rebuilt {result.runs} runs from raw/ and {done}.")
     elif result.differences:
         print("\n".join(result.differences))
         found, compared = len(result.differences), f"from a rebuild of {result.runs} runs"

@@ -18,6 +18,7 @@ from warehouse.lock import writer_lock
 from warehouse.publish import publish
 from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings
+from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import write_status
 from warehouse.work import connect_work, is_other_settings
 
@@ -51,7 +52,9 @@ def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Cal
             beside.replace(home.work_file)
         with connect_work(home, settings, home.work_file) as con:
             now = datetime.now(UTC)
-            generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
+            generation = None
+            if has_snapshots(con):
+                generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
             write_status(con, home, run_id=None, now=now, generation=generation, held=None)
     return RebuildResult(runs, 0, [], generation)
 

@@ -61,7 +61,9 @@ class SnapshotVenues(SnapshotKey):
     spot_current = dy.Float64(nullable=True, description="US: current_price, after-hours trades included", metadata=USD)
     spot_close = dy.Float64(nullable=True, description="US: official close of the session", metadata=USD)
     prev_day_close = dy.Float64(nullable=True, description="US: close of the session before", metadata=USD)
-    spot_implied = dy.Float64(nullable=True, description="spot that the nearest put–call parity forward implies: F·e^(−r·tau)", metadata=USD)
+    spot_implied = dy.Float64(
+        nullable=True, description="spot that the nearest put–call parity forward implies: F·e^(−r·tau)", metadata=USD
+    )
     spot_basis_bp = dy.Float64(nullable=True, description="spot_implied against spot", metadata={"unit": "basis points"})
     contracts = dy.Int64(nullable=True, min=0, description="listed contracts, settled and adjusted ones included")
     live_contracts = dy.Int64(nullable=True, min=0, description="contracts that settle after the snapshot and are not adjusted")

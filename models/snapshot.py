@@ -226,9 +226,9 @@ def with_implied_spots(venues: pl.DataFrame, greeks: pl.DataFrame, *, rules: Gre
     forward, tau, spot = (joined[name].to_numpy() for name in ("forward", "tau", "spot"))
     implied = round_significant(forward * np.exp(-rate * tau))
     basis = round_significant((implied / spot - 1.0) * 10_000.0)
-    return venues.with_columns(
-        pl.Series("spot_implied", implied).fill_nan(None), pl.Series("spot_basis_bp", basis).fill_nan(None)
-    ).select(venues.columns)
+    return venues.with_columns(pl.Series("spot_implied", implied).fill_nan(None), pl.Series("spot_basis_bp", basis).fill_nan(None)).select(
+        venues.columns
+    )
 
 
 def _exact_total(open_interest: pl.Series) -> float | None:

@@ -92,6 +92,15 @@ def read_status(home: Home) -> dict[str, Any]:
     return status
 
 
+def note_generation(home: Home, generation: int) -> None:
+    """Note that another generation is live, after a publication or a way back that no run has made."""
+    try:
+        status = read_status(home)
+    except (PublicationMissing, PublicationUnreadable):
+        return  # no run has ended yet, or the next one replaces a damaged file
+    write_whole(home.status_file, orjson.dumps({**status, "generation": generation, "held": None}, option=orjson.OPT_INDENT_2))
+
+
 def snapshots_with_other_settings(status: dict[str, Any], settings: Settings) -> int:
     """How many snapshots were computed with settings that are not those of now."""
     by_settings: dict[str, int] = status.get("snapshots_by_settings", {})

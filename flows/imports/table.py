@@ -16,7 +16,7 @@ from models.chain import RawPayload, RejectedRows
 from models.errors import FileError
 
 THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
-EXTRA = "\x00more"  # a cell beyond the header's
+EXTRA, PLACE = "\x00more", "\x00place"  # a cell beyond the header's; where a row stands in the table
 
 
 def read_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0) -> pl.DataFrame:
@@ -190,26 +190,31 @@ class FileTable:
         schema = RejectedRows.create_empty().schema
         refused = ~self.is_kept
         seen = pl.repeat(False, self.height, eager=True)
-        parts = [pl.DataFrame(schema=schema)]
+        parts = [pl.DataFrame(schema={**schema, PLACE: pl.UInt32})]
         for mask, reason, field in self._refused_rows:
             parts.append(self._told(mask & ~seen, reason, field, is_row_kept=False))
             seen |= mask
         parts += [self._told(mask & ~refused, reason, field, is_row_kept=True) for mask, reason, field in self._refused_values]
-        return pl.concat(parts).sort("row_number", maintain_order=True)
+        return pl.concat(parts).sort(PLACE, maintain_order=True).drop(PLACE)
 
     def _told(self, mask: pl.Series, reason: str, field: str, *, is_row_kept: bool) -> pl.DataFrame:
         value = self.rows[field].cast(pl.String) if field in self.rows.columns else self.names
         rows = pl.DataFrame(
             [self.rows["row_number"], self.names.alias("instrument"), value.str.slice(0, LONGEST_SHOWN_VALUE).alias("value")]
         )
-        return rows.filter(mask).select(
-            payload_sha256=pl.lit(self._payload.sha256),
-            row_number="row_number",
-            instrument="instrument",
-            reason=pl.lit(reason),
-            column=pl.lit(self._labels.get(field, field)),
-            value="value",
-            is_row_kept=pl.lit(is_row_kept),
+        return (
+            rows.with_row_index(PLACE)
+            .filter(mask)
+            .select(
+                payload_sha256=pl.lit(self._payload.sha256),
+                row_number="row_number",
+                instrument="instrument",
+                reason=pl.lit(reason),
+                column=pl.lit(self._labels.get(field, field)),
+                value="value",
+                is_row_kept=pl.lit(is_row_kept),
+                **{PLACE: PLACE},
+            )
         )
 
     def _refuse_values(self, mask: pl.Series, reason: str, field: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -73,10 +73,11 @@ class Binance(Source):
 
     def fetch(self, http: VenueClient, book: Book) -> list[RawPayload]:
         payloads: list[RawPayload] = []
+        limit = WEIGHT_LIMIT
 
         def ask(name: str, path: str, weight: int, **params: str) -> Any:
             if payloads:
-                self._slow_down(http, payloads, weight)
+                _slow_down(http, payloads[-1], weight, limit)
             payloads.append(http.get(book.name, name, f"{API}/{path}", params, judge=self.judge))
             return self.read(payloads[-1])
 
@@ -85,6 +86,7 @@ class Binance(Source):
             ask(TICKER, "ticker", self.settings.ticker_weight_all)
             return payloads
         listing = ask(LISTING, "exchangeInfo", WEIGHTS[LISTING])
+        limit = _weight_limit(listing)
         own = _symbols(listing, book.name)
         if not own and listing["optionSymbols"]:
             raise self._unknown(book.name)
@@ -151,14 +153,6 @@ class Binance(Source):
             quotes=_quotes(rows.with_columns(coins), ticker),
             notes=notes,
         )
-
-    def _slow_down(self, http: VenueClient, payloads: Sequence[RawPayload], weight: int) -> None:
-        """Waits for the next minute when a request of this weight would use up the present one."""
-        used = number_in(payloads[-1].headers.get(WEIGHT_HEADER))
-        limit = _weight_limit(self.read(payloads[0]))
-        if used is not None and used + weight > WEIGHT_SHARE * limit:
-            seconds = 61 - payloads[-1].received_at.second  # to the next minute
-            http.pause(seconds, f"requests from this address, also of other programs, weigh {used:.0f} of {limit} in this minute")
 
     def _unknown(self, underlying: str, says: str = "") -> UnknownSymbol:
         return UnknownSymbol(self.name, f"lists no options on {underlying}{says}. Check the symbol, or leave this venue out for it")
@@ -275,19 +269,21 @@ def _expiries(own: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> 
     """The expiries of these instruments as YYMMDD, but for those that have settled by the venue's clock."""
     days = {found["ymd"] for row in own if (found := re.match(NAME, row[KEY]))}
     now = instant_in(document.get("serverTime"))
-    return sorted(day for day in days if now is None or (settles := _settles_at(day)) is None or settles > now)
+    settled = f"{now - timedelta(hours=SETTLES_AT.hour):%y%m%d}" if now else ""  # the last of them
+    return sorted(day for day in days if day > settled)
 
 
-def _settles_at(day: str) -> datetime | None:
-    try:
-        return datetime.strptime(day, "%y%m%d").replace(hour=SETTLES_AT.hour, tzinfo=UTC)
-    except ValueError:
-        return None
+def _slow_down(http: VenueClient, last: RawPayload, weight: int, limit: int) -> None:
+    """Waits for the next minute when a request of this weight would use up the present one."""
+    used = number_in(last.headers.get(WEIGHT_HEADER))
+    if used is not None and used + weight > WEIGHT_SHARE * limit:
+        what = f"requests from this address, also of other programs, weigh {used:.0f} of {limit} in this minute"
+        http.pause(61 - last.received_at.second, what)
 
 
-def _weight_limit(document: Any) -> int:
-    """The weight of requests that a minute may hold: exchangeInfo says so, other replies do not."""
-    limits = document.get("rateLimits") if isinstance(document, dict) else None
+def _weight_limit(document: Mapping[str, Any]) -> int:
+    """The weight of requests that a minute may hold, as exchangeInfo says."""
+    limits = document.get("rateLimits")
     for limit in limits if isinstance(limits, list) else []:
         if isinstance(limit, dict) and (limit.get("rateLimitType"), limit.get("interval")) == ("REQUEST_WEIGHT", "MINUTE"):
             value = limit.get("limit")

@@ -22,7 +22,11 @@ from warehouse.home import Home
 
 Body = tuple[str, str]  # name of the request, file of its recorded reply
 DERIBIT_BODIES: dict[str, list[Body]] = {
-    "BTC": [("instruments", "instruments_BTC_option"), ("book-summary", "book_summary_BTC_option"), ("index-btc_usd", "index_price_btc_usd")],
+    "BTC": [
+        ("instruments", "instruments_BTC_option"),
+        ("book-summary", "book_summary_BTC_option"),
+        ("index-btc_usd", "index_price_btc_usd"),
+    ],
     "USDC": [("instruments", "empty"), ("book-summary", "empty")],  # a valid reply with no contracts
 }
 

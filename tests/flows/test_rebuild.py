@@ -85,7 +85,7 @@ def test_verify_says_which_table_and_snapshot_differ_and_changes_nothing(cli: Cl
 
 
 def test_a_damaged_archive_file_is_named_and_the_warehouse_stays(cli: Cli, archived: Home) -> None:
-    file = sorted(archived.raw.glob("deribit/*/*/001*.zst"))[-1]
+    file = max(archived.raw.glob("deribit/*/*/001*.zst"))
     file.write_bytes(file.read_bytes()[:-30])
     before = archived.work_file.read_bytes(), archived.published_file.read_bytes()
     said = cli("rebuild")
