@@ -90,7 +90,6 @@ class VenueClient:
         rates = {field: float(getattr(self._settings, field)) for field in ("max_requests_per_second", pace) if field}
         # a venue that has just worn out all attempts gets one for each further request, until it answers again
         first = self._settings.max_attempts if self._gave_up else 1
-        self._gave_up = True
         for attempt in range(first, self._settings.max_attempts + 1):
             self._fail_while_resting()
             try:
@@ -177,6 +176,7 @@ class VenueClient:
     def _rest(self, failure: VenueError, asked: float | None, attempt: int) -> None:
         """Holds all requests to the venue before the next attempt, or raises when there is none or the rest asked for is too long."""
         limit = self._settings.max_wait_s
+        self._gave_up = attempt == self._settings.max_attempts
         if asked is not None:
             rest_until = self._now() + timedelta(seconds=asked)
             if asked > limit:

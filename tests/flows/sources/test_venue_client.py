@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 
@@ -92,6 +93,26 @@ def test_own_waits_stay_within_the_limit(web: Web, venue: Maker, clock: Clock) -
     with pytest.raises(VenueBusy):
         get(venue(max_attempts=6, max_wait_s=3))
     assert max(clock.slept) == 3
+
+
+def test_a_venue_that_wore_out_all_attempts_gets_one_for_each_further_request_until_it_answers(web: Web, venue: Maker) -> None:
+    web.steps = [answer(status=500)] * 4 + [answer(), answer(status=500), answer()]
+    client = venue(max_attempts=3)
+    for expected in (3, 4):
+        with pytest.raises(VenueBusy):
+            get(client)
+        assert len(web.asked) == expected
+    get(client)
+    get(client)
+    assert len(web.asked) == 7, "it has answered, so the last request was tried again"
+
+
+def test_requests_at_the_same_time_have_all_their_attempts(web: Web, venue: Maker) -> None:
+    web.steps = [answer(status=503), answer(status=503), answer()]
+    client = venue()
+    with ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda path: get(client, path), ["/a", "/b"]))
+    assert [reply.status for reply in replies] == [200, 200]
 
 
 @pytest.mark.parametrize("value", ["7", "Fri, 13 Nov 2026 18:45:27 GMT"])
