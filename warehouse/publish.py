@@ -48,7 +48,7 @@ def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, r
     failing = run_checks(con, scope="structure", needs="snapshot")
     if failing.height:
         named = "; ".join(f"{row['check_name']} ({row['rows']} rows, such as {row['example']})" for row in failing.iter_rows(named=True))
-        raise StructureCheckFailed(f"Not published, readers keep the last good file: {named}. Run `strikehouse rebuild`.")
+        raise StructureCheckFailed(f"Readers keep the last good file, because of {named}. Run `strikehouse rebuild`.")
     number = max([generation.number for generation in generations(home)], default=0) + 1
     con.execute("delete from ops.publication")
     row = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -30,9 +31,11 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[FoundFile
 
     Raises `UsageError` for what is not there, and when there is nothing to import.
     """
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise UsageError(f"There is no file or folder {', '.join(missing)}.")
+    for path in paths:
+        try:
+            path.stat()
+        except OSError as error:
+            raise UsageError(f"There is no file or folder {path} ({error.strerror}).") from None
     found: dict[Path, FoundFile] = {}
     for path in paths:
         for one in _in_folder(path, suffixes) if path.is_dir() else [FoundFile(path, _printable(path.name))]:
@@ -48,9 +51,12 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[FoundFile
 def read_file(file: FoundFile) -> bytes:
     """What a file holds, unpacked; raises `FileError`."""
     try:
-        if file.path.is_dir():
-            next(file.path.iterdir(), None)  # only a folder that cannot be searched stands in the list
-        if file.path.stat().st_size > LARGEST_BYTES:
+        found = file.path.stat()
+        if stat.S_ISDIR(found.st_mode):  # only one that cannot be searched stands in the list
+            raise FileError("it is a folder that cannot be searched. Change its owner or mode")
+        if not stat.S_ISREG(found.st_mode):
+            raise FileError("it is no file but a pipe or a device. Save what comes out of it")
+        if found.st_size > LARGEST_BYTES:
             raise _too_large()
         content = file.path.read_bytes()
     except OSError as error:

@@ -65,11 +65,8 @@ class _Format(_Part):
     @field_validator("format")
     @classmethod
     def _format_is_one(cls, value: str | None) -> str | None:
-        try:
-            pl.Series(["x"]).str.to_datetime(value if value not in EPOCHS else None, strict=False, time_zone="UTC")
-        except pl.exceptions.PolarsError:
-            if value is None or "%" not in value:
-                raise ValueError(f"{value!r} is neither a strftime format (%Y-%m-%d) nor one of {', '.join(EPOCHS)}") from None
+        if value is not None and value not in EPOCHS and not _is_strftime(value):
+            raise ValueError(f"{value!r} is neither a strftime format (%Y-%m-%d) nor one of {', '.join(EPOCHS)}")
         return value
 
     @field_validator("zone")
@@ -292,6 +289,15 @@ def instant_in(text: str, rule: Instant) -> datetime:
 
 def _said(problem: Mapped[str, Any]) -> str:
     return "it is missing" if problem["type"] == "missing" else str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _is_strftime(text: str) -> bool:
+    """Whether a date can be read by it."""
+    try:
+        pl.Series(["x"]).str.to_date(text, strict=False)
+    except pl.exceptions.PolarsError:
+        return False
+    return "%" in text
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,9 @@ def one_double() -> Iterator[Double]:
 
 
 @pytest.fixture
-def venues(one_double: Double, cli: Cli) -> Iterator[Double]:
+def venues(one_double: Double, cli: Cli, empty_home: Home) -> Iterator[Double]:
     """All venues at session 1 and without faults; the command line asks them, quickly, and does not try twice."""
+    shutil.copytree(empty_home.root, cli.home.root)  # a new work file takes a second
     for venue, url in one_double.urls.items():
         prefix = f"STRIKEHOUSE_SOURCES__{venue.upper()}__"
         cli.set(**{f"{prefix}BASE_URL": url, f"{prefix}MAX_REQUESTS_PER_SECOND": "100", f"{prefix}MAX_ATTEMPTS": "1"})

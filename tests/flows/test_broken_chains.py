@@ -10,6 +10,8 @@ from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.archive import folder_manifest, read_runs
 from warehouse.query import query
+from warehouse.settings import load_settings
+from warehouse.work import open_work
 
 SOL = ("snapshot", "SOL", "--venue", "deribit", "--no-prefect")
 
@@ -24,7 +26,6 @@ def venue_row(cli: Cli) -> dict[str, Any]:
         ("deribit:null_oi", "no_open_interest: none of "),
         ("deribit:no_iv_no_price", "no_prices: 0 of "),
         ("deribit:one_side_gone:C", "side_gone: 0 of "),
-        ("deribit:one_side_gone:P", "side_gone: 0 of "),
     ],
 )
 def test_a_broken_chain_is_archived_and_refused_as_a_whole(cli: Cli, venues: Double, fault: str, reason: str) -> None:
@@ -74,7 +75,6 @@ def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(
     ("fault", "reason", "field", "value"),
     [
         ("deribit:negative_oi:0.1", "negative", "open_interest", "-"),
-        ("deribit:string_nan:open_interest:0.05", "not_a_number", "open_interest", "NaN"),
         ("deribit:duplicate_rows:0.05:conflict", "conflicting_duplicate", "open_interest", ""),
     ],
 )
@@ -90,3 +90,17 @@ def test_rows_that_cannot_be_right_are_refused_one_by_one_and_kept_with_reason_a
     assert rows["value"].drop_nulls().str.contains(value, literal=True).all()
     assert rows["instrument"].str.starts_with("SOL").all()
     assert " rows or values refused" in said.out
+
+
+def test_a_run_whose_warehouse_is_broken_is_held_back_and_says_so(cli: Cli, venues: Double) -> None:
+    assert cli(*SOL).code == 0
+    with open_work(cli.home, load_settings(), "break") as con:
+        con.execute("insert into core.snapshots from core.snapshots")
+    venues.set_session(2)
+    said = cli(*SOL)
+    assert said.code == 4
+    assert "Not published. Readers keep the last good file, because of " in said.out
+    assert "repeated_keys" in said.out and "strikehouse rebuild" in said.out
+    assert query(cli.home, "select generation from ops.publication").item() == 1
+    assert "repeated_keys" in cli("status", "--json").json["held"]
+    assert "The last run was not published" in cli("status").out

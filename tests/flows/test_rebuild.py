@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,9 @@ from warehouse.work import open_work
 
 
 @pytest.fixture(scope="module")
-def raw_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def raw_home(empty_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """SOL in two sessions; between them a run that saw the first one again, and one that failed. To be copied."""
-    home = Home(tmp_path_factory.mktemp("archived") / "home")
+    home = Home(Path(shutil.copytree(empty_home.root, tmp_path_factory.mktemp("archived") / "home")))
     codes = []
     with serve(session=1) as double, pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1")

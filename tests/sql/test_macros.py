@@ -9,7 +9,10 @@ import duckdb
 import polars as pl
 import pytest
 
+from models.calendar import TradingCalendar
 from models.tables import TABLES
+from tests.chains import chain, listed
+from tests.loads import Loader
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_AM, THIRD_FRIDAY_PM, snapshot_id
 from warehouse.macros import MACROS
 
@@ -139,6 +142,19 @@ def test_a_date_pools_am_and_pm_before_pain_and_levels(call: Any) -> None:
     assert walls["net_gex_usd_1pct"] == parts["net_gex_usd_1pct"].sum()
     by_strike = parts.group_by("strike").agg(pl.col("net_gex_usd_1pct").sum()).filter(pl.col("strike") > 100).sort("net_gex_usd_1pct")
     assert walls["call_resistance"] == by_strike["strike"][-1]
+
+
+def test_of_two_instants_with_equal_open_interest_the_pm_one_stands_for_the_date(
+    work: duckdb.DuckDBPyConnection, calendar: TradingCalendar
+) -> None:
+    rows = [
+        row
+        for expires_at, root in ((THIRD_FRIDAY_AM, "IDX"), (THIRD_FRIDAY_PM, "IDXW"))
+        for strike in (95, 105)
+        for row in listed(strike, call=7, put=7, expires_at=expires_at, root=root)
+    ]
+    Loader(work, calendar)(chain(rows, underlying="IDX"))
+    assert work.execute("select expires_at, total_oi from max_pain('IDX', expiry := '2026-03-20')").fetchall() == [(THIRD_FRIDAY_PM, 5600)]
 
 
 @pytest.mark.parametrize("macro", MACROS)

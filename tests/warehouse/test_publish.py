@@ -136,7 +136,7 @@ def test_a_broken_structure_is_held_back_and_readers_keep_the_last_good_file(
 ) -> None:
     publish_now(stocked)
     before = stocked.published_file.read_bytes()
-    with pytest.raises(StructureCheckFailed, match=rf"Not published, readers keep the last good file: {check} \(\d+ rows"):
+    with pytest.raises(StructureCheckFailed, match=rf"Readers keep the last good file, because of {check} \(\d+ rows"):
         publish_now(stocked, damage)
     assert stocked.published_file.read_bytes() == before
     assert numbers(stocked) == [1]
