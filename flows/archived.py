@@ -14,6 +14,7 @@ import duckdb
 from flows.load import Replies, load_underlying, read_chain, replies_for
 from flows.sources.registry import source
 from models.calendar import TradingCalendar
+from models.errors import ArchiveDamaged
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home
@@ -26,7 +27,17 @@ class UnitReadings:
     """What one unit of an archived run holds."""
 
     snapshots: Sequence[tuple[str, Sequence[VenueReading]]]  # underlying, and what its venues gave
-    failure: tuple[str, str] | None = None  # the file of an import that cannot be read, and why; the others go on
+    file: str | None = None  # of an import
+    error: str | None = None  # why the file cannot be read; the others go on
+
+    def failed(self, error: Exception) -> str:
+        """What to note of a chain in a file that cannot be computed: one odd file must not keep every later run from loading.
+
+        What a live run captured is never given up: then the error is raised.
+        """
+        if self.file is None:
+            raise error
+        return f"a chain in it cannot be computed ({type(error).__name__}: {str(error).splitlines()[0][:100] if str(error) else ''})"
 
 
 def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
@@ -35,17 +46,30 @@ def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -
     return [run_id for run_id in run_ids(home) if run_id not in loaded and run_id != but]
 
 
-def load_pending_runs(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, but: str, calendar: TradingCalendar) -> None:
-    """Load what earlier runs archived and could not load; raises `ArchiveDamaged`."""
+def load_pending_runs(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, but: str, calendar: TradingCalendar) -> list[str]:
+    """Load what earlier runs archived and could not load; returns why some still cannot be, and leaves those for the next time."""
+    damaged = []
     for run_id in pending_runs(con, home, but=but):
-        manifest = read_run(home, run_id)
-        failures: dict[str, str] = {}
-        for unit in units_of(manifest):
-            read = read_unit(home, settings, manifest, unit, calendar)
-            failures |= dict([read.failure] if read.failure else [])
-            for underlying, readings in read.snapshots:
+        try:
+            _load_archived_run(con, home, settings, run_id, calendar)
+        except ArchiveDamaged as error:  # of one run; what has just been captured must not wait for its repair
+            damaged.append(f"Run {run_id} was archived and is still not loaded. {error}")
+    return damaged
+
+
+def _load_archived_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str, calendar: TradingCalendar) -> None:
+    manifest = read_run(home, run_id)
+    failures: dict[str, str] = {}
+    for unit in units_of(manifest):
+        read, error = read_unit(home, settings, manifest, unit, calendar), None
+        for underlying, readings in read.snapshots:
+            try:
                 load_underlying(con, underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
-        record_run(con, home, manifest, failures)  # last: a run that is not recorded is loaded again
+            except Exception as failure:  # noqa: BLE001 - raised again for a live run
+                error = read.failed(failure)
+        if read.file and (error or read.error):
+            failures[read.file] = error or read.error or ""
+    record_run(con, home, manifest, failures)  # last: a run that is not recorded is loaded again
 
 
 def units_of(manifest: Mapping[str, Any]) -> list[str]:
@@ -62,8 +86,7 @@ def read_unit(home: Home, settings: Settings, manifest: Mapping[str, Any], unit:
     from flows.imports.load import read_archived_file
 
     place, part = map(int, unit.split("/"))
-    readings, failure = read_archived_file(home, manifest, place, part, calendar)
-    return UnitReadings(readings, failure)
+    return UnitReadings(*read_archived_file(home, manifest, place, part, calendar))
 
 
 def archived_readings(

@@ -18,6 +18,7 @@ import duckdb
 from flows.archived import pending_runs, read_unit, units_of
 from flows.load import venue_rows
 from models.calendar import TradingCalendar
+from models.chain import ParsedChain
 from warehouse.archive import read_run
 from warehouse.compute import ComputedSnapshot, compute_snapshot
 from warehouse.history import settle_history
@@ -49,7 +50,8 @@ class UnitReport:
     run_id: str
     unit: str
     warnings: dict[tuple[str, str], tuple[str, ...]]  # snapshot_id, venue
-    failure: tuple[str, str] | None
+    file: str | None  # of an import
+    error: str | None
 
 
 class _Worker:
@@ -78,7 +80,8 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
                 continue
             units, report = future.result()
             reports.append(report)
-            failures |= dict([report.failure] if report.failure else [])
+            if report.file and report.error:
+                failures[report.file] = report.error
             for unit in units:
                 if any(other.rows.snapshot_id == unit.rows.snapshot_id for other in batch):
                     _commit(con, home, batch, ended)
@@ -99,14 +102,22 @@ def compute_unit(run_id: str, unit: str) -> tuple[list[ComputedUnit], UnitReport
     home, settings, calendar = _Worker.home, _Worker.settings, _Worker.calendar
     manifest = read_run(home, run_id)
     read = read_unit(home, settings, manifest, unit, calendar)
+    error = read.error
     computed: list[ComputedUnit] = []
     warnings: dict[tuple[str, str], tuple[str, ...]] = {}
     for underlying, readings in read.snapshots:
-        rows = venue_rows(underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
-        if rows is not None:
-            computed.append(ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, settings=settings)))
-            warnings |= {(rows.snapshot_id, reading.venue): reading.chain.warnings for reading in readings if reading.chain is not None}
-    return computed, UnitReport(run_id, unit, warnings, read.failure)
+        try:
+            rows = venue_rows(underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
+            if rows is not None:
+                computed.append(ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, settings=settings)))
+                warnings |= {(rows.snapshot_id, one.venue): _notes(one.chain) for one in readings if one.chain is not None}
+        except Exception as failure:  # noqa: BLE001 - raised again for a live run
+            error = read.failed(failure)
+    return computed, UnitReport(run_id, unit, warnings, read.file, error)
+
+
+def _notes(chain: ParsedChain) -> tuple[str, ...]:
+    return (*chain.warnings, *(f"unknown field {name} on {rows} rows was ignored" for name, rows in chain.unknown_fields.items()))
 
 
 def _computed(

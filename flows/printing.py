@@ -33,6 +33,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "exit_code": result.exit_code,
             "generation": result.generation,
             "held": result.held,
+            "not_loaded": list(result.not_loaded),
             "published": str(home.published_file) if result.generation else None,
             "venues": report_rows(result),
             "snapshots": ids,
@@ -46,6 +47,8 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print_frame(report(home, "max_pain", ids))
         print("\nLevels (USD; net gamma exposure in USD per 1 % move):")
         print_frame(report(home, "levels", ids))
+    for line in result.not_loaded:
+        print(f"\n{line}")
     if result.held:
         print(f"\nNot published. {result.held}")
     elif not any(outcome.status == "ok" for outcome in result.outcomes):

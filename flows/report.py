@@ -54,6 +54,7 @@ def snapshot_ids(result: RunResult) -> list[str]:
 def report_markdown(home: Home, result: RunResult) -> str:
     """The run report: venues, warnings, checks, why numbers are missing, levels."""
     parts = [f"# Run {result.plan.run_id}", _table(report_rows(result))]
+    parts += [f"**{line}**" for line in result.not_loaded]
     if result.held:
         parts.append(f"**Not published.** {result.held}")
     notes = [f"* {one.underlying} on {one.venue}: {note}" for one in result.outcomes for note in _notes(one)]

@@ -37,6 +37,7 @@ class RunResult:
     loads: Sequence[UnderlyingLoad]
     generation: int | None  # None: nothing was published
     held: str | None  # why not
+    not_loaded: Sequence[str] = ()  # earlier runs whose archive is damaged
 
     @property
     def outcomes(self) -> list[VenueOutcome]:
@@ -64,7 +65,7 @@ def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
     manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
     with open_work(home, settings, f"snapshot {plan.run_id}") as con:
         calendar = read_calendar(con)
-        load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
+        damaged = load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
         loads = []
         for underlying in plan.underlyings:
             readings = [read_chain(source, underlying, replies, calendar) for source, replies in asked(plan, settings, underlying, fetched)]
@@ -73,7 +74,7 @@ def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
             )
         record_run(con, home, manifest)
         generation, held = publish_run(con, home, settings, plan.run_id)
-        result = RunResult(plan, fetched, loads, generation, held)
+        result = RunResult(plan, fetched, loads, generation, held, tuple(damaged))
         close_run(con, home, result)
     return result
 

@@ -54,7 +54,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
         manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
         with open_work(home, settings, f"snapshot {plan.run_id}") as con:
             calendar = read_calendar(con)
-            load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
+            damaged = load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
             loads = []
             for underlying in plan.underlyings:
                 readings = [
@@ -69,7 +69,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
             publish = _bound(publish_run, con, home, settings, plan.run_id)
             assets: list[str | Asset] = [_asset(underlying) for underlying in plan.underlyings]
             generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
-            result = RunResult(plan, fetched, loads, generation, held)
+            result = RunResult(plan, fetched, loads, generation, held, tuple(damaged))
             close_run(con, home, result)
         create_table_artifact(report_rows(result), key="run-venues", description=f"Venues of run {plan.run_id}")
         create_markdown_artifact(report_markdown(home, result), key="run-report", description=f"Run {plan.run_id}")

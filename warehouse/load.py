@@ -93,12 +93,13 @@ def replace(con: duckdb.DuckDBPyConnection, rows: VenueRows, computed: ComputedS
 
 
 def _newer(venues: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
-    """The venue rows that replace what is stored: not a failure over something, not the same replies, not an older load."""
+    """The venue rows that replace what is stored: other replies that came later, or the same ones of an earlier run that loads late.
+
+    Never a failure over something. So it does not matter which of two runs with the same replies is loaded first.
+    """
     before = stored.select("venue", stored_hash="content_hash", stored_at="received_at", is_stored=pl.lit(True))
     joined = venues.join(before, on="venue", how="left", maintain_order="left")
-    is_new = pl.col("is_stored").is_null() | (
-        (pl.col("status") != FAILED)
-        & pl.col("content_hash").ne_missing(pl.col("stored_hash"))
-        & (pl.col("stored_at").is_null() | (pl.col("received_at") >= pl.col("stored_at")))
-    )
+    is_later = pl.col("stored_at").is_null() | (pl.col("received_at") >= pl.col("stored_at"))
+    is_other = pl.col("content_hash").ne_missing(pl.col("stored_hash"))
+    is_new = pl.col("is_stored").is_null() | ((pl.col("status") != FAILED) & (is_other == is_later))
     return joined.filter(is_new).select(venues.columns)

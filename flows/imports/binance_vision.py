@@ -16,9 +16,9 @@ from math import log
 import polars as pl
 
 from flows.imports.importer import EARLIEST, LATEST, Importer
-from flows.imports.table import FileTable, read_csv
+from flows.imports.table import EXTRA, FileTable, read_csv
 from flows.sources.binance import BOOK, LOT, NAME
-from flows.sources.columns import quotes_table
+from flows.sources.columns import field_names, quotes_table
 from flows.sources.contracts import SETTLES_AT
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
@@ -26,6 +26,10 @@ from models.errors import FileError
 
 KEY, COUNT, VALUE = "symbol", "openinterest_contracts", "openinterest_usdt"
 NEEDED = ("date", "hour", KEY, COUNT, VALUE)
+COLUMNS = field_names(
+    "date hour symbol underlying type strike open high low close volume_contracts volume_usdt best_bid_price best_ask_price best_bid_qty "
+    "best_ask_qty best_buy_iv best_sell_iv mark_price mark_iv delta gamma vega theta openinterest_contracts openinterest_usdt"
+)
 UNITS = {"XRP": 100.0, "DOGE": 1000.0}  # coins per contract (venues §4.4); others 1
 LABEL_TO_INSTANT = timedelta(minutes=59, seconds=59)
 INDEX_DECIMALS = 8  # as the venue prints its index
@@ -54,9 +58,11 @@ class BinanceVision(Importer):
             is_own = (pl.col("underlying") == underlying) & (pl.col("hour") == start)
             is_nobodys = pl.col("underlying").is_null() | pl.col("hour").is_null()  # refused in the first chain
             own = told.filter(is_own | is_nobodys if place == 0 else is_own)
-            yield self._chain(payload, FileTable(payload, own, key=KEY), underlying, start.replace(tzinfo=UTC) + LABEL_TO_INSTANT)
+            table = FileTable(payload, own, key=KEY)
+            unknown = set(cells.columns) - COLUMNS - {"row_number", EXTRA}
+            yield self._chain(payload, table, underlying, start.replace(tzinfo=UTC) + LABEL_TO_INSTANT, unknown)
 
-    def _chain(self, payload: RawPayload, table: FileTable, underlying: str, instant: datetime) -> ParsedChain:
+    def _chain(self, payload: RawPayload, table: FileTable, underlying: str, instant: datetime, unknown: set[str]) -> ParsedChain:
         table.refuse_rows(table.rows["hour"].is_null(), "no_instant", "date")
         parts = table.names.str.extract_groups(NAME).struct.unnest()
         terms = parts.select(
@@ -86,6 +92,7 @@ class BinanceVision(Importer):
             quotes=_quotes(table, terms, coins, unit),
             tables=[table],
             notes=notes,
+            unknown_fields=unknown,
         )
 
 

@@ -30,6 +30,7 @@ FIELDS = {
     "calls": NAME, "puts": NAME, "bid": "Bid", "ask": "Ask", "volume": "Volume", "vol": "Volume", "iv": "IV", "delta": "Delta",
     "gamma": "Gamma", "open interest": "Open Interest", "open int": "Open Interest",
 }  # fmt: skip
+UNUSED = {"expiration date", "strike", "last sale", "net"}
 LAST = re.compile(r"Last:\s*\$?\s*(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*(?=\"|$|,\s*[^\d\s])")
 DATE = re.compile(r"Date:\s*(.*?)\s*(?:\"|,\s*Bid:|$)")
 
@@ -43,7 +44,7 @@ class CboeCsv(Importer):
     market = "us"
 
     def parse(self, payload: RawPayload, calendar: TradingCalendar, part: int = 0, parts: int = 1) -> Iterator[ParsedChain]:
-        head = payload.body[:8192].removeprefix(b"\xef\xbb\xbf").decode(errors="replace").splitlines()[:HEADER_WITHIN]
+        head = payload.body[:8192].removeprefix(b"\xef\xbb\xbf").decode(errors="replace").split("\n")[:HEADER_WITHIN]
         first_row, header = _header(head)
         date_line = _found(DATE, head[:first_row], "Date:")
         instant, notes = download_instant(date_line)
@@ -66,6 +67,7 @@ class CboeCsv(Importer):
             session_date=calendar.last_session_open_for(instant),
             notes=notes,
             incomplete_reason=incomplete_reason(quotes, instant, spot),
+            unknown_fields={name for name in header if name and name.lower() not in FIELDS.keys() | UNUSED},
         )
 
 

@@ -66,7 +66,11 @@ class ColumnsFile(Importer):
     def _scan(self, payload: RawPayload) -> pl.LazyFrame:
         """The file's rows with `row_number`, `AT`, `OF` and `EXPIRES`."""
         is_parquet = payload.body.startswith(PARQUET)
-        rows = pl.scan_parquet(io.BytesIO(payload.body), row_index_name="row_number") if is_parquet else scan_csv(payload.body)
+        rows = (
+            pl.scan_parquet(io.BytesIO(payload.body), row_index_name="row_number")
+            if is_parquet
+            else scan_csv(payload.body, separator=self.mapping.separator)
+        )
         schema = rows.collect_schema()
         absent = [f"{column} ({key})" for key, column in self.mapping.columns if column not in schema]
         if absent:

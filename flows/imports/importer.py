@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
@@ -47,6 +47,7 @@ class Importer(ABC):
         session_date: date | None = None,
         notes: Sequence[str] = (),
         incomplete_reason: str | None = None,
+        unknown_fields: Iterable[str] = (),
     ) -> ParsedChain:
         """A chain of this file; `tables` are what its rows were read from."""
         unfinished = () if incomplete_reason is None else (f"incomplete: {incomplete_reason}",)
@@ -59,11 +60,12 @@ class Importer(ABC):
             session_date=session_date,
             spot=spot,
             spot_source=spot_source if spot is not None else None,
-            spot_current=spot if self.market == "us" else None,
+            spot_current=spot if spot_source == "last" else None,
             spot_close=None,
             prev_day_close=None,
             quotes=quotes,
             rejected=rejected_table([table.rejected() for table in tables]),
             warnings=(*unfinished, *notes, *(note for table in tables for note in table.warnings)),
+            unknown_fields=dict.fromkeys(sorted(unknown_fields), quotes.height),
             incomplete_reason=incomplete_reason,
         )

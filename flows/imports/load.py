@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,8 +19,8 @@ from warehouse.home import Home
 
 def read_archived_file(
     home: Home, manifest: Mapping[str, Any], place: int, part: int, calendar: TradingCalendar
-) -> tuple[Sequence[tuple[str, Sequence[VenueReading]]], tuple[str, str] | None]:
-    """The chains of one file of an import (by its place in the manifest), or of a part of it; and why it cannot be read.
+) -> tuple[Sequence[tuple[str, Sequence[VenueReading]]], str, str | None]:
+    """The chains of one file of an import (by its place in the manifest), or of a part of it; its name; and why it cannot be read.
 
     Raises `ArchiveDamaged`.
     """
@@ -28,11 +29,19 @@ def read_archived_file(
     # the same bytes read by another mapping are other data
     digest = hashlib.sha256(payload.sha256.encode() + orjson.dumps(reading, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
     reader = importer(reading["format"], reading["mapping"])
+    name = failure_key(reader.venue, file["name"])
     try:
         chains = list(reader.parse(payload, calendar, part, file["parts"]))
     except (FileError, VenueError) as error:
-        return [], (failure_key(reader.venue, file["name"]), str(error))
-    return [(chain.underlying, [VenueReading(chain.venue, chain.market, chain, None, digest)]) for chain in chains], None
+        return [], name, str(error)
+    except Exception as error:  # noqa: BLE001 - our mistake with one file must not keep every later run from being loaded
+        what = f"reading it failed ({type(error).__name__}: {str(error).splitlines()[0][:100] if str(error) else ''})"
+        return [], name, f"{what}. Report this; it is archived, and a later version may read it"
+    if not any(chain.quotes.height for chain in chains):
+        refused = Counter(reason for chain in chains for reason in chain.rejected["reason"])
+        why = ", ".join(f"{count} × {reason}" for reason, count in refused.most_common(3))
+        return [], name, f"none of its rows can be used ({why}). Look at the file"
+    return [(chain.underlying, [VenueReading(chain.venue, chain.market, chain, None, digest)]) for chain in chains], name, None
 
 
 def failure_key(venue: str, name: str) -> str:

@@ -182,6 +182,7 @@ class ColumnMapping(SideColumns):
     expiry: Expiry | None = None
     price_unit: Literal["usd", "coin"] | None = None
     forward: Column | None = None
+    separator: Literal[",", ";", "\t", "|"] = ","  # of a CSV
     missing: tuple[str, ...] = ()  # texts that stand for nothing; empty cells always do
     zero_is_missing: tuple[Literal["bid", "ask", "mark", "iv", "gamma"], ...] = ()
     call: SideColumns | None = None
@@ -271,7 +272,7 @@ def read_mapping(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file.name}: the mapping cannot be read ({error}).") from None
     try:
-        return ColumnMapping.model_validate(document).model_dump(mode="json", exclude_none=True)
+        return ColumnMapping.model_validate(document).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {_said(one)}".removeprefix(": ") for one in error.errors())
         raise UsageError(f"{file.name}: the mapping is not whole: {wrong}. docs/imports.md lists the keys.") from None

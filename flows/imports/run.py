@@ -102,7 +102,7 @@ def _load(home: Home, settings: Settings, result: ImportResult, settle: Callable
         files = {run_id: manifest["files"] for run_id, manifest in manifests.items() if manifest.get("origin") == "import"}
         reports = load_history(con, home, settings, progress=lambda run_id: settle(len(files.get(run_id, ()))))
     names = {failure_key(manifests[run_id]["asks"][0]["venue"], file["name"]): file["name"] for run_id in files for file in files[run_id]}
-    failures = {names[report.failure[0]]: report.failure[1] for report in reports if report.failure}
+    failures = {names[report.file]: report.error for report in reports if report.file and report.error}
     result.failures |= failures
     result.loaded += sum(len(one) for one in files.values()) - len(failures)
     for report in reports:

@@ -16,6 +16,7 @@ from models.chain import RawPayload, RejectedRows
 from models.errors import FileError
 
 THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
+TOO_LARGE = 1e10  # no count, price or greek of an option comes near
 EXTRA, PLACE = "\x00more", "\x00place"  # a cell beyond the header's; where a row stands in the table
 
 
@@ -31,13 +32,15 @@ def read_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: 
         raise no_table(error) from None
 
 
-def scan_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0) -> pl.LazyFrame:
+def scan_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0, separator: str = ",") -> pl.LazyFrame:
     """The same, to be read later: then a broken text raises a polars error."""
     text = content.removeprefix(b"\xef\xbb\xbf")
     try:
         text.decode()
         if header is None:
-            first = pl.read_csv(io.BytesIO(text), has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True)
+            first = pl.read_csv(
+                io.BytesIO(text), has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True, separator=separator
+            )
             header, first_row = [name or "" for name in first.row(0)], 1
     except UnicodeDecodeError:
         raise FileError("it is no UTF-8 text. Save it as UTF-8") from None
@@ -48,6 +51,7 @@ def scan_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: 
         io.BytesIO(text),
         has_header=False,
         skip_lines=first_row,
+        separator=separator,
         schema=dict.fromkeys([*names, EXTRA], pl.String()),
         missing_columns="insert",
         truncate_ragged_lines=True,
@@ -128,6 +132,7 @@ class FileTable:
             is_broken = cells.is_not_null()
         broken = {"not_a_number": is_broken, "infinite": numbers.is_infinite() & ~is_broken}
         broken |= {} if is_signed else {"negative": (numbers < 0) & numbers.is_finite()}
+        broken |= {"too_large": (numbers.abs() >= TOO_LARGE) & numbers.is_finite()}
         for reason, mask in broken.items():
             (self.refuse_rows if is_essential or is_required else self._refuse_values)(mask, reason, field)
             numbers = numbers.set(mask.fill_null(False), None)

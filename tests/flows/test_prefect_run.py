@@ -68,7 +68,14 @@ def test_the_run_report_is_an_artifact_that_names_venues_errors_and_levels(run: 
         assert part in report, part
 
 
-def test_tasks_are_coarse_and_carry_lineage(run: PrefectRun) -> None:
+def test_lineage_leads_from_snapshots_to_the_publication(run: PrefectRun) -> None:
+    events = run.rows("select event, resource_id from events where event like 'prefect.asset.%'")
+    assert ("prefect.asset.materialization.succeeded", "duckdb://strikehouse/published") in events
+    for event in ("materialization.succeeded", "referenced"):
+        assert (f"prefect.asset.{event}", "duckdb://strikehouse/snapshots/spy") in events
+
+
+def test_tasks_are_coarse(run: PrefectRun) -> None:
     names = {name.rsplit("-", 1)[0] for (name,) in run.rows("select name from task_run")}
     assert names == {
         "fetch cboe/SPY", "fetch deribit/USDC", "parse SPY on cboe", "parse SOL on deribit", "load SPY", "load SOL", "publish",

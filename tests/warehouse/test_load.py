@@ -38,6 +38,15 @@ def test_the_same_replies_from_a_later_run_change_nothing_not_even_the_run(load:
     assert load.one("select run_id from core.snapshots") == "run-1"
 
 
+def test_the_same_replies_belong_to_the_run_that_had_them_first_whichever_loads_first(load: Loader) -> None:
+    load(xyz(late=LATER), run_id="run-2")
+    load(xyz(), run_id="run-1")
+    assert load.rows("select run_id, received_at from core.snapshot_venues") == [("run-1", xyz().received_at.replace(tzinfo=None))]
+    before = load.hashes()
+    load(xyz(late=LATER), run_id="run-2")
+    assert load.hashes() == before
+
+
 def test_of_several_loads_the_one_received_last_wins(load: Loader) -> None:
     load(xyz(), run_id="run-1")
     assert load(xyz(7, late=LATER), run_id="run-2").is_changed

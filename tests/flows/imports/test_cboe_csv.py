@@ -164,6 +164,8 @@ def test_what_cannot_be_read_is_refused_and_remembered(calendar: TradingCalendar
     assert refused([cboe_line(100, call="x,2.6,10,0.25,0.5,0.02,1")], calendar) == [("not_a_number", "Bid", "x", True)]
     assert refused([cboe_line(100, call="1,2.6,10,NaN,0.5,0.02,1")], calendar) == [("not_a_number", "IV", "NaN", True)]
     assert refused([cboe_line(100, put="1,2.6,10,1,0.5,0.02,-7")], calendar) == [("negative", "Open Interest", "-7", False)]
+    assert refused([cboe_line(100, put="1,2.6,10,1,0.5,0.02,1e18")], calendar) == [("too_large", "Open Interest", "1e18", False)]
+    assert refused([cboe_line(100, call="1,2.6,1e99,1,0.5,0.02,1")], calendar) == [("too_large", "Volume", "1e99", True)]
     assert refused([good, good], calendar) == [
         ("duplicate", "Calls, Puts", "XYZ260306C00100000", False),
         ("duplicate", "Calls, Puts", "XYZ260306P00100000", False),

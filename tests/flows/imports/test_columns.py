@@ -78,6 +78,11 @@ def test_units_are_those_declared(calendar: TradingCalendar) -> None:
     assert chain.quotes.select("bid", "venue_forward").rows() == [(1.5 * 99.5, 99.5), (1.4 * 99.5, 99.5)]
 
 
+def test_a_csv_may_have_another_separator(calendar: TradingCalendar) -> None:
+    chain = one(TABLE.replace(",", ";"), calendar, ('"by_root"', '"by_root"\nseparator = ";"'))
+    assert chain.quotes["oi_base"].to_list() == [700.0, 900.0]
+
+
 def test_parquet_reads_as_csv_does(calendar: TradingCalendar) -> None:
     frame = pl.read_csv(io.StringIO(TABLE), try_parse_dates=True)
     chain, same = one(parquet(frame), calendar), one(TABLE, calendar)

@@ -12,10 +12,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from flows import partitions
 from flows.archived import load_pending_runs
-from flows.imports import archive
+from flows.imports import archive, cboe_csv
 from tests.chains import SETTINGS
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli, Said
@@ -163,11 +165,11 @@ def test_a_near_the_money_download_after_whole_ones_is_set_aside(cli: Cli, folde
 
 
 def test_what_cannot_be_read_is_one_line_and_does_not_stop_the_others(cli: Cli, folder: Path) -> None:
-    write(folder, a="<html></html>", b=download(), c="", d=download(lines=["nonsense"]))
+    write(folder, a="<html></html>", b=download(), c="", d=download(lines=[cboe_line(0)]))
     said = load(cli, folder)
     assert said.code == 3
     assert "1 of 4 files imported (1 chains), 3 cannot be read." in said.out
-    for line in ("a.csv: it is a web page.", "c.csv: it is empty. ", "d.csv: no row names a contract"):
+    for line in ("a.csv: it is a web page.", "c.csv: it is empty. ", "d.csv: none of its rows can be used (2 × bad_strike)."):
         assert said.out.count(f"\n{line}") == 1, said.out
     assert rows(cli, "select snapshot_id from core.snapshots") == [("XYZ-20260302T214500Z",)]
     before = archived(cli.home)
@@ -255,6 +257,33 @@ def test_what_was_archived_and_not_loaded_is_loaded_by_whoever_comes_next(cli: C
     said = load(cli, folder)
     assert said.code == 3
     assert "0 of 3 files imported (0 chains), 2 there already, 1 cannot be read." in said.out
+
+
+def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, a=download(), b=download(root="ABC"), c=download(root="PARSER"))
+    compute, terms = partitions.compute_snapshot, cboe_csv.osi_terms
+
+    def odd_chain(venues: pl.DataFrame, *more: Any, **named: Any) -> Any:
+        if venues["underlying"][0] == "ABC":
+            raise OverflowError("a number that nobody thought of")
+        return compute(venues, *more, **named)
+
+    def odd_row(names: pl.Series) -> pl.DataFrame:
+        if names[0].startswith("PARSER"):
+            raise TypeError("a text that nobody thought of")
+        return terms(names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(partitions, "compute_snapshot", odd_chain)
+        patch.setattr(cboe_csv, "osi_terms", odd_row)
+        said = load(cli, folder)
+    assert said.code == 3
+    assert "b.csv: a chain in it cannot be computed (OverflowError: a number that nobody thought of).\n" in said.out
+    assert "c.csv: reading it failed (TypeError: a text that nobody thought of). Report this" in said.out
+    assert "1 of 3 files imported (1 chains), 2 cannot be read." in said.out
+    assert load(cli, folder).code == 3
+    assert cli("rebuild").code == 0
+    assert len(rows(cli, "from core.snapshots")) == 3, "a later version reads them"
 
 
 def test_an_import_that_was_stopped_goes_on(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from flows.imports.mapping import ColumnMapping, read_mapping
 from models.errors import UsageError
+from tests.commands import CHECKOUT
 
 US = """
 venue = "cboe"
@@ -47,6 +49,12 @@ def test_a_mapping_can_be_kept_as_json(tmp_path: Path) -> None:
     kept = orjson.loads(orjson.dumps(document))
     assert ColumnMapping.model_validate(kept) == ColumnMapping.model_validate(document)
     assert kept["captured_at"] == {"column": "day", "at": "16:15:00", "zone": "America/New_York"}
+
+
+def test_the_mapping_of_the_documentation_is_whole(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", (CHECKOUT / "docs" / "imports.md").read_text(), re.DOTALL)
+    keys = read(tmp_path, shown)
+    assert (keys["venue"], keys["settlement"], keys["open_interest"]["unit"]) == ("cboe", "by_root", "contracts")
 
 
 @pytest.mark.parametrize(
