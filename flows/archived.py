@@ -14,12 +14,16 @@ import duckdb
 from flows.load import Replies, load_underlying, read_chain, replies_for
 from flows.sources.registry import source
 from models.calendar import TradingCalendar
-from models.errors import ArchiveDamaged
+from models.errors import ArchiveDamaged, StrikehouseError
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
+
+NO_FAULT_OF_A_FILE = (
+    StrikehouseError, OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,9 @@ class UnitReadings:
     def failed(self, error: Exception) -> str:
         """What to note of a chain in a file that cannot be computed: one odd file must not keep every later run from loading.
 
-        What a live run captured is never given up: then the error is raised.
+        What a live run captured is never given up, and a disk or a memory that is full is no file's fault: then the error is raised.
         """
-        if self.file is None:
+        if self.file is None or isinstance(error, NO_FAULT_OF_A_FILE):
             raise error
         return f"a chain in it cannot be computed ({type(error).__name__}: {str(error).splitlines()[0][:100] if str(error) else ''})"
 

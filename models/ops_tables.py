@@ -14,8 +14,8 @@ class Runs(dy.Schema):
     origin = dy.String(description="live or import")
     code_version = dy.String(description="version of Strikehouse")
     settings_hash = dy.String(description="hash of the settings that change numbers")
-    asked = dy.String(description="underlyings and venues asked, JSON")
-    failures = dy.String(description="what failed, JSON: venue and book to error")
+    asked = dy.String(description="underlyings and venues asked, or files imported, JSON")
+    failures = dy.String(description="what failed, JSON: venue and book, or file, to error")
 
 
 class Payloads(dy.Schema):
@@ -26,9 +26,9 @@ class Payloads(dy.Schema):
     run_id = dy.String(description="the run that fetched it")
     venue = dy.String(description="who sent it")
     book = dy.String(description="for which book")
-    name = dy.String(description="which request it answers")
-    url = dy.String(description="address asked")
-    status = dy.Int32(description="HTTP status")
+    name = dy.String(description="which request it answers; of an import the file")
+    url = dy.String(description="address asked; of an import the file")
+    status = dy.Int32(description="HTTP status; 200 for a file")
     received_at = dy.Datetime(description="UTC")
     bytes = dy.Int64(min=0, description="size of the body, unpacked", metadata={"unit": "bytes"})
     sha256 = dy.String(description="hash of the body, unpacked")

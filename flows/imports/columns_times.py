@@ -7,7 +7,7 @@ from datetime import UTC
 import polars as pl
 
 from flows.imports.importer import EARLIEST, LATEST
-from flows.imports.mapping import EPOCHS, OFFSET, Clock, Expiry, Instant, instant_in
+from flows.imports.mapping_keys import EPOCHS, OFFSET, Clock, Expiry, Instant, instant_in
 from models.errors import FileError
 
 ISO_DATE = "%Y-%m-%d"
@@ -18,25 +18,10 @@ INSTANT = pl.Datetime("us")
 def instants(rule: Instant | Expiry, schema: pl.Schema) -> pl.Expr:
     """Instants of a column or of one value; null where it holds none between 2000 and 2040. Raises `FileError` for another type."""
     if isinstance(rule, Instant) and rule.value is not None:
-        return pl.lit(instant_in(rule.value, rule).astimezone(UTC).replace(tzinfo=None)).cast(INSTANT)
-    assert rule.column is not None
-    column, dtype = pl.col(rule.column), schema[rule.column]
-    at = rule.at if isinstance(rule, Instant) else None
-    if dtype.is_numeric() or (dtype == pl.String and rule.format in EPOCHS):
-        if rule.format not in EPOCHS:
-            raise FileError(f"column {rule.column} holds numbers: say which, with format = {' or '.join(map(repr, EPOCHS))}")
-        local = (column.cast(pl.Float64, strict=False) * EPOCHS[rule.format]).round().cast(pl.Int64).cast(INSTANT)
-    elif at is not None or dtype == pl.Date:
-        if at is None:
-            raise FileError(f"column {rule.column} holds dates: say at what time of day, with at")
-        local = in_zone(dates(rule, schema).dt.combine(at), rule.zone)
-    elif dtype == pl.String:
-        local = _from_text(column, rule)
-    elif isinstance(dtype, pl.Datetime):
-        local = in_zone(column, rule.zone) if dtype.time_zone is None else column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        told = pl.lit(instant_in(rule.value, rule).astimezone(UTC).replace(tzinfo=None))
     else:
-        raise FileError(f"column {rule.column} holds {dtype}, which is no time")
-    known = local.cast(INSTANT)
+        told = _in_column(rule, schema)
+    known = told.cast(INSTANT)
     return pl.when(known.dt.date().is_between(EARLIEST, LATEST)).then(known)
 
 
@@ -44,8 +29,8 @@ def dates(rule: Instant | Expiry, schema: pl.Schema) -> pl.Expr:
     """Calendar dates of a column, as it writes them. Raises `FileError` for a type that is no date."""
     assert rule.column is not None
     column, dtype = pl.col(rule.column), schema[rule.column]
-    if dtype == pl.String:
-        return column.str.to_date(rule.format or ISO_DATE, strict=False)
+    if dtype == pl.String or (dtype.is_integer() and rule.format is not None):  # 20260302 is a number in many files
+        return column.cast(pl.String).str.to_date(rule.format or ISO_DATE, strict=False)
     if dtype == pl.Date or isinstance(dtype, pl.Datetime):
         return column.dt.date()
     raise FileError(f"column {rule.column} holds {dtype}, which is no date")
@@ -62,6 +47,25 @@ def in_zone(local: pl.Expr, zone: str | None) -> pl.Expr:
         raise FileError("its times carry no offset: name their zone")
     aware = local.cast(INSTANT).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return aware.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def _in_column(rule: Instant | Expiry, schema: pl.Schema) -> pl.Expr:
+    assert rule.column is not None
+    column, dtype = pl.col(rule.column), schema[rule.column]
+    at = rule.at if isinstance(rule, Instant) else None
+    if at is not None:
+        return in_zone(dates(rule, schema).dt.combine(at), rule.zone)
+    if dtype == pl.Date:
+        raise FileError(f"column {rule.column} holds dates: say at what time of day, with at")
+    if dtype.is_numeric() or (dtype == pl.String and rule.format in EPOCHS):
+        if rule.format not in EPOCHS:
+            raise FileError(f"column {rule.column} holds numbers: say which, with format = {' or '.join(map(repr, EPOCHS))}")
+        return (column.cast(pl.Float64, strict=False) * EPOCHS[rule.format]).round().cast(pl.Int64, strict=False).cast(INSTANT)
+    if dtype == pl.String:
+        return _from_text(column, rule)
+    if isinstance(dtype, pl.Datetime):
+        return in_zone(column, rule.zone) if dtype.time_zone is None else column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    raise FileError(f"column {rule.column} holds {dtype}, which is no time")
 
 
 def _from_text(column: pl.Expr, rule: Instant | Expiry) -> pl.Expr:

@@ -34,6 +34,8 @@ def read_archived_file(
         chains = list(reader.parse(payload, calendar, part, file["parts"]))
     except (FileError, VenueError) as error:
         return [], name, str(error)
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # noqa: BLE001 - our mistake with one file must not keep every later run from being loaded
         what = f"reading it failed ({type(error).__name__}: {str(error).splitlines()[0][:100] if str(error) else ''})"
         return [], name, f"{what}. Report this; it is archived, and a later version may read it"

@@ -121,6 +121,8 @@ def test_times_in_parquet(calendar: TradingCalendar) -> None:
     plain = ('{ column = "day", at = "16:15", zone = "America/New_York" }', '{ column = "day", zone = "America/New_York" }')
     for column in (local, zoned):
         assert one(parquet(frame.with_columns(column)), calendar, plain).venue_instant == datetime(2026, 7, 2, 20, 15, tzinfo=UTC)
+    numbers = ('{ column = "day", at', '{ column = "day", format = "%Y%m%d", at')
+    assert one(parquet(frame.with_columns(day=20260702)), calendar, numbers).venue_instant == datetime(2026, 7, 2, 20, 15, tzinfo=UTC)
     for column, says in (
         (local.dt.date(), "holds dates: say at what time of day"),
         (local.dt.year(), "holds numbers: say which"),

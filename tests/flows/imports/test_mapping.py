@@ -113,6 +113,7 @@ def test_all_missing_declarations_are_named_at_once(tmp_path: Path) -> None:
         (("settlement =", "settlment ="), "settlment: Extra inputs are not permitted"),
         (('market = "us"', 'market = "crypto"\nbook = { value = "BTC" }'), "are of the US market"),
         (('{ column = "day", at = "16:15"', '{ value = "yesterday"'), "captured_at: Invalid isoformat string"),
+        (('{ column = "day", at = "16:15"', '{ value = "2026-03-02T16:15:00+00:00"'), 'carries an offset: then zone is "offset"'),
     ],
 )
 def test_a_wrong_declaration_is_named(change: tuple[str, str], says: str, tmp_path: Path) -> None:

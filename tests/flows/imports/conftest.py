@@ -1,0 +1,29 @@
+"""Homes and folders for imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Cli
+from warehouse.home import Home
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting processes takes longer than these files; one test does."""
+    monkeypatch.setattr("flows.partitions.FEW", 1000)
+
+
+@pytest.fixture
+def cli(cli: Cli, home: Home) -> Cli:
+    """On a home whose tables are made already."""
+    cli.use(home)
+    return cli
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "downloads").mkdir()
+    return tmp_path / "downloads"
