@@ -17,7 +17,7 @@ import polars as pl
 
 from flows.sources.columns import Columns, field_names, quotes_table
 from flows.sources.contracts import Stack, contracts, crypto_chain, instant_in, own_rows
-from flows.sources.source import Source, read_json, refusal_by_status, unexpected
+from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused
@@ -87,10 +87,7 @@ class Bybit(Source):
         """Rows, next page and instant, out of the envelope."""
         if payload.status == 403:
             raise self._forbidden(payload)
-        try:
-            document = read_json(payload)
-        except VenueError as error:
-            raise refusal_by_status(payload) or error from None
+        document = read_envelope(payload)
         code = document.get("retCode") if isinstance(document, dict) else None
         if code != 0:
             raise self._refusal(payload, document, code)

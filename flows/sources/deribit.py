@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from flows.sources.columns import FIRST_MS, LAST_MS, Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
-from flows.sources.source import Source, read_json, refusal_by_status, unexpected
+from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
-from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
+from models.errors import UnknownSymbol, VenueBusy, VenueRefused
 
 if TYPE_CHECKING:
     from flows.sources.http import VenueClient
@@ -80,10 +80,7 @@ class Deribit(Source):
 
     def read(self, payload: RawPayload) -> Any:
         """The `result` of a JSON-RPC reply: a list of rows, or the price of an index."""
-        try:
-            document = read_json(payload)
-        except VenueError as error:
-            raise refusal_by_status(payload) or error from None
+        document = read_envelope(payload)
         refused = document.get("error") if isinstance(document, dict) else None
         if isinstance(refused, dict):
             says = f"code {refused.get('code')}, {refused.get('message')}"

@@ -19,7 +19,7 @@ import polars as pl
 
 from flows.sources.columns import Columns, field_names, price_in, quotes_table
 from flows.sources.contracts import Stack, beside, contracts, crypto_chain, own_rows
-from flows.sources.source import Source, read_json, refusal_by_status, unexpected
+from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
@@ -84,10 +84,7 @@ class Okx(Source):
 
     def read(self, payload: RawPayload) -> Any:
         """The `data` of a reply: a list of rows, or the price of an index, which an empty list leaves out."""
-        try:
-            document = read_json(payload)
-        except VenueError as error:
-            raise refusal_by_status(payload) or error from None
+        document = read_envelope(payload)
         code = document.get("code") if isinstance(document, dict) else None
         if code != "0":
             raise self._refusal(payload, document, code)

@@ -87,6 +87,14 @@ def read_json(payload: RawPayload) -> Any:
     raise MalformedReply(payload.venue, f"the reply `{payload.name}` of book {payload.book} is no JSON: {reason}. It is in the archive")
 
 
+def read_envelope(payload: RawPayload) -> Any:
+    """The document in a reply of a venue that sends JSON with its refusals too; what is no JSON is judged by its status first."""
+    try:
+        return read_json(payload)
+    except VenueError as error:
+        raise refusal_by_status(payload) or error from None
+
+
 def refusal_by_status(payload: RawPayload, says: str = "") -> VenueError | None:
     """The error that an HTTP status stands for where the venue has no rule of its own; None below 300."""
     if payload.status < 300:
