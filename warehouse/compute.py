@@ -39,6 +39,11 @@ def parameters_frame(settings: Settings) -> pl.DataFrame:
                 "max_gone_expiries_share": settings.checks.max_gone_expiries_share,
                 "spot_outlier_pct": settings.checks.spot_outlier_pct,
                 "previous_max_age_days": settings.checks.previous_max_age_days,
+                "thin_contracts": settings.models.thin_contracts,
+                "thin_coins": settings.models.thin_coins,
+                "flat_depth": settings.models.flat_depth,
+                "v_depth": settings.models.v_depth,
+                "skewed_asymmetry": settings.models.skewed_asymmetry,
             }
         ],
         schema={name: column.dtype for name, column in Parameters.columns().items()},

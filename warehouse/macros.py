@@ -29,7 +29,7 @@ ARGUMENTS = (
     "complete_only := false",
 )  # fmt: skip
 ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
-_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap"})  # by scope.sql
+_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.expiry_smile"})  # by scope.sql
 _STORED = frozenset({"core.parameters"})  # read as they are
 
 

@@ -125,4 +125,11 @@ marts__gex_heatmap as (
         gross_of(sides.call_chex_usd_day, sides.put_chex_usd_day) as abs_chex_usd_day,
         100 * sides.oi_without_iv / nullif(net_of(sides.call_oi, sides.put_oi), 0) as oi_without_iv_pct
     from sides
+),
+
+-- whole: how far from spot a flip needs strikes is said by the market's volatility, not by the expiries asked for
+core__expiry_smile as (
+    select smile.*
+    from core.expiry_smile as smile
+    inner join scope_rows on smile.snapshot_id = scope_rows.snapshot_id
 )

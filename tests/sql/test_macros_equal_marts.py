@@ -34,6 +34,11 @@ def assert_macro_equals(con: duckdb.DuckDBPyConnection, macro: str, expected: pl
     assert_frames(macro_rows(con, macro, underlying, **arguments), expected.select(contract.column_names()), key=contract.primary_key())
 
 
+def smiles(con: duckdb.DuckDBPyConnection, scopes: pl.DataFrame) -> pl.DataFrame:
+    """Smiles of the snapshots of some scopes."""
+    return con.execute("from core.expiry_smile").pl().filter(pl.col("snapshot_id").is_in(scopes["snapshot_id"].to_list()))
+
+
 @pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
 def test_any_subset_of_venues_equals_a_snapshot_of_only_these(
     warehouse: duckdb.DuckDBPyConnection, calendar: TradingCalendar, subset: tuple[str, ...]
@@ -82,6 +87,7 @@ def test_filters_apply_to_cells_before_sums_ranks_and_levels(
     }
     given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
     given["marts.gex_heatmap"] = given["marts.gex_heatmap"].filter(kept)
+    given["core.expiry_smile"] = smiles(warehouse, given["core.scopes"])
     expected = run_relation(MACROS[macro][0], given)
     assert_macro_equals(warehouse, macro, expected, "COIN", as_of=THEN, **arguments)
 
@@ -101,5 +107,6 @@ def test_a_request_by_date_is_the_sum_of_its_instants_under_one_key(warehouse: d
         if cells[name].dtype.is_temporal() or cells[name].dtype == pl.String or name in ("strike", "dte", "is_only_venue")
     ]
     given["marts.gex_heatmap"] = cells.group_by(labels).agg(pl.exclude(labels).sum())
+    given["core.expiry_smile"] = smiles(warehouse, given["core.scopes"])
     for macro in ("max_pain", "pain_curve", "max_pain_pooled", "gex_levels"):
         assert_macro_equals(warehouse, macro, run_relation(MACROS[macro][0], given), "IDX", expiry="2026-03-20")
