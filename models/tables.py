@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from models import analytics_tables as analytics
 from models import core_tables as core
 from models import mart_tables as marts
 from models import opex_tables as opex
@@ -14,6 +15,9 @@ TABLES: dict[str, type[dy.Schema]] = {
     "core.snapshot_venues": core.SnapshotVenues,
     "core.option_quotes": core.OptionQuotes,
     "core.option_greeks": core.OptionGreeks,
+    "core.expiry_smile": analytics.ExpirySmile,
+    "core.implied_density": analytics.ImpliedDensity,
+    "core.gamma_ladder": analytics.GammaLadder,
     "core.scopes": core.Scopes,
     "core.series": core.Series,
     "core.oi_by_strike": core.OiByStrike,

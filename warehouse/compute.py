@@ -15,6 +15,7 @@ from models.calendar import TradingCalendar, classify_expiries
 from models.core_tables import Parameters
 from models.ops_tables import CheckResults
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
+from models.snapshot_analytics import analytics_of
 from warehouse.checks import run_checks, venues_to_set_aside
 from warehouse.relations import all_relations, functions_sql
 from warehouse.settings import Settings
@@ -91,6 +92,7 @@ def compute_snapshot(
             rules = greeks_rules(settings)
             tables["core.option_greeks"] = greeks_of(venues, quotes, rules=rules)
             tables["core.snapshot_venues"] = with_implied_spots(venues, tables["core.option_greeks"], rules=rules)
+            tables |= analytics_of(venues, quotes, tables["core.option_greeks"], rules=rules)
             for name, frame in tables.items():
                 _show(scratch, name, frame)
             relations = all_relations()
