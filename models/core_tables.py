@@ -157,12 +157,9 @@ class OiByStrike(SnapshotKey):
     strike_ticks = dy.Int64(min=0, description="strike × strike_scale")
 
 
-class Calendar(dy.Schema):
-    """Type and flags of every settlement instant seen. One row per market, expires_at."""
+class ExpiryType(dy.Schema):
+    """What kind of expiry a settlement instant is, by the date and the market's rules."""
 
-    market = dy.String(primary_key=True, description="us or crypto")
-    expires_at = dy.Datetime(primary_key=True, description="settlement instant, UTC")
-    expiry = dy.Date(description="calendar date of expires_at in the market's zone")
     type = dy.String(description="daily, weekly, monthly, quarterly or unknown")
     is_anchor = dy.Bool(description="monthly or quarterly")
     is_month_end = dy.Bool(description="last session (crypto: day) of its month")
@@ -173,6 +170,18 @@ class Calendar(dy.Schema):
     is_vix_settlement = dy.Bool(description="VIX futures and options settle on this date")
 
 
+class SettlementInstant(dy.Schema):
+    """When options of a market settle."""
+
+    market = dy.String(primary_key=True, description="us or crypto")
+    expires_at = dy.Datetime(primary_key=True, description="settlement instant, UTC")
+    expiry = dy.Date(description="calendar date of expires_at in the market's zone")
+
+
+class Calendar(SettlementInstant, ExpiryType):
+    """Type and flags of every settlement instant that the rules foresee until 2040, and of others seen. One row per market, expires_at."""
+
+
 class Sessions(dy.Schema):
     """Regular sessions of the US market (XNYS), 2000 to 2040. One row per session_date."""
 
@@ -180,6 +189,15 @@ class Sessions(dy.Schema):
     opens_at = dy.Datetime(description="opening, UTC")
     closes_at = dy.Datetime(description="close, UTC")
     is_early_close = dy.Bool(description="closes at 13:00 New York")
+
+
+class ListingRules(dy.Schema):
+    """Which scheduled expiries an underlying lists, for calendars without a chain. One row per market, underlying."""
+
+    market = dy.String(primary_key=True, description="us or crypto")
+    underlying = dy.String(primary_key=True, description="what the option is on; * for every other of the market")
+    closes = dy.String(description="every (session, crypto: day), week_end (the last session of a week), or none")
+    mornings = dy.String(description="09:30 New York of third_friday, of vix settlement days, or none")
 
 
 class Parameters(dy.Schema):
@@ -222,4 +240,20 @@ SIGN_SCENARIOS = pl.DataFrame(
         ],
     },
     schema_overrides={"call_sign": pl.Int8, "put_sign": pl.Int8},
+)
+
+LISTING_RULES = pl.DataFrame(
+    [
+        *(("crypto", coin, "every", "none") for coin in ("*", "AVAX", "BTC", "ETH", "HYPE", "SOL", "TRX", "XRP")),
+        ("us", "*", "week_end", "none"),
+        ("us", "IWM", "every", "none"),
+        ("us", "NDX", "week_end", "third_friday"),
+        ("us", "QQQ", "every", "none"),
+        ("us", "RUT", "week_end", "third_friday"),
+        ("us", "SPX", "every", "third_friday"),
+        ("us", "SPY", "every", "none"),
+        ("us", "VIX", "none", "vix"),
+    ],
+    schema=["market", "underlying", "closes", "mornings"],
+    orient="row",
 )

@@ -18,6 +18,10 @@ create or replace macro decimals_of(quantity) as
         else 6
     end;
 
+-- days to settlement: calendar days in the US, whole days of 24 hours for crypto
+create or replace macro days_to_expiry(market, captured_at, local_date, expires_at, expiry) as
+    case when market = 'us' then expiry - local_date else date_diff('second', captured_at, expires_at) // 86400 end;
+
 -- open interest adds exactly as a decimal; a sum of doubles would depend on the order of threads
 create or replace macro exact_sum(quantity) as sum(quantity::decimal(18, 6))::double;
 
