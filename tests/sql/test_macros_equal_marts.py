@@ -40,7 +40,7 @@ def test_any_subset_of_venues_equals_a_snapshot_of_only_these(
 ) -> None:
     rows = run_rows(coin(FIRST), *coin_elsewhere(FIRST), calendar=calendar)
     is_in = pl.col("venue").is_in(subset)
-    tables = compute_snapshot(rows.venues.filter(is_in), rows.quotes.filter(is_in), settings=SETTINGS).tables
+    tables = compute_snapshot(rows.venues.filter(is_in), rows.quotes.filter(is_in), calendar=calendar, settings=SETTINGS).tables
     scope = "all" if len(subset) > 1 else subset[0]
     for macro, (mart, _) in MACROS.items():
         expected = tables[mart].filter(scope_venue=scope).with_columns(scope_venue=pl.lit("+".join(subset)))

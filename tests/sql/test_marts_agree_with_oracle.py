@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
+from models.calendar import TradingCalendar
 from tests.conftest import Demo
 from tests.sql import oracle
 from tests.sql.compare import assert_frames, assert_row, is_same
@@ -33,7 +34,7 @@ def published(demo: Demo) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def on_two_venues(published: Tables) -> Tables:
+def on_two_venues(published: Tables, calendar: TradingCalendar) -> Tables:
     """A snapshot of BTC where a second venue lists other strikes and another open interest at another spot; computed by the project."""
     snapshot_id = published["core.snapshots"].filter(underlying="BTC")["snapshot_id"].max()
     venues, quotes = (published[name].filter(snapshot_id=snapshot_id) for name in ("core.snapshot_venues", "core.option_quotes"))
@@ -42,7 +43,7 @@ def on_two_venues(published: Tables) -> Tables:
     no_price = {name: pl.when(pl.col("row_number") % 5 == 0).then(None).otherwise(name) for name in ("venue_iv", "bid", "mark")}
     second = quotes.filter(listed).with_columns(venue=pl.lit("okx"), oi_base=other_oi, multiplier=pl.lit(0.01)).with_columns(**no_price)
     both = pl.concat([venues, venues.with_columns(venue=pl.lit("okx"), spot=pl.col("spot") * 1.001)])
-    computed = compute_snapshot(both, pl.concat([quotes, second]).sort("venue", "instrument"), settings=Settings())
+    computed = compute_snapshot(both, pl.concat([quotes, second]).sort("venue", "instrument"), calendar=calendar, settings=Settings())
     assert computed.tables["core.snapshots"]["status"].to_list() == ["complete"], computed.check_results
     return computed.tables
 
