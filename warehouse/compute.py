@@ -40,6 +40,10 @@ def parameters_frame(settings: Settings) -> pl.DataFrame:
                 "max_gone_expiries_share": settings.checks.max_gone_expiries_share,
                 "spot_outlier_pct": settings.checks.spot_outlier_pct,
                 "previous_max_age_days": settings.checks.previous_max_age_days,
+                "gamma_source": settings.models.gamma_source,
+                "flip_min_strikes": settings.models.flip_min_strikes,
+                "flip_min_window_pct": settings.models.flip_min_window_pct,
+                "flip_sensitive_pct": settings.models.flip_sensitive_pct,
             }
         ],
         schema={name: column.dtype for name, column in Parameters.columns().items()},
