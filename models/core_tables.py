@@ -191,11 +191,9 @@ class Parameters(dy.Schema):
     spot_outlier_pct = dy.Float64(description="a venue's spot this far from the median is named", metadata={"unit": "percent"})
     previous_max_age_days = dy.Float64(description="how old that snapshot may be", metadata={"unit": "days"})
     gamma_source = dy.String(description="whose gamma the exposures carry: model, or venue")
-    flip_min_strikes = dy.Int32(description="a gamma flip needs so many strikes with open interest and volatility on either side of spot")
+    flip_min_strikes = dy.Int32(description="a gamma flip needs so many strikes with open interest on either side of spot")
     flip_min_window_pct = dy.Float64(description="within at least this distance from spot", metadata=PERCENT)
-    flip_sensitive_pct = dy.Float64(
-        description="a second root this near, in percent of spot, makes a gamma flip uncertain", metadata=PERCENT
-    )
+    flip_sensitive_pct = dy.Float64(description="a second root this near to it, in percent of spot, spoils a flip", metadata=PERCENT)
 
 
 class SignScenarios(dy.Schema):

@@ -24,7 +24,7 @@ class SpotLevelRow(ScopedRow):
 
     scope_expiry = dy.String(
         primary_key=True,
-        description="all, 0dte, ex_next (without the next settlement instant), ex_anchor (without the next monthly or quarterly)",
+        description="all, 0dte, ex_next (without the next settlement), ex_anchor (without the next monthly or quarterly)",
     )
     spot_level = dy.Float64(primary_key=True, min_exclusive=0, description="where spot would stand: spot · spot_factor", metadata=USD)
     spot_factor = dy.Float64(min=0.8, max=1.2, description="0.80 to 1.20 in 161 steps of 0.0025")
@@ -46,12 +46,8 @@ class GammaFlipZones(ScopedRow):
     )
     level = dy.Float64(primary_key=True, min_exclusive=0, description="where it is zero, linear between its neighbours", metadata=USD)
     direction = dy.String(description="rising (from negative to positive) or falling")
-    lower_level = dy.Float64(
-        description="neighbour below: a spot level or a strike; where exactly zero, the start of that stretch", metadata=USD
-    )
-    upper_level = dy.Float64(
-        description="neighbour above: a spot level or a strike; where exactly zero, the end of that stretch", metadata=USD
-    )
+    lower_level = dy.Float64(description="spot level or strike below it; start of the stretch that is exactly zero", metadata=USD)
+    upper_level = dy.Float64(description="spot level or strike above it; end of the stretch that is exactly zero", metadata=USD)
     lower_strike = dy.Float64(nullable=True, description="highest strike of the profile at or below the level", metadata=USD)
     upper_strike = dy.Float64(nullable=True, description="lowest strike of the profile at or above the level", metadata=USD)
     spot = dy.Float64(nullable=True, description="spot of the scope", metadata=USD)

@@ -145,9 +145,7 @@ class GexLevels(ScopedRow):
     hvl = dy.Float64(nullable=True, description="where cumulative net exposure turns positive, nearest spot, within 20 %", metadata=USD)
     hvl_lower_strike = dy.Float64(nullable=True, description="strike at or below that crossing", metadata=USD)
     hvl_upper_strike = dy.Float64(nullable=True, description="strike at or above that crossing", metadata=USD)
-    gamma_flip = dy.Float64(
-        nullable=True, description="spot level where the re-priced net gamma turns positive, nearest spot", metadata=USD
-    )
+    gamma_flip = dy.Float64(nullable=True, description="spot level where the re-priced net gamma turns positive", metadata=USD)
     gamma_flip_status = dy.String(
         description="available, or why the flip is null: not_available_filtered, insufficient_local_coverage, no_boundary, "
         "uncertain_root_path, sensitive_root, stored_sign_mismatch"
