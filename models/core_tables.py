@@ -216,6 +216,10 @@ class Parameters(dy.Schema):
     flat_depth = dy.Float64(description="a pain curve less deep is flat", metadata=FRACTION)
     v_depth = dy.Float64(description="a narrow pain curve at least this deep is a v", metadata=FRACTION)
     skewed_asymmetry = dy.Float64(description="a pain curve this lopsided is skewed")
+    gamma_source = dy.String(description="whose gamma the exposures carry: model, or venue")
+    flip_min_strikes = dy.Int32(description="a gamma flip needs so many strikes with open interest on either side of spot")
+    flip_min_window_pct = dy.Float64(description="within at least this distance from spot", metadata=PERCENT)
+    flip_sensitive_pct = dy.Float64(description="a second root this near to it, in percent of spot, spoils a flip", metadata=PERCENT)
 
 
 class SignScenarios(dy.Schema):

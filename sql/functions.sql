@@ -6,6 +6,9 @@ create or replace macro net_of(call_side, put_side) as
 
 create or replace macro gross_of(call_side, put_side) as net_of(abs(call_side), abs(put_side));
 
+-- how much of the gross is left as net, -1 to 1; null without a gross
+create or replace macro net_to_gross_of(net, gross) as net::double / nullif(gross, 0)::double;
+
 -- how many decimals a quantity needs; open interest is whole lots, strikes are whole ticks
 create or replace macro decimals_of(quantity) as
     case

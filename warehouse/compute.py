@@ -45,6 +45,10 @@ def parameters_frame(settings: Settings) -> pl.DataFrame:
                 "flat_depth": settings.models.flat_depth,
                 "v_depth": settings.models.v_depth,
                 "skewed_asymmetry": settings.models.skewed_asymmetry,
+                "gamma_source": settings.models.gamma_source,
+                "flip_min_strikes": settings.models.flip_min_strikes,
+                "flip_min_window_pct": settings.models.flip_min_window_pct,
+                "flip_sensitive_pct": settings.models.flip_sensitive_pct,
             }
         ],
         schema={name: column.dtype for name, column in Parameters.columns().items()},
