@@ -1,4 +1,4 @@
-"""Every stored table by its published name: the one list from which DDL, comments, docs and validation come."""
+"""Every published relation: the one list from which DDL, comments, docs and validation come."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataframely as dy
 from models import analytics_tables as analytics
 from models import core_tables as core
 from models import gamma_tables as gamma
+from models import history_tables as history
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
@@ -44,3 +45,11 @@ TABLES: dict[str, type[dy.Schema]] = {
     "ops.check_results": ops.CheckResults,
     "ops.publication": ops.Publications,
 }
+
+# Views over several snapshots: published under a contract like the tables, but they hold no rows of their own.
+VIEWS: dict[str, type[dy.Schema]] = {
+    "marts.oi_change": history.OiChange,
+    "marts.max_pain_drift": history.MaxPainDrift,
+}
+
+PUBLISHED = TABLES | VIEWS

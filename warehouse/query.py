@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
-from models.tables import TABLES
+from models.tables import PUBLISHED
 from warehouse.home import Home
 from warehouse.relations import SQL_FOLDER
 
@@ -81,10 +81,10 @@ def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[st
 
 def show_table(home: Home, table: str, *, underlying: str | None = None, limit: int | None = None) -> pl.DataFrame:
     """Rows of a published relation such as `core.snapshots` or `latest.max_pain`; raises `UsageError` for an unknown name."""
-    known = [*TABLES, *(name.replace("marts.", "latest.") for name in TABLES if name.startswith("marts.")), "latest.snapshots"]
+    known = [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
     if table not in known:
         raise UsageError(f"No table is called {table!r}. Known: {', '.join(known)}.")
-    contract = TABLES.get(table.replace("latest.", "marts."), TABLES["core.snapshots"])
+    contract = PUBLISHED.get(table.replace("latest.", "marts."), PUBLISHED["core.snapshots"])
     conditions, parameters = [], {}
     if underlying is not None:
         if "underlying" not in contract.column_names():
