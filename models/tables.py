@@ -9,6 +9,7 @@ from models import core_tables as core
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
+from models import summary_tables as summary
 
 TABLES: dict[str, type[dy.Schema]] = {
     "core.snapshots": core.Snapshots,
@@ -33,6 +34,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "marts.max_pain_pooled": marts.MaxPainPooled,
     "marts.gex_levels": marts.GexLevels,
     "marts.opex_calendar": opex.OpexCalendar,
+    "marts.expiry_summary": summary.ExpirySummary,
     "ops.runs": ops.Runs,
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,
