@@ -23,7 +23,10 @@ MACROS: dict[str, tuple[str, str]] = {
     "gex_heatmap": ("marts.gex_heatmap", "Open interest and exposures by expiry and strike"),
     "gex_profile": ("marts.gex_by_strike", "Open interest and exposures by strike"),
     "gex_levels": ("marts.gex_levels", "Key levels, over the expiries asked and over 0DTE"),
-    "expiry_summary": ("marts.expiry_summary", "Smile, expected moves and density per expiry; strikes narrow its exposure and interest only"),
+    "expiry_summary": (
+        "marts.expiry_summary",
+        "Smile, expected moves and density per expiry; strikes narrow its exposure and interest only",
+    ),
     "opex_calendar": ("marts.opex_calendar", "Types, roll-off and own levels per expiry; with until also expiries that no chain has yet"),
 }
 ARGUMENTS = (

@@ -82,7 +82,7 @@ def test_filters_apply_to_cells_before_sums_ranks_and_levels(
         ).pl(),
     }
     given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
-    given["core.calendar"] = warehouse.execute("from core.calendar").pl()
+    given |= {name: warehouse.execute(f"from {name}").pl() for name in ("core.calendar", "core.expiry_smile", "core.sessions")}
     given["marts.gex_heatmap"] = given["marts.gex_heatmap"].filter(kept)
     expected = run_relation(MACROS[macro][0], given)
     assert_macro_equals(warehouse, macro, expected, "COIN", as_of=THEN, **arguments)
@@ -94,7 +94,7 @@ def test_a_request_by_date_is_the_sum_of_its_instants_under_one_key(warehouse: d
         "marts.gex_heatmap": warehouse.execute("from marts.gex_heatmap where underlying = 'IDX' and scope_venue = 'all'").pl(),
     }
     given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
-    given["core.calendar"] = warehouse.execute("from core.calendar").pl()
+    given |= {name: warehouse.execute(f"from {name}").pl() for name in ("core.calendar", "core.expiry_smile", "core.sessions")}
     cells = (
         given["marts.gex_heatmap"].filter(expiry=date(2026, 3, 20)).with_columns(expires_at=pl.lit(THIRD_FRIDAY_PM).cast(pl.Datetime("us")))
     )
@@ -104,5 +104,5 @@ def test_a_request_by_date_is_the_sum_of_its_instants_under_one_key(warehouse: d
         if cells[name].dtype.is_temporal() or cells[name].dtype == pl.String or name in ("strike", "dte", "is_only_venue")
     ]
     given["marts.gex_heatmap"] = cells.group_by(labels).agg(pl.exclude(labels).sum())
-    for macro in ("max_pain", "pain_curve", "max_pain_pooled", "gex_levels", "opex_calendar"):
+    for macro in ("max_pain", "pain_curve", "max_pain_pooled", "gex_levels", "opex_calendar", "expiry_summary"):
         assert_macro_equals(warehouse, macro, run_relation(MACROS[macro][0], given), "IDX", expiry="2026-03-20")
