@@ -150,7 +150,7 @@ nearest as (
 closes as (
     select nearest.snapshot_id, nearest.scope_venue, greatest(1, count(sessions.closes_at)) as sessions_used
     from nearest
-    left join sessions on sessions.closes_at > nearest.measured_at and sessions.closes_at <= nearest.expires_at
+    left join sessions on nearest.measured_at < sessions.closes_at and nearest.expires_at >= sessions.closes_at
     where nearest.market = 'us'
     group by nearest.snapshot_id, nearest.scope_venue
 ),
