@@ -11,6 +11,7 @@ from models import history_tables as history
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
+from models import summary_tables as summary
 
 TABLES: dict[str, type[dy.Schema]] = {
     "core.snapshots": core.Snapshots,
@@ -39,6 +40,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "marts.opex_calendar": opex.OpexCalendar,
     "marts.gamma_profile": gamma.GammaProfile,
     "marts.gamma_flip_zones": gamma.GammaFlipZones,
+    "marts.expiry_summary": summary.ExpirySummary,
     "ops.runs": ops.Runs,
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,

@@ -36,15 +36,12 @@ parameters as (
     select * from core.parameters
 ),
 
--- the mean over venues and books is weighted by open interest, and plain without any (definitions §7); in order, so that its bits are too
 volatilities as (
     select
         members.snapshot_id,
         members.scope_venue,
         smile.expires_at,
-        sum(coalesce(smile.oi_base, 0) order by smile.venue, smile.book) as weight,
-        sum(coalesce(smile.oi_base, 0) * smile.atm_iv order by smile.venue, smile.book) as weighted,
-        sum(smile.atm_iv order by smile.venue, smile.book) / count(*) as plain
+        mean_by_weight(smile.atm_iv, smile.oi_base, smile.venue || '/' || smile.book) as atm_iv
     from members
     inner join smile on members.snapshot_id = smile.snapshot_id and members.venue = smile.venue
     where smile.expires_at >= members.captured_at + interval 7 days
@@ -55,7 +52,7 @@ first_week as (
     select
         snapshot_id,
         scope_venue,
-        case when weight > 0 then weighted / weight else plain end as atm_iv
+        atm_iv
     from volatilities
     qualify row_number() over (partition by snapshot_id, scope_venue order by expires_at) = 1
 ),

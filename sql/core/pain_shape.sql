@@ -21,7 +21,7 @@ scopes as (
 ),
 
 smiles as (
-    select * from core.scope_smile
+    select * from marts.expiry_summary
 ),
 
 parameters as (
