@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import isclose, sqrt
 from typing import Any
 
@@ -28,6 +28,11 @@ def smile(atm_iv: float | None, *, venue: str = "cboe", expires_at: datetime = F
         "density_reason": "few_quotes", "density_quotes": 0,
     }  # fmt: skip
     return pl.DataFrame([row], schema=schema)
+
+
+def nothing(name: str) -> pl.DataFrame:
+    """A table without rows."""
+    return pl.DataFrame(schema={column: definition.dtype for column, definition in TABLES[name].columns().items()})
 
 
 def shape(
