@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import BASE, PERCENT, USD, SnapshotRow
+from models.core_tables import BASE, FRACTION, PERCENT, USD, SnapshotRow
 
 
 class ScopedRow(SnapshotRow):
@@ -116,6 +116,27 @@ class MaxPain(ExpiryRow, PainMinimum):
     """Max pain of one expiry in one snapshot. One row per snapshot_id, scope_venue, expires_at."""
 
     signal_is_informative = dy.Bool(description="false beyond 60 days: there the distance measures past drift")
+    shape_move_pct = dy.Float64(
+        nullable=True, min=0, description="one deviation over at most 30 days, how far the shape looks to either side", metadata=PERCENT
+    )
+    depth = dy.Float64(nullable=True, description="1 − least pain / mean pain one such move away to either side", metadata=FRACTION)
+    flat_width_pct = dy.Float64(
+        nullable=True, min=0, description="width of the interval where pain is at most 2 % above the least", metadata=PERCENT
+    )
+    left_slope_usd_1pct = dy.Float64(nullable=True, description="rise of pain per 1 % of spot, down to one move below", metadata=USD)
+    right_slope_usd_1pct = dy.Float64(nullable=True, description="rise of pain per 1 % of spot, up to one move above", metadata=USD)
+    asymmetry = dy.Float64(nullable=True, description="(right − left) / (right + left) slope, −1 to 1: above 0 the right side is steeper")
+    shape = dy.String(
+        nullable=True, description="flat, skewed_down (right side steeper: price tends to the shallow left), skewed_up, v or u"
+    )
+    shape_reason = dy.String(
+        nullable=True, description="why there is no shape: no_open_interest, zero_minimum, no_iv, or thin (too little open interest)"
+    )
+
+    @dy.rule()
+    def shape_or_reason(cls) -> pl.Expr:
+        """Without a shape there is a reason."""
+        return pl.col("shape").is_null() == pl.col("shape_reason").is_not_null()
 
 
 class MaxPainPooled(ScopedRow, PainMinimum):

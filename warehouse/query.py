@@ -68,9 +68,15 @@ def report(home: Home, name: str, snapshot_ids: list[str]) -> pl.DataFrame:
 
 def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
     """The rows of a table macro, for example `call_macro(home, "max_pain", {"underlying": "SPX", "expiry": "2026-08-21"})`."""
+    with open_published(home) as con:
+        return call_macro_on(con, macro, arguments)
+
+
+def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
+    """The rows of a table macro on an open warehouse; arguments that are None are left out."""
     given = {name: value for name, value in arguments.items() if value is not None}
     call = ", ".join(f"{name} := ${name}" for name in given)
-    return query(home, f"from {macro}({call})", given)
+    return query_on(con, f"from {macro}({call})", given)
 
 
 def show_table(home: Home, table: str, *, underlying: str | None = None, limit: int | None = None) -> pl.DataFrame:

@@ -48,8 +48,8 @@ scope_rows as (
     group by all
 ),
 
-cells as (
-    select heatmap.* exclude (scope_venue), scope_rows.scope_venue
+listed as (
+    select heatmap.* exclude (scope_venue), scope_rows.scope_venue, scope_rows.spot
     from marts.gex_heatmap as heatmap
     inner join scope_rows
         on heatmap.snapshot_id = scope_rows.snapshot_id
@@ -57,16 +57,21 @@ cells as (
             when scope_rows.asked_venues is null then heatmap.scope_venue = 'all'
             else list_contains(string_split(scope_rows.venues, ','), heatmap.scope_venue)
         end
+),
+
+cells as (
+    select listed.* exclude (spot)
+    from listed
     where
-        (expiry is null or heatmap.expiry = expiry::date)
-        and (expires_at is null or heatmap.expires_at = expires_at::timestamp)
-        and (dte_min is null or heatmap.dte >= dte_min)
-        and (dte_max is null or heatmap.dte <= dte_max)
-        and (strike_min is null or heatmap.strike >= strike_min)
-        and (strike_max is null or heatmap.strike <= strike_max)
-        and (moneyness_min is null or heatmap.strike / scope_rows.spot >= moneyness_min)
-        and (moneyness_max is null or heatmap.strike / scope_rows.spot <= moneyness_max)
-        and (window_pct is null or abs(heatmap.strike - scope_rows.spot) <= scope_rows.spot * window_pct / 100)
+        (expiry is null or listed.expiry = expiry::date)
+        and (expires_at is null or listed.expires_at = expires_at::timestamp)
+        and (dte_min is null or listed.dte >= dte_min)
+        and (dte_max is null or listed.dte <= dte_max)
+        and (strike_min is null or listed.strike >= strike_min)
+        and (strike_max is null or listed.strike <= strike_max)
+        and (moneyness_min is null or listed.strike / listed.spot >= moneyness_min)
+        and (moneyness_max is null or listed.strike / listed.spot <= moneyness_max)
+        and (window_pct is null or abs(listed.strike - listed.spot) <= listed.spot * window_pct / 100)
 ),
 
 -- a request by date pools the instants of that date under the one with the most open interest, the later one on a tie

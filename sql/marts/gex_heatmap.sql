@@ -62,10 +62,7 @@ final as (
         expires_at,
         strike,
         expiry,
-        case
-            when market = 'us' then expiry - local_date
-            else date_diff('second', captured_at, expires_at) // 86400
-        end as dte,
+        days_to_expiry(market, captured_at, local_date, expires_at, expiry) as dte,
         call_oi,
         put_oi,
         call_oi_contracts,

@@ -11,57 +11,20 @@ scopes as (
     select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
 ),
 
-parameters as (
-    select * from core.parameters
+walls as (
+    select * from core.walls where scope_expiry in ('all', '0dte')
 ),
 
 strikes as (
     select
         profile.*,
         scopes.spot,
-        abs(profile.strike - scopes.spot) as from_spot,
-        case when profile.strike > scopes.spot then 'above' when profile.strike < scopes.spot then 'below' end as side,
-        profile.net_gex_usd_1pct::double
-        / nullif(max(abs(profile.net_gex_usd_1pct)) over whole, 0)::double as share
+        abs(profile.strike - scopes.spot) as from_spot
     from profile
     inner join scopes
         on profile.snapshot_id = scopes.snapshot_id
         and profile.scope_venue = scopes.scope_venue
         and profile.scope_expiry = scopes.scope_expiry
-    window whole as (partition by profile.snapshot_id, profile.scope_venue, profile.scope_expiry)
-),
-
-ranked as (
-    select
-        strikes.*,
-        row_number() over (
-            partition by strikes.snapshot_id, strikes.scope_venue, strikes.scope_expiry, strikes.side
-            order by strikes.net_gex_usd_1pct desc nulls last, strikes.from_spot, strikes.strike
-        ) as place,
-        strikes.net_gex_usd_1pct > 0 and strikes.share >= parameters.level_min_share as is_wall
-    from strikes
-    cross join parameters
-),
-
-walls as (
-    select
-        snapshot_id,
-        scope_venue,
-        scope_expiry,
-        max(strike) filter (side = 'above' and place = 1 and is_wall) as call_resistance,
-        max(strike) filter (side = 'above' and place = 2 and is_wall) as call_wall_2,
-        max(strike) filter (side = 'above' and place = 3 and is_wall) as call_wall_3,
-        max(strike) filter (side = 'below' and place = 1 and is_wall) as put_support,
-        max(strike) filter (side = 'below' and place = 2 and is_wall) as put_wall_2,
-        max(strike) filter (side = 'below' and place = 3 and is_wall) as put_wall_3,
-        max(share) filter (side = 'above' and place = 1 and is_wall) as call_resistance_share,
-        max(share) filter (side = 'above' and place = 2 and is_wall) as call_wall_2_share,
-        max(share) filter (side = 'above' and place = 3 and is_wall) as call_wall_3_share,
-        max(share) filter (side = 'below' and place = 1 and is_wall) as put_support_share,
-        max(share) filter (side = 'below' and place = 2 and is_wall) as put_wall_2_share,
-        max(share) filter (side = 'below' and place = 3 and is_wall) as put_wall_3_share
-    from ranked
-    group by snapshot_id, scope_venue, scope_expiry
 ),
 
 extremes as (
@@ -78,8 +41,6 @@ extremes as (
         sum(net_chex_usd_day) as net_chex_usd_day,
         sum(abs_chex_usd_day) as abs_chex_usd_day,
         100 * exact_sum(oi_without_iv) / nullif(exact_sum(net_of(call_oi, put_oi)), 0) as oi_without_iv_pct,
-        first(strike order by abs(call_gex_usd_1pct) desc, from_spot, strike) filter (call_gex_usd_1pct <> 0) as call_wall,
-        first(strike order by abs(put_gex_usd_1pct) desc, from_spot, strike) filter (put_gex_usd_1pct <> 0) as put_wall,
         first(strike order by net_gex_usd_1pct desc, from_spot, strike) filter (net_gex_usd_1pct > 0) as max_positive_gamma,
         first(strike order by net_gex_usd_1pct, from_spot, strike) filter (net_gex_usd_1pct < 0) as max_negative_gamma,
         first(strike order by net_of(call_oi, put_oi) desc, from_spot, strike) filter (net_of(call_oi, put_oi) > 0) as highest_oi_strike,
@@ -135,9 +96,7 @@ final as (
         hvls.hvl_lower_strike,
         hvls.hvl_upper_strike,
         flips.* exclude (snapshot_id, scope_venue, scope_expiry),
-        walls.* exclude (snapshot_id, scope_venue, scope_expiry),
-        extremes.call_wall,
-        extremes.put_wall,
+        walls.* exclude (snapshot_id, scope_venue, scope_expiry, expires_at),
         extremes.max_positive_gamma,
         extremes.max_negative_gamma,
         extremes.highest_oi_strike,

