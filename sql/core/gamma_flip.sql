@@ -7,17 +7,8 @@ with scopes as (
     select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
 ),
 
-members as (
-    select
-        snapshot_id,
-        scope_venue,
-        captured_at,
-        unnest(string_split(venues, ',')) as venue
-    from core.scopes
-),
-
 smile as (
-    select * from core.expiry_smile where atm_iv is not null
+    select * from core.scope_smile where atm_iv is not null
 ),
 
 profile as (
@@ -36,25 +27,17 @@ parameters as (
     select * from core.parameters
 ),
 
-volatilities as (
-    select
-        members.snapshot_id,
-        members.scope_venue,
-        smile.expires_at,
-        mean_by_weight(smile.atm_iv, smile.oi_base, smile.venue || '/' || smile.book) as atm_iv
-    from members
-    inner join smile on members.snapshot_id = smile.snapshot_id and members.venue = smile.venue
-    where smile.expires_at >= members.captured_at + interval 7 days
-    group by members.snapshot_id, members.scope_venue, smile.expires_at
-),
-
 first_week as (
     select
-        snapshot_id,
-        scope_venue,
-        atm_iv
-    from volatilities
-    qualify row_number() over (partition by snapshot_id, scope_venue order by expires_at) = 1
+        smile.snapshot_id,
+        smile.scope_venue,
+        arg_min(smile.atm_iv, smile.expires_at) as atm_iv
+    from smile
+    inner join scopes
+        on smile.snapshot_id = scopes.snapshot_id
+        and smile.scope_venue = scopes.scope_venue
+        and smile.expires_at >= scopes.captured_at + interval 7 days
+    group by smile.snapshot_id, smile.scope_venue
 ),
 
 -- how far from spot strikes count as near: one deviation of 30 days, and never less than the setting

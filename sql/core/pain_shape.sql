@@ -21,7 +21,7 @@ scopes as (
 ),
 
 smiles as (
-    select * from marts.expiry_summary
+    select * from core.scope_smile
 ),
 
 parameters as (

@@ -30,11 +30,6 @@ def smile(atm_iv: float | None, *, venue: str = "cboe", expires_at: datetime = F
     return pl.DataFrame([row], schema=schema)
 
 
-def nothing(name: str) -> pl.DataFrame:
-    """A table without rows."""
-    return pl.DataFrame(schema={column: definition.dtype for column, definition in TABLES[name].columns().items()})
-
-
 def shape(
     interest: dict[float, tuple[float, float]], *, atm_iv: float | None = 0.8, market: str = "us", days: float = DAYS
 ) -> dict[str, Any]:
@@ -48,8 +43,6 @@ def shape(
         "core.scopes": scope(SPOT, market=market),
         "marts.gex_heatmap": cells(rows),
         "core.expiry_smile": smile(atm_iv, days=days),
-        "core.calendar": nothing("core.calendar"),
-        "core.sessions": nothing("core.sessions"),
     }
     return run_relation("marts.max_pain", given).row(0, named=True)
 
