@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,12 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _generation_file(path: Path) -> Path:
     """The generation that the live name is a link to."""
-    inode = path.stat().st_ino
-    return next((one for one in (path.parent / "generations").glob("*.duckdb") if one.stat().st_ino == inode), path)
+    live = path.stat()
+    for one in sorted((path.parent / "generations").glob("*.duckdb"), reverse=True):
+        with suppress(FileNotFoundError):  # removed since it was listed: a publication ends while somebody opens
+            if os.path.samestat(one.stat(), live):
+                return one
+    return path
 
 
 def query(home: Home, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
