@@ -10,6 +10,7 @@ from models.chain import ParsedQuotes
 USD = {"unit": "USD"}
 BASE = {"unit": "base"}  # units of the underlying: coins, or shares
 PERCENT = {"unit": "percent"}
+FRACTION = {"unit": "fraction"}
 
 
 class SnapshotKey(dy.Schema):
@@ -98,7 +99,7 @@ class OptionGreeks(SnapshotKey):
     forward = dy.Float64(nullable=True, description="forward of its venue, book and expiry", metadata=USD)
     forward_source = dy.String(nullable=True, description="venue, parity, cross_venue or carry")
     tau = dy.Float64(description="time to settlement, ACT/365, not floored", metadata={"unit": "years"})
-    iv = dy.Float64(nullable=True, description="one per strike, of the out-of-the-money side; annualised", metadata={"unit": "fraction"})
+    iv = dy.Float64(nullable=True, description="one per strike, of the out-of-the-money side; annualised", metadata=FRACTION)
     iv_source = dy.String(nullable=True, description="where the volatility comes from")
     iv_reason = dy.String(nullable=True, description="why there is none")
     delta = dy.Float64(nullable=True, description="Black-76 with respect to spot")
@@ -208,6 +209,17 @@ class Parameters(dy.Schema):
     max_gone_expiries_share = dy.Float64(description="expiries of the venue's snapshot before that may be missing")
     spot_outlier_pct = dy.Float64(description="a venue's spot this far from the median is named", metadata={"unit": "percent"})
     previous_max_age_days = dy.Float64(description="how old that snapshot may be", metadata={"unit": "days"})
+    thin_contracts = dy.Float64(
+        description="US: an expiry with less open interest has no shape and no pin score", metadata={"unit": "contracts"}
+    )
+    thin_coins = dy.Float64(description="crypto: the same", metadata={"unit": "coins"})
+    flat_depth = dy.Float64(description="a pain curve less deep is flat", metadata=FRACTION)
+    v_depth = dy.Float64(description="a narrow pain curve at least this deep is a v", metadata=FRACTION)
+    skewed_asymmetry = dy.Float64(description="a pain curve this lopsided is skewed")
+    gamma_source = dy.String(description="whose gamma the exposures carry: model, or venue")
+    flip_min_strikes = dy.Int32(description="a gamma flip needs so many strikes with open interest on either side of spot")
+    flip_min_window_pct = dy.Float64(description="within at least this distance from spot", metadata=PERCENT)
+    flip_sensitive_pct = dy.Float64(description="a second root this near to it, in percent of spot, spoils a flip", metadata=PERCENT)
 
 
 class SignScenarios(dy.Schema):

@@ -6,6 +6,7 @@ import dataframely as dy
 
 from models import analytics_tables as analytics
 from models import core_tables as core
+from models import gamma_tables as gamma
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
@@ -29,12 +30,16 @@ TABLES: dict[str, type[dy.Schema]] = {
     "core.parameters": core.Parameters,
     "marts.gex_heatmap": marts.GexHeatmap,
     "marts.gex_by_strike": marts.GexByStrike,
+    "marts.gex_by_expiry": marts.GexByExpiry,
+    "marts.gex_ranked": gamma.GexRanked,
     "marts.pain_curve": marts.PainCurve,
     "marts.max_pain": marts.MaxPain,
     "marts.max_pain_pooled": marts.MaxPainPooled,
     "marts.gex_levels": marts.GexLevels,
     "marts.opex_calendar": opex.OpexCalendar,
     "marts.expiry_summary": summary.ExpirySummary,
+    "marts.gamma_profile": gamma.GammaProfile,
+    "marts.gamma_flip_zones": gamma.GammaFlipZones,
     "ops.runs": ops.Runs,
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,

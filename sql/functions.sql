@@ -6,6 +6,9 @@ create or replace macro net_of(call_side, put_side) as
 
 create or replace macro gross_of(call_side, put_side) as net_of(abs(call_side), abs(put_side));
 
+-- how much of the gross is left as net, -1 to 1; null without a gross
+create or replace macro net_to_gross_of(net, gross) as net::double / nullif(gross, 0)::double;
+
 -- how many decimals a quantity needs; open interest is whole lots, strikes are whole ticks
 create or replace macro decimals_of(quantity) as
     case
@@ -25,22 +28,17 @@ create or replace macro days_to_expiry(market, captured_at, local_date, expires_
 -- open interest adds exactly as a decimal; a sum of doubles would depend on the order of threads
 create or replace macro exact_sum(quantity) as sum(quantity::decimal(18, 6))::double;
 
--- twelve significant digits: what is derived from stored numbers is stored as they are (definitions §12)
-create or replace macro significant(quantity) as
+-- mean of the known values by weight, with equal weights where all are 0; added in the order of `place`, so always to the same bits
+create or replace macro weighted_mean(quantity, weight, place) as
     case
-        when quantity = 0 or not isfinite(quantity) then quantity::double
-        else round(quantity::double, 11 - floor(log10(abs(quantity)))::integer)
+        when coalesce(sum(case when quantity is not null then weight end), 0) > 0
+            then sum(quantity * weight order by place)
+                / sum(case when quantity is not null then weight end order by place)
+        else sum(quantity order by place) / count(quantity)
     end;
 
--- mean weighted by open interest over the rows that have the quantity, equal weights without any; a sum of doubles in a fixed order
-create or replace macro mean_by_weight(quantity, weight, place) as
-    case
-        when list_sum(list(coalesce(weight, 0) order by place) filter (quantity is not null)) > 0
-            then
-                list_sum(list(coalesce(weight, 0) * quantity order by place) filter (quantity is not null))
-                / list_sum(list(coalesce(weight, 0) order by place) filter (quantity is not null))
-        else list_sum(list(quantity order by place) filter (quantity is not null)) / nullif(count(quantity), 0)
-    end;
+-- rounded to 12 significant digits: what is left when logarithms and roots differ in their last bits
+create or replace macro significant(quantity) as format('{:.11e}', quantity)::double;
 
 -- the normal distribution function, to 1e-15: W. J. Cody, Rational Chebyshev approximations for the error function (1969), on three
 -- ranges of the distance from 0. exp(−d²/2) is split at sixteenths, which keeps its digits far out.

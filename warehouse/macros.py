@@ -22,12 +22,16 @@ MACROS: dict[str, tuple[str, str]] = {
     "pain_curve": ("marts.pain_curve", "Pain at each listed strike, per expiry"),
     "gex_heatmap": ("marts.gex_heatmap", "Open interest and exposures by expiry and strike"),
     "gex_profile": ("marts.gex_by_strike", "Open interest and exposures by strike"),
+    "gex_by_expiry": ("marts.gex_by_expiry", "Open interest and exposures by expiry"),
+    "gex_ranked": ("marts.gex_ranked", "The ten strikes of largest net gamma exposure, of the expiries asked and of 0DTE"),
     "gex_levels": ("marts.gex_levels", "Key levels, over the expiries asked and over 0DTE"),
     "expiry_summary": (
         "marts.expiry_summary",
         "Smile, expected moves and density per expiry; strikes narrow its exposure and interest only",
     ),
     "opex_calendar": ("marts.opex_calendar", "Types, roll-off and own levels per expiry; with until also expiries that no chain has yet"),
+    "gamma_profile": ("marts.gamma_profile", "Gamma exposure if spot stood elsewhere; empty when strikes are left out"),
+    "gamma_flip_zones": ("marts.gamma_flip_zones", "Where gamma exposure changes sign, by both methods"),
 }
 ARGUMENTS = (
     "underlying", "as_of := null", "venues := null", "expiry := null", "expires_at := null", "dte_min := null", "dte_max := null",
@@ -46,8 +50,8 @@ QUERIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }  # fmt: skip
 ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
-_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap"})  # by scope.sql
-_STORED = frozenset({"core.calendar", "core.expiry_smile", "core.parameters", "core.sessions"})  # read as they are
+_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # by scope.sql
+_STORED = frozenset({"core.calendar", "core.parameters", "core.sessions"})  # read as they are
 
 
 def create_macros() -> list[str]:
