@@ -18,9 +18,10 @@ class SummaryHead(dy.Schema):
     books = dy.Int64(nullable=True, min=1, description="venues and books that list it: with several, volatilities are weighted means")
     spot = dy.Float64(nullable=True, description="spot of the scope", metadata=USD)
     forward = dy.Float64(nullable=True, description="spot × mean F/S of the books", metadata=USD)
+    forward_source = dy.String(nullable=True, description="venue, parity, cross_venue or carry; of several books joined by +")
     tau = dy.Float64(
         nullable=True,
-        description="time to settlement, ACT/365: from captured_at for crypto over several venues, else from the venue's quotes",
+        description="time to settlement, ACT/365: from captured_at over several venues, else from the venue's quotes",
         metadata=YEARS,
     )
     total_oi = dy.Float64(nullable=True, min=0, description="open interest of calls and puts", metadata=BASE)
@@ -44,7 +45,7 @@ class OneDayMove(dy.Schema):
 class ExpirySummary(ExpiryRow, SummaryHead, SmileNumbers, OneDayMove, DensityNumbers):
     """Forward, smile, expected moves and implied density of an expiry. One row per snapshot_id, scope_venue, expires_at.
 
-    Over several books a missing volatility or straddle has all their reasons, and the density is `several_books`: it is one book's.
+    Over several books a missing volatility or straddle has the reason of the largest, and there is no density: it is one book's.
     """
 
     @dy.rule()

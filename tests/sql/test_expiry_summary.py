@@ -103,14 +103,14 @@ def test_a_single_book_is_passed_on_with_its_reasons(calendar: TradingCalendar) 
     assert (row["total_oi"], float(row["notional_oi_usd"]), float(row["net_gex_usd_1pct"])) == (7.0, 700.0, 2.0)
 
 
-def test_reasons_of_several_books_stand_together(calendar: TradingCalendar) -> None:
+def test_of_several_books_the_largest_says_why_and_sources_are_joined(calendar: TradingCalendar) -> None:
     rows = [
         {"expires_at": NEXT_DAY, "venue": "deribit", "atm_iv_reason": "no_iv", "straddle": 2.0, "straddle_source": "quotes", "atm_strike": 100.0},
-        {"expires_at": NEXT_DAY, "venue": "okx", "atm_iv_reason": "no_bracket", "straddle": 4.0, "straddle_source": "model", "atm_strike": 101.0},
+        {"expires_at": NEXT_DAY, "venue": "okx", "atm_iv_reason": "no_bracket", "oi_base": 3.0, "straddle": 4.0, "straddle_source": "model", "atm_strike": 101.0},
     ]  # fmt: skip
     (row,) = summary(smiles(rows), calendar, market="crypto", venues="deribit,okx").rows(named=True)
-    assert (row["atm_iv_reason"], row["straddle_reason"], row["straddle_source"]) == ("no_bracket,no_iv", None, "model,quotes")
-    assert (row["straddle"], row["atm_strike"], row["density_reason"], row["density_mean"]) == (3.0, None, "several_books", None)
+    assert (row["atm_iv_reason"], row["straddle_reason"], row["straddle_source"]) == ("no_bracket", None, "model+quotes")
+    assert (row["straddle"], row["atm_strike"], row["density_reason"], row["density_mean"]) == (3.5, None, "several_books", None)
 
 
 def test_time_counts_from_the_capture_for_several_venues_and_else_from_the_quotes(calendar: TradingCalendar) -> None:
