@@ -1,8 +1,8 @@
 -- core.scope_smile: forward, smile, straddle and expected moves of each expiry over the venues of a scope.
 -- One row per snapshot_id, scope_venue, expires_at.   Unit: USD; volatilities as annualised fractions; tau in years.   definitions §2, §7
 -- Over several venues or books volatilities, F/S, discount and straddle are means weighted by open interest over those that have one;
--- skew and moves follow from these means, and a density is one book's. tau counts from captured_at (measured_at) for crypto over several
--- venues, else from the quotes of the scope's venue.
+-- skew and moves follow from these means, the largest says why one is missing, and a density is one book's. tau counts from captured_at
+-- (measured_at) for crypto over several venues, else from the quotes of the scope's venue.
 -- transient: marts.expiry_summary publishes it
 
 with scopes as (
@@ -48,11 +48,12 @@ means as (
         mean_by_weight(put_25d_iv, oi_base, place) as put_25d_iv,
         mean_by_weight(call_25d_iv, oi_base, place) as call_25d_iv,
         case when min(atm_strike) = max(atm_strike) and count(atm_strike) = count(*) then min(atm_strike) end as atm_strike,
-        string_agg(distinct straddle_source, ',' order by straddle_source) as straddle_source,
-        case when count(straddle) = 0 then string_agg(distinct straddle_reason, ',' order by straddle_reason) end as straddle_reason,
-        case when count(atm_iv) = 0 then string_agg(distinct atm_iv_reason, ',' order by atm_iv_reason) end as atm_iv_reason,
-        case when count(put_25d_iv) = 0 then string_agg(distinct put_25d_reason, ',' order by put_25d_reason) end as put_25d_reason,
-        case when count(call_25d_iv) = 0 then string_agg(distinct call_25d_reason, ',' order by call_25d_reason) end as call_25d_reason,
+        string_agg(distinct forward_source, '+' order by forward_source) as forward_source,
+        string_agg(distinct straddle_source, '+' order by straddle_source) as straddle_source,
+        case when count(straddle) = 0 then first(straddle_reason order by coalesce(oi_base, 0) desc, place) end as straddle_reason,
+        case when count(atm_iv) = 0 then first(atm_iv_reason order by coalesce(oi_base, 0) desc, place) end as atm_iv_reason,
+        case when count(put_25d_iv) = 0 then first(put_25d_reason order by coalesce(oi_base, 0) desc, place) end as put_25d_reason,
+        case when count(call_25d_iv) = 0 then first(call_25d_reason order by coalesce(oi_base, 0) desc, place) end as call_25d_reason,
         case when count(*) > 1 then 'several_books' else min(density_reason) end as density_reason,
         sum(density_quotes)::integer as density_quotes,
         case when count(*) = 1 then min(density_inside_share) end as density_inside_share,
@@ -76,6 +77,7 @@ final as (
         measured_at,
         tau,
         significant(spot * forward_to_spot) as forward,
+        forward_source,
         atm_strike,
         significant(means.straddle) as straddle,
         straddle_source,
