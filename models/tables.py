@@ -11,6 +11,7 @@ from models import history_tables as history
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
+from models import signal_tables as signals
 from models import summary_tables as summary
 
 TABLES: dict[str, type[dy.Schema]] = {
@@ -35,12 +36,13 @@ TABLES: dict[str, type[dy.Schema]] = {
     "marts.gex_ranked": gamma.GexRanked,
     "marts.pain_curve": marts.PainCurve,
     "marts.max_pain": marts.MaxPain,
-    "marts.max_pain_pooled": marts.MaxPainPooled,
+    "marts.max_pain_pooled": signals.MaxPainPooled,
     "marts.gex_levels": marts.GexLevels,
     "marts.opex_calendar": opex.OpexCalendar,
     "marts.gamma_profile": gamma.GammaProfile,
     "marts.gamma_flip_zones": gamma.GammaFlipZones,
     "marts.expiry_summary": summary.ExpirySummary,
+    "marts.pin_score": signals.PinScore,
     "ops.runs": ops.Runs,
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,

@@ -84,3 +84,6 @@ create or replace macro normal_cdf(x) as
         when x < 0 then normal_tail(-x)
         else 1 - normal_tail(x)
     end;
+
+-- scope_expiry of the profile of one expiry alone, beside all, 0dte and the like
+create or replace macro name_of_expiry(expires_at) as strftime(expires_at, '%Y-%m-%dT%H:%M:%S');

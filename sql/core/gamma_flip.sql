@@ -1,10 +1,19 @@
 -- core.gamma_flip: zero gamma on the spot ladder and what it is worth: the root nearest spot, its status, and the regime.
--- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte).   Unit: USD; gamma_flip_distance_pct in percent of spot.   definitions §6
+-- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte, and name_of_expiry of each expiry alone).
+-- Unit: USD; gamma_flip_distance_pct in percent of spot.   definitions §6
 -- Not `available`: no flip, and the regime is unknown. Of several reasons the first in the order of the definitions is told.
--- transient: marts.gex_levels publishes it
+-- transient: marts.gex_levels and marts.pin_score publish it
 
-with scopes as (
+with series as (
+    select * from core.series where kind = 'expiry'
+),
+
+scopes as (
     select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
+    union all
+    select scopes.*, name_of_expiry(series.expires_at) as scope_expiry
+    from core.scopes as scopes
+    inner join series on scopes.snapshot_id = series.snapshot_id and scopes.scope_venue = series.scope_venue
 ),
 
 smile as (
@@ -12,7 +21,12 @@ smile as (
 ),
 
 profile as (
-    select * from core.gex_profile
+    select snapshot_id, scope_venue, scope_expiry, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
+    from core.gex_profile
+    union all
+    select
+        snapshot_id, scope_venue, name_of_expiry(expires_at) as scope_expiry, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
+    from marts.gex_heatmap
 ),
 
 ladder as (

@@ -20,7 +20,7 @@ from warehouse.settings import Settings
 INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.expiry_smile", "core.calendar")
 MARTS = (
     "gex_heatmap", "gex_by_strike", "gex_by_expiry", "gex_ranked", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels", "gamma_profile",
-    "gamma_flip_zones", "opex_calendar", "expiry_summary",
+    "gamma_flip_zones", "opex_calendar", "expiry_summary", "pin_score",
 )  # fmt: skip
 OI = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts", "oi_without_iv", "oi_without_iv_pct")
 RATIOS = {
@@ -323,3 +323,54 @@ def assert_blend(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
         mine, other = ours[name].cast(pl.Float64), theirs[name].cast(pl.Float64)
         assert mine.is_null().equals(other.is_null()), name
         assert ((mine - other).abs() <= 1.01e-11 * other.abs()).fill_null(True).all(), name
+
+
+def test_pain_shapes(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
+    words = set()
+    for snapshot, scope, marts in cases:
+        smiles = {row["expires_at"]: row for row in marts["expiry_summary"].rows(named=True)}
+        for (expires_at,), cells in oracle.heatmap(snapshot, scope).group_by(["expires_at"], maintain_order=True):
+            ours = marts["max_pain"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
+            smile = smiles[expires_at]
+            expected = oracle.shape(cells, ours, scope.spot, snapshot.row["market"], smile["atm_iv"], smile["tau"])
+            for name, value in expected.items():
+                assert is_same(ours[name], value, within=1e-9), name
+            words.add(ours["shape"])
+    assert len(words) > 1
+
+
+def test_pin_scores_and_alignment(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
+    for snapshot, scope, marts in cases:
+        near = oracle_gamma.reach(snapshot, scope, snapshot.smiles)
+        smiles = {row["expires_at"]: row for row in marts["expiry_summary"].rows(named=True)}
+        market = snapshot.row["market"]
+        everything = oracle.heatmap(snapshot, scope)
+        profiles: list[tuple[Row, Row, pl.DataFrame, pl.DataFrame, Row]] = []
+        for (expires_at,), cells in everything.group_by(["expires_at"], maintain_order=True):
+            of_expiry = snapshot.contracts.filter(pl.col("expires_at") == expires_at, pl.col("venue").is_in(scope.venues))
+            found = marts["max_pain"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
+            ours = marts["pin_score"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
+            profiles.append((ours, found, cells, of_expiry, smiles[expires_at] | {"dte": found["dte"]}))
+        front = profiles[0][4]
+        pooled = marts["max_pain_pooled"].row(0, named=True)
+        contracts = snapshot.contracts.filter(pl.col("venue").is_in(scope.venues))
+        profiles.append((pooled, pooled, oracle.heatmap(snapshot, scope, by=("strike",)), contracts, front))
+        for ours, found, cells, contracts, smile in profiles:
+            expected = oracle.pin_score(cells, found, smile["dte"], market, smile)
+            for name, value in expected.items():
+                assert is_same(ours[name], value, within=1e-9), (name, ours[name], value)
+            walls = oracle.levels(cells, scope.spot)
+            net = oracle_gamma.ladder(contracts, market)["net"] or []
+            on_ladder = oracle_gamma.roots([(scope.spot * f, v) for f, v in zip(oracle_gamma.FACTORS, net, strict=False)], scope.spot)
+            flip = oracle_gamma.flip(contracts, on_ladder, scope.spot, near)
+            assert (ours["call_wall"], ours["put_wall"]) == (walls["call_wall"], walls["put_wall"])
+            assert ours["gamma_flip_status"] == flip["gamma_flip_status"]
+            assert is_same(ours["gamma_flip"], flip["gamma_flip"], within=1e-9)
+            at, ends = found["max_pain_strike"], sorted(wall for wall in (walls["call_wall"], walls["put_wall"]) if wall is not None)
+            if at is None or len(ends) < 2 or flip["gamma_flip"] is None:
+                word = "unknown"
+            elif not ends[0] <= at <= ends[1]:
+                word = "diverging"
+            else:
+                word = "converging" if abs(at - flip["gamma_flip"]) <= 0.005 * scope.spot else "moderate"
+            assert ours["alignment"] == word
