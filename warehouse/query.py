@@ -63,14 +63,26 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
 
 def report(home: Home, name: str, snapshot_ids: list[str]) -> pl.DataFrame:
     """The rows of a report of sql/reports for some snapshots."""
-    return query(home, (SQL_FOLDER / "reports" / f"{name}.sql").read_text(), {"ids": snapshot_ids})
+    with open_published(home) as con:
+        return report_on(con, name, {"ids": snapshot_ids})
+
+
+def report_on(con: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> pl.DataFrame:
+    """The rows of a report of sql/reports, on an open publication."""
+    return query_on(con, (SQL_FOLDER / "reports" / f"{name}.sql").read_text(), parameters)
 
 
 def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
     """The rows of a table macro, for example `call_macro(home, "max_pain", {"underlying": "SPX", "expiry": "2026-08-21"})`."""
+    with open_published(home) as con:
+        return call_macro_on(con, macro, arguments)
+
+
+def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
+    """The same on an open publication; an argument that is None is left to its default."""
     given = {name: value for name, value in arguments.items() if value is not None}
     call = ", ".join(f"{name} := ${name}" for name in given)
-    return query(home, f"from {macro}({call})", given)
+    return query_on(con, f"from {macro}({call})", given)
 
 
 def show_table(home: Home, table: str, *, underlying: str | None = None, limit: int | None = None) -> pl.DataFrame:
