@@ -129,31 +129,41 @@ def show(
     moneyness_max: float | None = None,
     window_pct: float | None = None,
     complete_only: Annotated[bool, Parameter(negative="")] = False,
+    until: Annotated[date | None, Parameter(help="Of opex: also expiries up to this date that no stored chain has.")] = None,
     limit: Annotated[int | None, Parameter(help="At most so many rows.")] = None,
     json: Json = False,
 ) -> int:
-    """Show a published table (`latest.max_pain`), or a macro for one underlying (`max_pain SPX --expiry 2026-08-21`)."""
-    from flows.printing import print_frame
+    """Show a published table (`latest.max_pain`), a macro for one underlying (`max_pain SPX --expiry 2026-08-21`), or `opex SPX`."""
+    from flows.printing import print_calendar, print_frame
     from warehouse.macros import MACROS
+    from warehouse.opex import opex_calendar
     from warehouse.query import call_macro, show_table
 
-    home = _home(load_settings())
+    settings = load_settings()
+    home = _home(settings)
+    is_opex = table in ("opex", "opex_calendar")
+    if until is not None and not is_opex:
+        raise UsageError("--until works with opex only: `strikehouse show opex SPX --until 2028-12-31`.")
     filters = {
         "as_of": as_of, "venues": venue, "expiry": expiry, "expires_at": expires_at, "dte_min": dte_min, "dte_max": dte_max,
         "strike_min": strike_min, "strike_max": strike_max, "moneyness_min": moneyness_min, "moneyness_max": moneyness_max,
         "window_pct": window_pct, "complete_only": complete_only or None,
     }  # fmt: skip
-    if table in MACROS:
+    if table in MACROS or is_opex:
         if underlying is None:
             raise UsageError(f"{table} needs an underlying: `strikehouse show {table} SPX`.")
-        frame = call_macro(home, table, {"underlying": underlying, **filters})
+        arguments = {"underlying": underlying, **filters}
+        frame = opex_calendar(home, settings, {**arguments, "until": until}) if is_opex else call_macro(home, table, arguments)
         frame = frame if limit is None else frame.head(limit)
     else:
         given = [name.replace("_", "-") for name, value in filters.items() if value is not None]
         if given:
             raise UsageError(f"--{', --'.join(given)} work with the macros only: {', '.join(MACROS)}.")
         frame = show_table(home, table, underlying=underlying, limit=limit)
-    print_frame(frame, json=json)
+    if is_opex and not json:
+        print_calendar(frame)
+    else:
+        print_frame(frame, json=json)
     return 0
 
 

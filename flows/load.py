@@ -68,7 +68,7 @@ def load_underlying(
 ) -> UnderlyingLoad:
     """Load one underlying of one run: models, marts and checks of its snapshot, in one transaction."""
     rows = venue_rows(underlying, readings, run_id=run_id, origin=origin, calendar=calendar, settings=settings)
-    return UnderlyingLoad(underlying, readings, None if rows is None else load_snapshot(con, rows, settings=settings))
+    return UnderlyingLoad(underlying, readings, None if rows is None else load_snapshot(con, rows, calendar=calendar, settings=settings))
 
 
 def venue_rows(

@@ -71,7 +71,8 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
     ended: list[tuple[dict[str, Any], dict[str, str]]] = []
     reports: list[UnitReport] = []
     failures: dict[str, str] = {}  # of the run that is being read
-    with _pool(home, settings, read_calendar(con), runs) as pool:
+    calendar = read_calendar(con)
+    with _pool(home, settings, calendar, runs) as pool:
         for manifest, future in _computed(pool, home, settings, runs):
             if future is None:  # the run has ended
                 ended.append((manifest, failures))
@@ -86,7 +87,7 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
                 if any(other.rows.snapshot_id == unit.rows.snapshot_id for other in batch):
                     _commit(con, home, batch, ended)
                 if is_stored(con, unit.rows.snapshot_id):
-                    _merge(con, unit.rows, settings)
+                    _merge(con, unit.rows, calendar, settings)
                 else:
                     batch.append(unit)
             if sum(unit.rows.quotes.height for unit in batch) >= BATCH_CONTRACTS:
@@ -109,7 +110,7 @@ def compute_unit(run_id: str, unit: str) -> tuple[list[ComputedUnit], UnitReport
         try:
             rows = venue_rows(underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
             if rows is not None:
-                computed.append(ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, settings=settings)))
+                computed.append(ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, calendar=calendar, settings=settings)))
                 warnings |= {(rows.snapshot_id, one.venue): _notes(one.chain) for one in readings if one.chain is not None}
         except Exception as failure:  # noqa: BLE001 - raised again for a live run
             error = read.failed(failure)
@@ -150,11 +151,11 @@ def _commit(
     ended.clear()
 
 
-def _merge(con: duckdb.DuckDBPyConnection, rows: VenueRows, settings: Settings) -> None:
+def _merge(con: duckdb.DuckDBPyConnection, rows: VenueRows, calendar: TradingCalendar, settings: Settings) -> None:
     """A snapshot that several runs captured: the same merge as in a live load."""
     merged = merge(con, rows)
     if merged is not None:
-        computed = compute_snapshot(merged.venues, merged.quotes, settings=settings)
+        computed = compute_snapshot(merged.venues, merged.quotes, calendar=calendar, settings=settings)
         with transaction(con):
             replace(con, merged, computed)
 

@@ -82,6 +82,30 @@ def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:
         print(line(row))
 
 
+def print_calendar(frame: pl.DataFrame) -> None:
+    """Rows of the OPEX calendar, flags in words; every column is in the JSON."""
+    flags = [name for name in frame.columns if name.startswith("is_") and name not in ("is_anchor", "is_listed")]
+    words = [pl.when(pl.col(name)).then(pl.lit(name.removeprefix("is_").replace("_", " "))) for name in flags]
+    measured = [
+        pl.col("total_oi"),
+        pl.col("oi_rolloff_pct", "gex_rolloff_pct").round(2),
+        pl.col("max_pain_strike", "call_resistance", "put_support"),
+    ]
+    print_frame(
+        frame.select(
+            "expiry",
+            pl.col("expires_at").dt.strftime("%Y-%m-%d %H:%M").alias("expires_at_utc"),
+            "dte",
+            "type",
+            pl.concat_str(words, separator=", ", ignore_nulls=True).alias("flags"),
+            pl.when("is_listed").then(pl.lit("yes")).otherwise(pl.lit("no")).alias("listed"),
+            *(measured if frame["is_listed"].any() else []),
+        )
+    )
+    if frame.height and (anchor := frame["next_anchor"][0]) is not None:
+        print(f"\nNext anchor: {anchor:%Y-%m-%d %H:%M} UTC.")
+
+
 def _on_end(frame: pl.DataFrame) -> pl.DataFrame:
     """A few long rows read better as columns."""
     values = [[_cell(value) for value in row] for row in frame.iter_rows()]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import BASE, USD, SnapshotKey
+from models.core_tables import BASE, FRACTION, USD, SnapshotKey
 
-FRACTION = {"unit": "fraction"}
 YEARS = {"unit": "years"}
 
 

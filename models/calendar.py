@@ -22,6 +22,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2040, 12, 31)
 AM_SETTLEMENT = time(9, 30)  # special opening quotation, New York
 PM_SETTLEMENT = time(16, 0)  # regular close, New York
+CRYPTO_SETTLEMENT = time(8)  # UTC
 # Before this hour (New York) the open interest that a feed shows is still that of the session before (definitions §1, oi_as_of).
 OPEN_INTEREST_IS_UPDATED_AT = time(6, 30)
 QUARTER_MONTHS = (3, 6, 9, 12)
@@ -112,7 +113,7 @@ class TradingCalendar:
     def days(self) -> pl.DataFrame:
         """Every calendar day within the bounds, with what the US rules of definitions §8 say of it.
 
-        expiry (Date), is_session, is_last_of_week, is_monthly, is_month_end, is_vix_monthly, is_vix_weekly,
+        expiry (Date), is_session, is_last_of_week, is_monthly, is_month_end, is_vix_monthly, is_vix_weekly, is_vix_scheduled (by the rule),
         is_friday_shifted (stands in for a Friday that is no session), is_vix_shifted (for a Wednesday that cannot settle VIX). Sorted.
         """
         day = pl.col("expiry")
@@ -137,6 +138,7 @@ class TradingCalendar:
             # A Wednesday that is a session counts even when the shift rule speaks against it: VIXW listings decide, not we.
             is_vix_weekly=_in(vix) | (_in(sessions) & (day.dt.weekday() == FRIDAY - 2)),
             is_friday_shifted=(_in(week_ends) | _in(monthlies)) & (day.dt.weekday() != FRIDAY),
+            is_vix_scheduled=_in(vix),
             is_vix_shifted=_in(vix.filter("is_shifted")),
         )
 
@@ -217,6 +219,22 @@ def classify_expiries(expiries: pl.DataFrame, calendar: TradingCalendar) -> pl.D
         "is_holiday_shifted",
         "is_vix_settlement",
     )
+
+
+def scheduled_expiries(calendar: TradingCalendar) -> pl.DataFrame:
+    """Every instant at which a market's rules can let an option settle, typed as by `classify_expiries` (definitions §8).
+
+    US: the close of each session, and 09:30 New York on third Fridays and on VIX days; crypto: 08:00 UTC of each day. 2000 to 2040.
+    """
+    mornings = calendar.days.filter("is_session", pl.col("is_monthly") | pl.col("is_vix_scheduled"))["expiry"]
+    at_open = calendar.settlement_instants(mornings, pl.repeat(True, mornings.len(), dtype=pl.Boolean, eager=True))
+    us = pl.concat([calendar.sessions["closes_at"], at_open]).alias("expires_at")
+    crypto = calendar.days.select(expires_at=pl.col("expiry").dt.combine(CRYPTO_SETTLEMENT, "us"))
+    instants = [
+        us.to_frame().select(pl.lit("us").alias("market"), "expires_at"),
+        crypto.select(pl.lit("crypto").alias("market"), "expires_at"),
+    ]
+    return classify_expiries(pl.concat(instants), calendar)
 
 
 def new_york_time(instant: pl.Expr) -> pl.Expr:

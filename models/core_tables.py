@@ -10,6 +10,7 @@ from models.chain import ParsedQuotes
 USD = {"unit": "USD"}
 BASE = {"unit": "base"}  # units of the underlying: coins, or shares
 PERCENT = {"unit": "percent"}
+FRACTION = {"unit": "fraction"}
 
 
 class SnapshotKey(dy.Schema):
@@ -98,7 +99,7 @@ class OptionGreeks(SnapshotKey):
     forward = dy.Float64(nullable=True, description="forward of its venue, book and expiry", metadata=USD)
     forward_source = dy.String(nullable=True, description="venue, parity, cross_venue or carry")
     tau = dy.Float64(description="time to settlement, ACT/365, not floored", metadata={"unit": "years"})
-    iv = dy.Float64(nullable=True, description="one per strike, of the out-of-the-money side; annualised", metadata={"unit": "fraction"})
+    iv = dy.Float64(nullable=True, description="one per strike, of the out-of-the-money side; annualised", metadata=FRACTION)
     iv_source = dy.String(nullable=True, description="where the volatility comes from")
     iv_reason = dy.String(nullable=True, description="why there is none")
     delta = dy.Float64(nullable=True, description="Black-76 with respect to spot")
@@ -156,12 +157,9 @@ class OiByStrike(SnapshotKey):
     strike_ticks = dy.Int64(min=0, description="strike × strike_scale")
 
 
-class Calendar(dy.Schema):
-    """Type and flags of every settlement instant seen. One row per market, expires_at."""
+class ExpiryType(dy.Schema):
+    """What kind of expiry a settlement instant is, by the date and the market's rules."""
 
-    market = dy.String(primary_key=True, description="us or crypto")
-    expires_at = dy.Datetime(primary_key=True, description="settlement instant, UTC")
-    expiry = dy.Date(description="calendar date of expires_at in the market's zone")
     type = dy.String(description="daily, weekly, monthly, quarterly or unknown")
     is_anchor = dy.Bool(description="monthly or quarterly")
     is_month_end = dy.Bool(description="last session (crypto: day) of its month")
@@ -170,6 +168,18 @@ class Calendar(dy.Schema):
     is_triple_witching = dy.Bool(description="a US quarterly")
     is_holiday_shifted = dy.Bool(description="the regular day is a holiday")
     is_vix_settlement = dy.Bool(description="VIX futures and options settle on this date")
+
+
+class SettlementInstant(dy.Schema):
+    """When options of a market settle."""
+
+    market = dy.String(primary_key=True, description="us or crypto")
+    expires_at = dy.Datetime(primary_key=True, description="settlement instant, UTC")
+    expiry = dy.Date(description="calendar date of expires_at in the market's zone")
+
+
+class Calendar(SettlementInstant, ExpiryType):
+    """Type and flags of every settlement instant that the rules foresee until 2040, and of others seen. One row per market, expires_at."""
 
 
 class Sessions(dy.Schema):
@@ -181,6 +191,15 @@ class Sessions(dy.Schema):
     is_early_close = dy.Bool(description="closes at 13:00 New York")
 
 
+class ListingRules(dy.Schema):
+    """Which scheduled expiries an underlying lists, for calendars without a chain. One row per market, underlying."""
+
+    market = dy.String(primary_key=True, description="us or crypto")
+    underlying = dy.String(primary_key=True, description="what the option is on; * for every other of the market")
+    closes = dy.String(description="every (session, crypto: day), week_end (the last session of a week), or none")
+    mornings = dy.String(description="09:30 New York of third_friday, of vix settlement days, or none")
+
+
 class Parameters(dy.Schema):
     """The settings that SQL reads. One row."""
 
@@ -190,6 +209,17 @@ class Parameters(dy.Schema):
     max_gone_expiries_share = dy.Float64(description="expiries of the venue's snapshot before that may be missing")
     spot_outlier_pct = dy.Float64(description="a venue's spot this far from the median is named", metadata={"unit": "percent"})
     previous_max_age_days = dy.Float64(description="how old that snapshot may be", metadata={"unit": "days"})
+    thin_contracts = dy.Float64(
+        description="US: an expiry with less open interest has no shape and no pin score", metadata={"unit": "contracts"}
+    )
+    thin_coins = dy.Float64(description="crypto: the same", metadata={"unit": "coins"})
+    flat_depth = dy.Float64(description="a pain curve less deep is flat", metadata=FRACTION)
+    v_depth = dy.Float64(description="a narrow pain curve at least this deep is a v", metadata=FRACTION)
+    skewed_asymmetry = dy.Float64(description="a pain curve this lopsided is skewed")
+    gamma_source = dy.String(description="whose gamma the exposures carry: model, or venue")
+    flip_min_strikes = dy.Int32(description="a gamma flip needs so many strikes with open interest on either side of spot")
+    flip_min_window_pct = dy.Float64(description="within at least this distance from spot", metadata=PERCENT)
+    flip_sensitive_pct = dy.Float64(description="a second root this near to it, in percent of spot, spoils a flip", metadata=PERCENT)
 
 
 class SignScenarios(dy.Schema):
@@ -214,4 +244,20 @@ SIGN_SCENARIOS = pl.DataFrame(
         ],
     },
     schema_overrides={"call_sign": pl.Int8, "put_sign": pl.Int8},
+)
+
+LISTING_RULES = pl.DataFrame(
+    [
+        *(("crypto", coin, "every", "none") for coin in ("*", "AVAX", "BTC", "ETH", "HYPE", "SOL", "TRX", "XRP")),
+        ("us", "*", "week_end", "none"),
+        ("us", "IWM", "every", "none"),
+        ("us", "NDX", "week_end", "third_friday"),
+        ("us", "QQQ", "every", "none"),
+        ("us", "RUT", "week_end", "third_friday"),
+        ("us", "SPX", "every", "third_friday"),
+        ("us", "SPY", "every", "none"),
+        ("us", "VIX", "none", "vix"),
+    ],
+    schema=["market", "underlying", "closes", "mornings"],
+    orient="row",
 )

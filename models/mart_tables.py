@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import BASE, PERCENT, USD, SnapshotRow
+from models.core_tables import BASE, FRACTION, PERCENT, USD, SnapshotRow
 
 
 class ScopedRow(SnapshotRow):
@@ -45,18 +45,22 @@ class Exposures(dy.Schema):
     put_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="gamma exposure of puts per 1 % move, negative", metadata=USD)
     net_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="call + put gamma exposure", metadata=USD)
     abs_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="|call| + |put| gamma exposure", metadata=USD)
+    net_to_gross = dy.Float64(nullable=True, description="net / gross gamma exposure, −1 to 1; null without any")
     call_dex_usd = dy.Decimal(18, 2, nullable=True, description="delta exposure of calls", metadata=USD)
     put_dex_usd = dy.Decimal(18, 2, nullable=True, description="delta exposure of puts, sign × negative delta: positive", metadata=USD)
     net_dex_usd = dy.Decimal(18, 2, nullable=True, description="call + put delta exposure", metadata=USD)
     abs_dex_usd = dy.Decimal(18, 2, nullable=True, description="|call| + |put| delta exposure", metadata=USD)
+    dex_net_to_gross = dy.Float64(nullable=True, description="net / gross delta exposure, −1 to 1; null without any")
     call_vex_usd_1vol = dy.Decimal(18, 2, nullable=True, description="vanna exposure of calls per volatility point", metadata=USD)
     put_vex_usd_1vol = dy.Decimal(18, 2, nullable=True, description="vanna exposure of puts per volatility point", metadata=USD)
     net_vex_usd_1vol = dy.Decimal(18, 2, nullable=True, description="call + put vanna exposure", metadata=USD)
     abs_vex_usd_1vol = dy.Decimal(18, 2, nullable=True, description="|call| + |put| vanna exposure", metadata=USD)
+    vex_net_to_gross = dy.Float64(nullable=True, description="net / gross vanna exposure, −1 to 1; null without any")
     call_chex_usd_day = dy.Decimal(18, 2, nullable=True, description="charm exposure of calls per calendar day", metadata=USD)
     put_chex_usd_day = dy.Decimal(18, 2, nullable=True, description="charm exposure of puts per calendar day", metadata=USD)
     net_chex_usd_day = dy.Decimal(18, 2, nullable=True, description="call + put charm exposure", metadata=USD)
     abs_chex_usd_day = dy.Decimal(18, 2, nullable=True, description="|call| + |put| charm exposure", metadata=USD)
+    chex_net_to_gross = dy.Float64(nullable=True, description="net / gross charm exposure, −1 to 1; null without any")
     oi_without_iv = dy.Float64(min=0, description="open interest left out of the exposures because it has no volatility", metadata=BASE)
     oi_without_iv_pct = dy.Float64(nullable=True, min=0, max=100, description="the same in percent of the open interest", metadata=PERCENT)
 
@@ -67,6 +71,10 @@ class GexHeatmap(ExpiryStrikeRow, Exposures):
 
 class GexByStrike(StrikeRow, Exposures):
     """Exposures by strike over all live expiries. One row per snapshot_id, scope_venue, strike."""
+
+
+class GexByExpiry(ExpiryRow, Exposures):
+    """Exposures of each live expiry, gross ones added over strikes. One row per snapshot_id, scope_venue, expires_at."""
 
 
 class PainCurve(ExpiryStrikeRow):
@@ -108,6 +116,27 @@ class MaxPain(ExpiryRow, PainMinimum):
     """Max pain of one expiry in one snapshot. One row per snapshot_id, scope_venue, expires_at."""
 
     signal_is_informative = dy.Bool(description="false beyond 60 days: there the distance measures past drift")
+    shape_move_pct = dy.Float64(
+        nullable=True, min=0, description="one deviation over at most 30 days, how far the shape looks to either side", metadata=PERCENT
+    )
+    depth = dy.Float64(nullable=True, description="1 − least pain / mean pain one such move away to either side", metadata=FRACTION)
+    flat_width_pct = dy.Float64(
+        nullable=True, min=0, description="width of the interval where pain is at most 2 % above the least", metadata=PERCENT
+    )
+    left_slope_usd_1pct = dy.Float64(nullable=True, description="rise of pain per 1 % of spot, down to one move below", metadata=USD)
+    right_slope_usd_1pct = dy.Float64(nullable=True, description="rise of pain per 1 % of spot, up to one move above", metadata=USD)
+    asymmetry = dy.Float64(nullable=True, description="(right − left) / (right + left) slope, −1 to 1: above 0 the right side is steeper")
+    shape = dy.String(
+        nullable=True, description="flat, skewed_down (right side steeper: price tends to the shallow left), skewed_up, v or u"
+    )
+    shape_reason = dy.String(
+        nullable=True, description="why there is no shape: no_open_interest, zero_minimum, no_iv, or thin (too little open interest)"
+    )
+
+    @dy.rule()
+    def shape_or_reason(cls) -> pl.Expr:
+        """Without a shape there is a reason."""
+        return pl.col("shape").is_null() == pl.col("shape_reason").is_not_null()
 
 
 class MaxPainPooled(ScopedRow, PainMinimum):
@@ -124,12 +153,28 @@ class GexLevels(ScopedRow):
     net_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="net gamma exposure of the profile", metadata=USD)
     abs_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="sum of |call| + |put| gamma exposure", metadata=USD)
     net_to_gross = dy.Float64(nullable=True, description="net / gross gamma exposure, −1 to 1: how much of the net is left")
+    net_dex_usd = dy.Decimal(18, 2, nullable=True, description="net delta exposure of the profile", metadata=USD)
+    abs_dex_usd = dy.Decimal(18, 2, nullable=True, description="sum over strikes of |call| + |put| delta exposure", metadata=USD)
+    dex_net_to_gross = dy.Float64(nullable=True, description="net / gross delta exposure, −1 to 1; null without any")
+    net_vex_usd_1vol = dy.Decimal(18, 2, nullable=True, description="net vanna exposure per volatility point", metadata=USD)
+    abs_vex_usd_1vol = dy.Decimal(18, 2, nullable=True, description="sum over strikes of |call| + |put| vanna exposure", metadata=USD)
+    vex_net_to_gross = dy.Float64(nullable=True, description="net / gross vanna exposure, −1 to 1; null without any")
+    net_chex_usd_day = dy.Decimal(18, 2, nullable=True, description="net charm exposure per calendar day", metadata=USD)
+    abs_chex_usd_day = dy.Decimal(18, 2, nullable=True, description="sum over strikes of |call| + |put| charm exposure", metadata=USD)
+    chex_net_to_gross = dy.Float64(nullable=True, description="net / gross charm exposure, −1 to 1; null without any")
     oi_without_iv_pct = dy.Float64(nullable=True, description="open interest left out because it has no volatility", metadata=PERCENT)
     hvl = dy.Float64(nullable=True, description="where cumulative net exposure turns positive, nearest spot, within 20 %", metadata=USD)
-    hvl_lower_strike = dy.Float64(nullable=True, description="strike below that crossing", metadata=USD)
-    hvl_upper_strike = dy.Float64(nullable=True, description="strike above that crossing", metadata=USD)
-    gamma_flip = dy.Float64(nullable=True, description="spot level where the re-priced net gamma is zero", metadata=USD)
-    gamma_flip_status = dy.String(description="available, or why the flip is null")
+    hvl_lower_strike = dy.Float64(nullable=True, description="strike at or below that crossing", metadata=USD)
+    hvl_upper_strike = dy.Float64(nullable=True, description="strike at or above that crossing", metadata=USD)
+    gamma_flip = dy.Float64(nullable=True, description="spot level where the re-priced net gamma turns positive", metadata=USD)
+    gamma_flip_status = dy.String(
+        description="available, or why the flip is null: not_available_filtered, insufficient_local_coverage, no_boundary, "
+        "uncertain_root_path, sensitive_root, stored_sign_mismatch"
+    )
+    gamma_flip_implied = dy.Float64(
+        nullable=True, description="gamma_flip · spot_implied / spot: where the flip stands for a market that has moved on", metadata=USD
+    )
+    gamma_flip_distance_pct = dy.Float64(nullable=True, min=0, description="|spot − gamma_flip| / spot", metadata=PERCENT)
     regime = dy.String(description="positive_gamma, negative_gamma, or unknown without a flip")
     call_resistance = dy.Float64(nullable=True, description="strike above spot with the largest positive net exposure", metadata=USD)
     call_wall_2 = dy.Float64(nullable=True, description="the second of these", metadata=USD)

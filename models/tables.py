@@ -6,7 +6,9 @@ import dataframely as dy
 
 from models import analytics_tables as analytics
 from models import core_tables as core
+from models import gamma_tables as gamma
 from models import mart_tables as marts
+from models import opex_tables as opex
 from models import ops_tables as ops
 
 TABLES: dict[str, type[dy.Schema]] = {
@@ -22,14 +24,20 @@ TABLES: dict[str, type[dy.Schema]] = {
     "core.oi_by_strike": core.OiByStrike,
     "core.calendar": core.Calendar,
     "core.sessions": core.Sessions,
+    "core.listing_rules": core.ListingRules,
     "core.sign_scenarios": core.SignScenarios,
     "core.parameters": core.Parameters,
     "marts.gex_heatmap": marts.GexHeatmap,
     "marts.gex_by_strike": marts.GexByStrike,
+    "marts.gex_by_expiry": marts.GexByExpiry,
+    "marts.gex_ranked": gamma.GexRanked,
     "marts.pain_curve": marts.PainCurve,
     "marts.max_pain": marts.MaxPain,
     "marts.max_pain_pooled": marts.MaxPainPooled,
     "marts.gex_levels": marts.GexLevels,
+    "marts.opex_calendar": opex.OpexCalendar,
+    "marts.gamma_profile": gamma.GammaProfile,
+    "marts.gamma_flip_zones": gamma.GammaFlipZones,
     "ops.runs": ops.Runs,
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,

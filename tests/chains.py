@@ -122,7 +122,7 @@ def snapshot(*chains: ParsedChain, calendar: TradingCalendar, settings: Settings
     """Every table of the snapshot that these chains make, though no check over the frame would let some of them pass."""
     rows = run_rows(*chains, calendar=calendar)
     trusted = rows.venues.with_columns(status=pl.lit(OK), error=pl.lit(None, dtype=pl.String))
-    computed = compute_snapshot(trusted, rows.quotes, settings=settings or SETTINGS)
+    computed = compute_snapshot(trusted, rows.quotes, calendar=calendar, settings=settings or SETTINGS)
     assert computed.tables["core.snapshot_venues"]["status"].unique().to_list() == [OK], computed.check_results.rows()
     return computed.tables
 

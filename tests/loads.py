@@ -25,7 +25,8 @@ class Loader:
         self.con, self.calendar, self.settings = con, calendar, settings or SETTINGS
 
     def __call__(self, *chains: ParsedChain, run_id: str = "run-1", failed: Mapping[str, str] | None = None) -> SnapshotLoad:
-        return load_snapshot(self.con, run_rows(*chains, calendar=self.calendar, run_id=run_id, failed=failed), settings=self.settings)
+        rows = run_rows(*chains, calendar=self.calendar, run_id=run_id, failed=failed)
+        return load_snapshot(self.con, rows, calendar=self.calendar, settings=self.settings)
 
     def hashes(self) -> dict[tuple[str, str], tuple[int, str]]:
         return table_hashes(self.con)

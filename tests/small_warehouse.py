@@ -59,7 +59,9 @@ def fill(con: duckdb.DuckDBPyConnection, calendar: TradingCalendar, settings: Se
         ([index(FIRST)], {}),
     ]
     for number, (chains, failed) in enumerate(runs):
-        load_snapshot(con, run_rows(*chains, calendar=calendar, run_id=f"run-{number}", failed=failed), settings=settings)
+        load_snapshot(
+            con, run_rows(*chains, calendar=calendar, run_id=f"run-{number}", failed=failed), calendar=calendar, settings=settings
+        )
 
 
 def snapshot_id(underlying: str, at: datetime) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from models.calendar import TradingCalendar, classify_expiries
 from models.core_tables import Parameters
 from models.ops_tables import CheckResults
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
@@ -39,6 +40,15 @@ def parameters_frame(settings: Settings) -> pl.DataFrame:
                 "max_gone_expiries_share": settings.checks.max_gone_expiries_share,
                 "spot_outlier_pct": settings.checks.spot_outlier_pct,
                 "previous_max_age_days": settings.checks.previous_max_age_days,
+                "thin_contracts": settings.models.thin_contracts,
+                "thin_coins": settings.models.thin_coins,
+                "flat_depth": settings.models.flat_depth,
+                "v_depth": settings.models.v_depth,
+                "skewed_asymmetry": settings.models.skewed_asymmetry,
+                "gamma_source": settings.models.gamma_source,
+                "flip_min_strikes": settings.models.flip_min_strikes,
+                "flip_min_window_pct": settings.models.flip_min_window_pct,
+                "flip_sensitive_pct": settings.models.flip_sensitive_pct,
             }
         ],
         schema={name: column.dtype for name, column in Parameters.columns().items()},
@@ -61,21 +71,31 @@ def compute_snapshot(
     venues: pl.DataFrame,
     quotes: pl.DataFrame,
     *,
+    calendar: TradingCalendar,
     settings: Settings,
     refused: dict[str, str] | None = None,
     found: pl.DataFrame | None = None,
 ) -> ComputedSnapshot:
     """All phase-1 rows of the snapshot that these rows of `core.snapshot_venues` and `core.option_quotes` make up.
 
-    `refused` (venue → check) is set aside from the start: what checks over history `found`.
+    `core.calendar` is among them, with the instants of these contracts. `refused` (venue → check) is set aside from the start: what
+    checks over history `found`.
     """
+    instants = quotes.select(pl.lit(venues["market"][0]).alias("market"), "expires_at")
+    expiry_types = classify_expiries(instants, calendar)
     scratch = _scratch(settings)
+    _show(scratch, "core.sessions", calendar.sessions)
     found = pl.DataFrame(schema={name: column.dtype for name, column in CheckResults.columns().items()}) if found is None else found
     try:
         venues = _set_aside(venues, refused or {})
         while True:
             snapshot = describe(venues, quotes, settings_hash=settings.numbers_hash)
-            tables = {"core.snapshots": snapshot, "core.snapshot_venues": venues, "core.option_quotes": quotes}
+            tables = {
+                "core.snapshots": snapshot,
+                "core.snapshot_venues": venues,
+                "core.option_quotes": quotes,
+                "core.calendar": expiry_types,
+            }
             if snapshot.is_empty():
                 return ComputedSnapshot(tables, found)
             rules = greeks_rules(settings)

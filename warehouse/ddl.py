@@ -1,6 +1,6 @@
 """From contract to database: DDL, comments and views, all read off the dataframely classes.
 
-A table with a `scope_venue` is kept in schema `store` with one more column, `is_only_venue`; the view of its published name
+A table with a `scope_venue` in its key is kept in schema `store` with one more column, `is_only_venue`; the view of its published name
 offers the rows of a snapshot's only venue as scope `all` too, so the same numbers are stored once.
 """
 
@@ -24,8 +24,8 @@ _SQL_TYPES: dict[type[pl.DataType], str] = {
 
 
 def is_scoped(contract: type[dy.Schema]) -> bool:
-    """Whether the table's rows cover a scope of venues."""
-    return "scope_venue" in contract.column_names()
+    """Whether there is a row for each scope of venues."""
+    return "scope_venue" in contract.primary_key()
 
 
 def stored_name(name: str) -> str:

@@ -15,7 +15,7 @@ from models.tables import TABLES
 from warehouse import ddl
 from warehouse.catalogue import marts
 from warehouse.checks import all_checks
-from warehouse.macros import ARGUMENTS, MACROS
+from warehouse.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS
 from warehouse.relations import SQL_FOLDER
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
@@ -38,6 +38,7 @@ ARGUMENT_MEANINGS = {
     "moneyness_max": "strike / spot up to here",
     "window_pct": "strikes within so many percent of spot, either side",
     "complete_only": "only snapshots for which every venue asked was usable",
+    "until": "of `opex_calendar` only: up to this date, with expiries that the listing rules foresee and no stored chain has",
 }
 
 
@@ -86,7 +87,8 @@ def _latest() -> str:
 
 def _macros() -> str:
     rows = [(f"`{macro}(…)`", f"`{mart}`", what) for macro, (mart, what) in MACROS.items()]
-    arguments = [(f"`{argument}`", ARGUMENT_MEANINGS[argument.split()[0]]) for argument in ARGUMENTS]
+    every = [*ARGUMENTS, *(argument for further in FURTHER_ARGUMENTS.values() for argument in further)]
+    arguments = [(f"`{argument}`", ARGUMENT_MEANINGS[argument.split()[0]]) for argument in every]
     return (
         "## Table macros\n\nA mart for one underlying, computed again for the moment, venues, expiries and strikes asked for: filters "
         "apply before levels and minima. Call one like a table: `from max_pain('SPX', dte_max := 30)`. All take the same arguments.\n\n"

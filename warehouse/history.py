@@ -13,6 +13,7 @@ from warehouse.compute import compute_snapshot
 from warehouse.ddl import literal
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
+from warehouse.work import read_calendar
 
 FEW = 16  # so many snapshots are checked one by one; of more, all of the warehouse at once
 
@@ -71,6 +72,8 @@ def _recompute(
 ) -> None:
     """Compute a stored snapshot again, with some venues set aside from the start."""
     venues, quotes = (snapshot_rows.rows_of(con, name, snapshot_id) for name in ("core.snapshot_venues", "core.option_quotes"))
-    computed = compute_snapshot(snapshot_rows.reset_checks(venues), quotes, settings=settings, refused=refused, found=found)
+    computed = compute_snapshot(
+        snapshot_rows.reset_checks(venues), quotes, calendar=read_calendar(con), settings=settings, refused=refused, found=found
+    )
     snapshot_rows.remove(con, snapshot_id, but=snapshot_rows.REJECTED_ROWS)
     snapshot_rows.add(con, [computed], [])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from models.calendar import TradingCalendar
 from models.snapshot import FAILED
 from warehouse import snapshot_rows
 from warehouse.compute import ComputedSnapshot, compute_snapshot
@@ -45,12 +46,12 @@ class VenueRows:
         return snapshot_id
 
 
-def load_snapshot(con: duckdb.DuckDBPyConnection, rows: VenueRows, *, settings: Settings) -> SnapshotLoad:
+def load_snapshot(con: duckdb.DuckDBPyConnection, rows: VenueRows, *, calendar: TradingCalendar, settings: Settings) -> SnapshotLoad:
     """Load one run's rows of one underlying, with phase 1 and phase 2, in one transaction."""
     merged = merge(con, rows)
     if merged is not None:
         # phase 1 before anything is written: a failure in it leaves the warehouse as it was
-        computed = compute_snapshot(merged.venues, merged.quotes, settings=settings)
+        computed = compute_snapshot(merged.venues, merged.quotes, calendar=calendar, settings=settings)
         with transaction(con):
             replace(con, merged, computed)
             settle_history(con, [rows.snapshot_id], settings)

@@ -1,7 +1,8 @@
 """Table macros: a mart for one underlying, any moment, and any venues, expiries and strikes.
 
 A macro is the SQL of its mart and of everything that the mart reads, inlined on top of `sql/macros/scope.sql`, so a definition is
-written once. DuckDB puts macro arguments wherever a bare name equals theirs, so such column names are qualified on the way.
+written once; `sql/macros/<macro>.sql`, where there is one, goes on from there. DuckDB puts macro arguments wherever a bare name equals
+theirs, so such column names are qualified on the way.
 """
 
 from __future__ import annotations
@@ -21,16 +22,22 @@ MACROS: dict[str, tuple[str, str]] = {
     "pain_curve": ("marts.pain_curve", "Pain at each listed strike, per expiry"),
     "gex_heatmap": ("marts.gex_heatmap", "Open interest and exposures by expiry and strike"),
     "gex_profile": ("marts.gex_by_strike", "Open interest and exposures by strike"),
+    "gex_by_expiry": ("marts.gex_by_expiry", "Open interest and exposures by expiry"),
+    "gex_ranked": ("marts.gex_ranked", "The ten strikes of largest net gamma exposure, of the expiries asked and of 0DTE"),
     "gex_levels": ("marts.gex_levels", "Key levels, over the expiries asked and over 0DTE"),
+    "opex_calendar": ("marts.opex_calendar", "Types, roll-off and own levels per expiry; with until also expiries that no chain has yet"),
+    "gamma_profile": ("marts.gamma_profile", "Gamma exposure if spot stood elsewhere; empty when strikes are left out"),
+    "gamma_flip_zones": ("marts.gamma_flip_zones", "Where gamma exposure changes sign, by both methods"),
 }
 ARGUMENTS = (
     "underlying", "as_of := null", "venues := null", "expiry := null", "expires_at := null", "dte_min := null", "dte_max := null",
     "strike_min := null", "strike_max := null", "moneyness_min := null", "moneyness_max := null", "window_pct := null",
     "complete_only := false",
 )  # fmt: skip
+FURTHER_ARGUMENTS = {"opex_calendar": ("until := null",)}  # of one macro only
 ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
-_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap"})  # by scope.sql
-_STORED = frozenset({"core.parameters"})  # read as they are
+_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # by scope.sql
+_STORED = frozenset({"core.calendar", "core.parameters"})  # read as they are
 
 
 def create_macros() -> list[str]:
@@ -38,14 +45,20 @@ def create_macros() -> list[str]:
     scope = (SQL_FOLDER / "macros" / "scope.sql").read_text().rstrip()
     statements = []
     for macro, (mart, what) in MACROS.items():
-        inlined = [f"{_inner(name)} as (\n{sql}\n)" for name, sql in _inlined(mart)]
+        arguments = [*ARGUMENTS, *FURTHER_ARGUMENTS.get(macro, ())]
+        parts = [scope, *(f"{_inner(name)} as (\n{sql}\n)" for name, sql in _inlined(mart))]
+        result = _inner(mart)
+        extension = SQL_FOLDER / "macros" / f"{macro}.sql"
+        if extension.exists():
+            parts.append(extension.read_text().rstrip())
+            result = "extended"
         columns = ", ".join(
             f"result.{column}::{ddl.sql_type(definition)} as {column}" for column, definition in TABLES[mart].columns().items()
         )
         order = ", ".join(f"result.{column}" for column in TABLES[mart].primary_key())
-        body = ",\n".join([scope, *inlined]) + f"\nselect {columns} from {_inner(mart)} as result order by {order}"
-        statements.append(f"create or replace macro main.{macro}({', '.join(ARGUMENTS)}) as table {body}")
-        text = f"{what}. Arguments: {', '.join(ARGUMENT_NAMES)}. Columns as {mart}."
+        body = ",\n".join(parts) + f"\nselect {columns} from {result} as result order by {order}"
+        statements.append(f"create or replace macro main.{macro}({', '.join(arguments)}) as table {body}")
+        text = f"{what}. Arguments: {', '.join(argument.split()[0] for argument in arguments)}. Columns as {mart}."
         statements.append(f"comment on macro table main.{macro} is '{text}'")
     return statements
 
@@ -77,7 +90,8 @@ def _qualify_arguments(name: str, select: exp.Select) -> None:
     """Qualify bare columns that are called like a macro argument; raises `WarehouseError` where that is not clear."""
     source = select.args.get("from_") or select.args.get("from")
     for column in select.find_all(exp.Column):
-        if column.table or column.name not in ARGUMENT_NAMES or column.find_ancestor(exp.Select) is not select:
+        is_excluded = column.find_ancestor(exp.Star, exp.Select) is not select  # named after `* exclude`, where nothing is replaced
+        if column.table or column.name not in ARGUMENT_NAMES or column.find_ancestor(exp.Select) is not select or is_excluded:
             continue
         if source is None or select.args.get("joins"):
             raise WarehouseError(f"{name}: qualify the column {column.name}, a macro argument has the same name.")

@@ -79,7 +79,7 @@ def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFram
 
 
 def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
-    """The same on an open publication; an argument that is None is left to its default."""
+    """The rows of a table macro on an open warehouse; arguments that are None are left out."""
     given = {name: value for name, value in arguments.items() if value is not None}
     call = ", ".join(f"{name} := ${name}" for name in given)
     return query_on(con, f"from {macro}({call})", given)

@@ -125,6 +125,16 @@ class ModelSettings(_Part):
     iv_min: float = 0.01
     iv_max: float = 10.0
     level_min_share: float = Field(default=0.02, ge=0, le=1)  # a wall needs this share of the profile's largest |net|
+    # The shape of a pain curve, and below how much open interest it has none.
+    thin_contracts: float = Field(default=500.0, ge=0)  # US
+    thin_coins: float = Field(default=100.0, ge=0)  # crypto
+    flat_depth: float = Field(default=0.15, ge=0, le=1)
+    v_depth: float = Field(default=0.5, ge=0, le=1)
+    skewed_asymmetry: float = Field(default=0.4, ge=0, le=1)
+    # A gamma flip is published where the chain near spot can carry one: strikes on either side, and no second root beside it.
+    flip_min_strikes: int = Field(default=3, ge=0)
+    flip_min_window_pct: float = Field(default=5.0, ge=0)
+    flip_sensitive_pct: float = Field(default=0.25, ge=0)
     stale_venue_seconds: float = Field(default=600.0, gt=0)
 
 

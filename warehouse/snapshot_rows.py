@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import duckdb
 import polars as pl
 
-from models.calendar import classify_expiries
 from models.snapshot import OK, REJECTED
 from models.tables import TABLES
 from warehouse import ddl
 from warehouse.checks import all_checks
 from warehouse.compute import ComputedSnapshot
 from warehouse.ddl import literal
-from warehouse.work import insert, read_calendar
+from warehouse.work import insert
 
 REJECTED_ROWS = "ops.rejected_rows"
+CALENDAR = "core.calendar"
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, name: str, snapshot_id: str) -> pl.DataFrame:
@@ -56,7 +56,8 @@ def add(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot], re
     frames: dict[str, list[pl.DataFrame]] = {"ops.check_results": [one.check_results for one in computed], REJECTED_ROWS: list(rejected)}
     for one in computed:
         for name, frame in one.tables.items():
-            frames.setdefault(name, []).append(frame)
+            if name != CALENDAR:  # shared by all snapshots
+                frames.setdefault(name, []).append(frame)
     for name, parts in frames.items():
         whole = pl.concat(parts) if parts else None
         if whole is not None and whole.height:
@@ -74,16 +75,12 @@ def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot]) -> None:
-    """Type the settlement instants that the calendar does not know yet."""
-    instants = [
-        one.tables["core.option_quotes"]
-        .select(pl.lit(one.tables["core.snapshot_venues"]["market"][0]).alias("market"), "expires_at")
-        .unique()
-        for one in computed
-    ]
-    if not instants:
+    """Add the settlement instants that the calendar does not know yet: of dates without a session, or at unusual hours."""
+    if not computed:
         return
-    known = con.execute("select market, expires_at from core.calendar").pl()
-    unknown = pl.concat(instants).unique().join(known, on=["market", "expires_at"], how="anti")
+    seen = pl.concat([one.tables[CALENDAR] for one in computed]).unique().sort("market", "expires_at")
+    con.register("seen", seen)
+    unknown = con.execute(f"select * from seen anti join {CALENDAR} using (market, expires_at) order by market, expires_at").pl()
+    con.unregister("seen")
     if unknown.height:
-        insert(con, "core.calendar", classify_expiries(unknown, read_calendar(con)))
+        insert(con, CALENDAR, unknown)

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from models.calendar import TradingCalendar
-from models.core_tables import SIGN_SCENARIOS
+from models.calendar import TradingCalendar, scheduled_expiries
+from models.core_tables import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
 from models.tables import TABLES
 from warehouse import catalogue, ddl
@@ -63,6 +63,15 @@ def connect_work(home: Home, settings: Settings, path: Path) -> Iterator[duckdb.
         yield con
 
 
+@contextmanager
+def warehouse_in_memory(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse without snapshots, in memory: its catalog, calendar and rules are those of a work file."""
+    with duckdb.connect(config={"threads": settings.storage.threads}) as con:
+        _migrate(con, Path(":memory:"))
+        _refresh_constants(con, settings)
+        yield con
+
+
 def _config(home: Home, settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "threads": settings.storage.threads,
@@ -102,8 +111,21 @@ def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> No
         mark_unpublished(con)
     if not con.execute("select 1 from core.sign_scenarios limit 1").fetchall():
         replace_table(con, "core.sign_scenarios", SIGN_SCENARIOS)
+    if con.execute("select * from core.listing_rules").fetchall() != LISTING_RULES.rows():
+        replace_table(con, "core.listing_rules", LISTING_RULES)
+        mark_unpublished(con)
     if not con.execute("select 1 from core.sessions limit 1").fetchall():
         replace_table(con, "core.sessions", TradingCalendar.from_exchange_calendars().sessions)
+    # A file of an earlier version holds only the instants that it has seen.
+    if not con.execute("select 1 from core.calendar where market = 'crypto' and expires_at::date = date '2040-12-31'").fetchall():
+        _add_scheduled_expiries(con)
+        mark_unpublished(con)
+
+
+def _add_scheduled_expiries(con: duckdb.DuckDBPyConnection) -> None:
+    known = con.execute("select market, expires_at from core.calendar").pl()
+    scheduled = scheduled_expiries(read_calendar(con))
+    insert(con, "core.calendar", scheduled.join(known, on=["market", "expires_at"], how="anti", maintain_order="left"))
 
 
 def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:

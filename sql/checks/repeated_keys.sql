@@ -17,6 +17,13 @@ with keys as (
     select 'marts.max_pain_pooled' as relation, concat_ws('/', snapshot_id, scope_venue) as key from marts.max_pain_pooled
     union all
     select 'marts.gex_levels' as relation, concat_ws('/', snapshot_id, scope_venue, scope_expiry) as key from marts.gex_levels
+    union all
+    select 'marts.gex_by_expiry' as relation, concat_ws('/', snapshot_id, scope_venue, expires_at) as key from marts.gex_by_expiry
+    union all
+    select 'marts.gex_ranked' as relation, concat_ws('/', snapshot_id, scope_venue, scope_expiry, rank) as key from marts.gex_ranked
+    union all
+    select 'marts.gamma_flip_zones' as relation, concat_ws('/', snapshot_id, scope_venue, scope_expiry, method, level) as key
+    from marts.gamma_flip_zones
 )
 
 select relation, key, count(*) as times

@@ -1,6 +1,7 @@
 -- core.scopes: which venues a published number covers, and the spot of that scope.
 -- One row per snapshot_id, scope_venue.   Unit of spot: USD.   definitions §1, §2
 -- A snapshot with one usable venue has that scope only (is_only_venue); the published views offer it as `all` too.
+-- For other relations, not published: implied_to_spot, what put–call parity says of spot / spot; is_strike_filtered, which macros set.
 
 with snapshots as (
     select * from core.snapshots
@@ -16,6 +17,7 @@ each_venue as (
         venue as scope_venue,
         venue as venues,
         spot,
+        spot_implied / spot as implied_to_spot,
         count(*) over (partition by snapshot_id) = 1 as is_only_venue
     from usable
 ),
@@ -26,6 +28,7 @@ all_venues as (
         'all' as scope_venue,
         string_agg(venue, ',' order by venue) as venues,
         median(spot) as spot,
+        median(spot_implied / spot) as implied_to_spot,
         false as is_only_venue
     from usable
     group by snapshot_id
@@ -49,6 +52,8 @@ final as (
         snapshots.local_date,
         scopes.venues,
         scopes.spot,
+        scopes.implied_to_spot,
+        false as is_strike_filtered,
         scopes.is_only_venue
     from scopes
     inner join snapshots on scopes.snapshot_id = snapshots.snapshot_id

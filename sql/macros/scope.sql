@@ -1,6 +1,7 @@
 -- What every table macro starts from: one snapshot, the venues, expiries and strikes asked for, added up again.
--- Its last two relations stand in for core.scopes and marts.gex_heatmap in the SQL of the marts, so a macro computes what the marts
--- would hold if the warehouse had only these venues, expiries and strikes.   definitions §1, §5 (filters apply first)
+-- Its last relations stand in for core.scopes, marts.gex_heatmap, core.gamma_ladder and core.expiry_smile in the SQL of the marts, so a
+-- macro computes what the marts would hold if the warehouse had only these venues, expiries and strikes.   definitions §1, §5 (filters
+-- apply first), §6 (a spot ladder has no strikes: it is empty when some are left out)
 -- Macro arguments are bare names here; columns are always qualified.
 
 with arguments as (
@@ -35,6 +36,8 @@ scope_rows as (
         chosen.local_date,
         string_agg(members.venue, ',' order by members.venue) as venues,
         median(members.spot) as spot,
+        median(members.spot_implied / members.spot) as implied_to_spot,
+        coalesce(strike_min, strike_max, moneyness_min, moneyness_max, window_pct) is not null as is_strike_filtered,
         false as is_only_venue,
         chosen.asked_venues
     from chosen
@@ -45,8 +48,8 @@ scope_rows as (
     group by all
 ),
 
-cells as (
-    select heatmap.* exclude (scope_venue), scope_rows.scope_venue
+listed as (
+    select heatmap.* exclude (scope_venue), scope_rows.scope_venue, scope_rows.spot
     from marts.gex_heatmap as heatmap
     inner join scope_rows
         on heatmap.snapshot_id = scope_rows.snapshot_id
@@ -54,16 +57,21 @@ cells as (
             when scope_rows.asked_venues is null then heatmap.scope_venue = 'all'
             else list_contains(string_split(scope_rows.venues, ','), heatmap.scope_venue)
         end
+),
+
+cells as (
+    select listed.* exclude (spot)
+    from listed
     where
-        (expiry is null or heatmap.expiry = expiry::date)
-        and (expires_at is null or heatmap.expires_at = expires_at::timestamp)
-        and (dte_min is null or heatmap.dte >= dte_min)
-        and (dte_max is null or heatmap.dte <= dte_max)
-        and (strike_min is null or heatmap.strike >= strike_min)
-        and (strike_max is null or heatmap.strike <= strike_max)
-        and (moneyness_min is null or heatmap.strike / scope_rows.spot >= moneyness_min)
-        and (moneyness_max is null or heatmap.strike / scope_rows.spot <= moneyness_max)
-        and (window_pct is null or abs(heatmap.strike - scope_rows.spot) <= scope_rows.spot * window_pct / 100)
+        (expiry is null or listed.expiry = expiry::date)
+        and (expires_at is null or listed.expires_at = expires_at::timestamp)
+        and (dte_min is null or listed.dte >= dte_min)
+        and (dte_max is null or listed.dte <= dte_max)
+        and (strike_min is null or listed.strike >= strike_min)
+        and (strike_max is null or listed.strike <= strike_max)
+        and (moneyness_min is null or listed.strike / listed.spot >= moneyness_min)
+        and (moneyness_max is null or listed.strike / listed.spot <= moneyness_max)
+        and (window_pct is null or abs(listed.strike - listed.spot) <= listed.spot * window_pct / 100)
 ),
 
 -- a request by date pools the instants of that date under the one with the most open interest, the later one on a tie
@@ -117,12 +125,37 @@ marts__gex_heatmap as (
         false as is_only_venue,
         net_of(sides.call_gex_usd_1pct, sides.put_gex_usd_1pct) as net_gex_usd_1pct,
         gross_of(sides.call_gex_usd_1pct, sides.put_gex_usd_1pct) as abs_gex_usd_1pct,
+        net_to_gross_of(net_gex_usd_1pct, abs_gex_usd_1pct) as net_to_gross,
         net_of(sides.call_dex_usd, sides.put_dex_usd) as net_dex_usd,
         gross_of(sides.call_dex_usd, sides.put_dex_usd) as abs_dex_usd,
+        net_to_gross_of(net_dex_usd, abs_dex_usd) as dex_net_to_gross,
         net_of(sides.call_vex_usd_1vol, sides.put_vex_usd_1vol) as net_vex_usd_1vol,
         gross_of(sides.call_vex_usd_1vol, sides.put_vex_usd_1vol) as abs_vex_usd_1vol,
+        net_to_gross_of(net_vex_usd_1vol, abs_vex_usd_1vol) as vex_net_to_gross,
         net_of(sides.call_chex_usd_day, sides.put_chex_usd_day) as net_chex_usd_day,
         gross_of(sides.call_chex_usd_day, sides.put_chex_usd_day) as abs_chex_usd_day,
+        net_to_gross_of(net_chex_usd_day, abs_chex_usd_day) as chex_net_to_gross,
         100 * sides.oi_without_iv / nullif(net_of(sides.call_oi, sides.put_oi), 0) as oi_without_iv_pct
     from sides
+),
+
+core__gamma_ladder as (
+    select
+        ladder.snapshot_id,
+        ladder.venue,
+        case when expiry is null then ladder.expires_at else pooled_instant.expires_at end as expires_at,
+        ladder.spot_factor,
+        ladder.call_gex_usd_1pct,
+        ladder.put_gex_usd_1pct
+    from core.gamma_ladder as ladder
+    inner join scope_rows on ladder.snapshot_id = scope_rows.snapshot_id and not scope_rows.is_strike_filtered
+    inner join instants on ladder.expires_at = instants.expires_at
+    cross join pooled_instant
+),
+
+-- whole: how far from spot a flip needs strikes is said by the market's volatility, not by the expiries asked for
+core__expiry_smile as (
+    select smile.*
+    from core.expiry_smile as smile
+    inner join scope_rows on smile.snapshot_id = scope_rows.snapshot_id
 )

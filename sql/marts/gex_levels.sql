@@ -1,7 +1,7 @@
 -- marts.gex_levels: key levels of the net-gamma profile, over all live expiries and over 0DTE.
 -- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte).   Unit: USD; shares of the profile's largest |net|.   definitions §6
 -- Ties go to the strike nearest spot, then to the lower one. A strike equal to spot is on neither side.
--- Without a 0DTE expiry its row is there and its levels are null.
+-- Without a 0DTE expiry its row is there and its levels are null. Gross sums (abs_…) are those of the strikes.
 
 with profile as (
     select * from core.gex_profile
@@ -11,58 +11,20 @@ scopes as (
     select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
 ),
 
-parameters as (
-    select * from core.parameters
+walls as (
+    select * from core.walls where scope_expiry in ('all', '0dte')
 ),
 
 strikes as (
     select
         profile.*,
         scopes.spot,
-        abs(profile.strike - scopes.spot) as from_spot,
-        case when profile.strike > scopes.spot then 'above' when profile.strike < scopes.spot then 'below' end as side,
-        profile.net_gex_usd_1pct::double
-        / nullif(max(abs(profile.net_gex_usd_1pct)) over whole, 0)::double as share,
-        sum(profile.net_gex_usd_1pct) over (whole order by profile.strike rows unbounded preceding)::double as cumulative
+        abs(profile.strike - scopes.spot) as from_spot
     from profile
     inner join scopes
         on profile.snapshot_id = scopes.snapshot_id
         and profile.scope_venue = scopes.scope_venue
         and profile.scope_expiry = scopes.scope_expiry
-    window whole as (partition by profile.snapshot_id, profile.scope_venue, profile.scope_expiry)
-),
-
-ranked as (
-    select
-        strikes.*,
-        row_number() over (
-            partition by strikes.snapshot_id, strikes.scope_venue, strikes.scope_expiry, strikes.side
-            order by strikes.net_gex_usd_1pct desc nulls last, strikes.from_spot, strikes.strike
-        ) as place,
-        strikes.net_gex_usd_1pct > 0 and strikes.share >= parameters.level_min_share as is_wall
-    from strikes
-    cross join parameters
-),
-
-walls as (
-    select
-        snapshot_id,
-        scope_venue,
-        scope_expiry,
-        max(strike) filter (side = 'above' and place = 1 and is_wall) as call_resistance,
-        max(strike) filter (side = 'above' and place = 2 and is_wall) as call_wall_2,
-        max(strike) filter (side = 'above' and place = 3 and is_wall) as call_wall_3,
-        max(strike) filter (side = 'below' and place = 1 and is_wall) as put_support,
-        max(strike) filter (side = 'below' and place = 2 and is_wall) as put_wall_2,
-        max(strike) filter (side = 'below' and place = 3 and is_wall) as put_wall_3,
-        max(share) filter (side = 'above' and place = 1 and is_wall) as call_resistance_share,
-        max(share) filter (side = 'above' and place = 2 and is_wall) as call_wall_2_share,
-        max(share) filter (side = 'above' and place = 3 and is_wall) as call_wall_3_share,
-        max(share) filter (side = 'below' and place = 1 and is_wall) as put_support_share,
-        max(share) filter (side = 'below' and place = 2 and is_wall) as put_wall_2_share,
-        max(share) filter (side = 'below' and place = 3 and is_wall) as put_wall_3_share
-    from ranked
-    group by snapshot_id, scope_venue, scope_expiry
 ),
 
 extremes as (
@@ -72,9 +34,13 @@ extremes as (
         scope_expiry,
         sum(net_gex_usd_1pct) as net_gex_usd_1pct,
         sum(abs_gex_usd_1pct) as abs_gex_usd_1pct,
+        sum(net_dex_usd) as net_dex_usd,
+        sum(abs_dex_usd) as abs_dex_usd,
+        sum(net_vex_usd_1vol) as net_vex_usd_1vol,
+        sum(abs_vex_usd_1vol) as abs_vex_usd_1vol,
+        sum(net_chex_usd_day) as net_chex_usd_day,
+        sum(abs_chex_usd_day) as abs_chex_usd_day,
         100 * exact_sum(oi_without_iv) / nullif(exact_sum(net_of(call_oi, put_oi)), 0) as oi_without_iv_pct,
-        first(strike order by abs(call_gex_usd_1pct) desc, from_spot, strike) filter (call_gex_usd_1pct <> 0) as call_wall,
-        first(strike order by abs(put_gex_usd_1pct) desc, from_spot, strike) filter (put_gex_usd_1pct <> 0) as put_wall,
         first(strike order by net_gex_usd_1pct desc, from_spot, strike) filter (net_gex_usd_1pct > 0) as max_positive_gamma,
         first(strike order by net_gex_usd_1pct, from_spot, strike) filter (net_gex_usd_1pct < 0) as max_negative_gamma,
         first(strike order by net_of(call_oi, put_oi) desc, from_spot, strike) filter (net_of(call_oi, put_oi) > 0) as highest_oi_strike,
@@ -87,31 +53,20 @@ zero_dte as (
     select snapshot_id, scope_venue, magnet as zero_dte_magnet from extremes where scope_expiry = '0dte'
 ),
 
-steps as (
+hvls as (
     select
         snapshot_id,
         scope_venue,
         scope_expiry,
-        spot,
-        strike as hvl_lower_strike,
-        cumulative as below,
-        lead(strike) over up as hvl_upper_strike,
-        lead(cumulative) over up as above
-    from strikes
-    window up as (partition by snapshot_id, scope_venue, scope_expiry order by strike)
+        level as hvl,
+        lower_level as hvl_lower_strike,
+        upper_level as hvl_upper_strike
+    from core.gamma_roots
+    where method = 'cumulative_by_strike' and direction = 'rising' and place_in_direction = 1
 ),
 
-crossings as (
-    select *, hvl_lower_strike - below / (above - below) * (hvl_upper_strike - hvl_lower_strike) as hvl
-    from steps
-    where below < 0 and above >= 0
-),
-
-hvls as (
-    select *
-    from crossings
-    where hvl between 0.80 * spot and 1.20 * spot
-    qualify row_number() over (partition by snapshot_id, scope_venue, scope_expiry order by abs(hvl - spot), hvl) = 1
+flips as (
+    select * from core.gamma_flip
 ),
 
 final as (
@@ -126,17 +81,22 @@ final as (
         scopes.spot,
         extremes.net_gex_usd_1pct,
         extremes.abs_gex_usd_1pct,
-        extremes.net_gex_usd_1pct::double / nullif(extremes.abs_gex_usd_1pct, 0)::double as net_to_gross,
+        net_to_gross_of(extremes.net_gex_usd_1pct, extremes.abs_gex_usd_1pct) as net_to_gross,
+        extremes.net_dex_usd,
+        extremes.abs_dex_usd,
+        net_to_gross_of(extremes.net_dex_usd, extremes.abs_dex_usd) as dex_net_to_gross,
+        extremes.net_vex_usd_1vol,
+        extremes.abs_vex_usd_1vol,
+        net_to_gross_of(extremes.net_vex_usd_1vol, extremes.abs_vex_usd_1vol) as vex_net_to_gross,
+        extremes.net_chex_usd_day,
+        extremes.abs_chex_usd_day,
+        net_to_gross_of(extremes.net_chex_usd_day, extremes.abs_chex_usd_day) as chex_net_to_gross,
         extremes.oi_without_iv_pct,
         hvls.hvl,
         hvls.hvl_lower_strike,
         hvls.hvl_upper_strike,
-        null::double as gamma_flip,
-        'not_computed' as gamma_flip_status,
-        'unknown' as regime,
-        walls.* exclude (snapshot_id, scope_venue, scope_expiry),
-        extremes.call_wall,
-        extremes.put_wall,
+        flips.* exclude (snapshot_id, scope_venue, scope_expiry),
+        walls.* exclude (snapshot_id, scope_venue, scope_expiry, expires_at),
         extremes.max_positive_gamma,
         extremes.max_negative_gamma,
         extremes.highest_oi_strike,
@@ -154,6 +114,10 @@ final as (
         on scopes.snapshot_id = hvls.snapshot_id
         and scopes.scope_venue = hvls.scope_venue
         and scopes.scope_expiry = hvls.scope_expiry
+    inner join flips
+        on scopes.snapshot_id = flips.snapshot_id
+        and scopes.scope_venue = flips.scope_venue
+        and scopes.scope_expiry = flips.scope_expiry
     left join zero_dte on scopes.snapshot_id = zero_dte.snapshot_id and scopes.scope_venue = zero_dte.scope_venue
 )
 

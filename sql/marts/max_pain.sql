@@ -13,6 +13,10 @@ scopes as (
     select * from core.scopes
 ),
 
+shapes as (
+    select * from core.pain_shape
+),
+
 contracts as (
     select
         snapshot_id,
@@ -50,10 +54,12 @@ final as (
         minima.distance_pct,
         minima.direction,
         minima.signal,
-        series.dte <= 60 as signal_is_informative
+        series.dte <= 60 as signal_is_informative,
+        shapes.* exclude (series_id)
     from series
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
     inner join minima on series.series_id = minima.series_id
+    inner join shapes on series.series_id = shapes.series_id
     inner join contracts
         on series.snapshot_id = contracts.snapshot_id
         and series.scope_venue = contracts.scope_venue

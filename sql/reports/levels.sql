@@ -11,6 +11,7 @@ select
     call_wall,
     put_wall,
     gamma_flip,
+    gamma_flip_status,
     regime
 from marts.gex_levels
 where snapshot_id in (select unnest($ids)) and scope_venue = 'all'

@@ -174,6 +174,28 @@ def _hvl(net: dict[float, Decimal], spot: float) -> Row:
     return {"hvl": level, "hvl_lower_strike": low, "hvl_upper_strike": high}
 
 
+def opex_calendar(snapshot: Snapshot, scope: Scope, cells: pl.DataFrame) -> list[Row]:
+    """What leaves with each expiry and its own levels (definitions §6, §8), without types; by expires_at."""
+    found = []
+    for (expires_at, expiry), rows in cells.group_by(["expires_at", "expiry"], maintain_order=True):
+        strikes = rows["strike"].to_list()
+        row = {"expires_at": expires_at, "expiry": expiry, "dte": dte(snapshot, expires_at, expiry)}
+        low = minimum(strikes, rows, scope.spot)
+        row |= {
+            name: low[name]
+            for name in ("call_oi", "put_oi", "total_oi", "call_oi_contracts", "put_oi_contracts", "spot", "max_pain_strike")
+        }
+        own = levels(rows, scope.spot)
+        row |= {name: own[name] for name in ("net_gex_usd_1pct", "abs_gex_usd_1pct")}
+        row |= {name: own[name] for name in ("call_resistance", "put_support", "call_wall", "put_wall")}
+        found.append(row)
+    for share, of in (("oi_rolloff_pct", "total_oi"), ("gex_rolloff_pct", "abs_gex_usd_1pct")):
+        whole = sum(row[of] for row in found if row[of] is not None)
+        for row in found:
+            row[share] = 100 * float(row[of]) / float(whole) if whole and row[of] is not None else None
+    return found
+
+
 def _sum_or_null(values: pl.Expr) -> pl.Expr:
     """A sum that is null when nothing in it is known."""
     return pl.when(values.count() > 0).then(values.sum())

@@ -15,6 +15,10 @@ from warehouse.compute import parameters_frame
 from warehouse.relations import all_relations, functions_sql
 from warehouse.settings import Settings
 
+# What a relation may read and a test need not give: empty unless given.
+ANALYTICS = ("core.gamma_ladder", "core.expiry_smile", "core.calendar")
+# Columns of core.scopes for other relations only.
+UNPUBLISHED = {"is_only_venue": pl.Boolean(), "is_strike_filtered": pl.Boolean(), "implied_to_spot": pl.Float64()}
 CAPTURED_AT = datetime(2026, 3, 2, 22)
 SNAPSHOT = {"snapshot_id": "XYZ-20260302T220000Z", "underlying": "XYZ", "captured_at": CAPTURED_AT, "session_date": date(2026, 3, 2)}
 
@@ -31,7 +35,8 @@ def run_relation(wanted: str, given: Mapping[str, pl.DataFrame], settings: Setti
             waiting |= relations[name].inputs - needed
     with duckdb.connect(config={"threads": 1}) as con:
         con.execute("create schema core; create schema marts;" + functions_sql())
-        for name, frame in {"core.parameters": parameters_frame(settings or Settings()), **given}.items():
+        empty = {name: TABLES[name].create_empty() for name in ANALYTICS}
+        for name, frame in {"core.parameters": parameters_frame(settings or Settings()), **empty, **given}.items():
             con.register("incoming", frame)
             con.execute(f"create table {name} as from incoming")
         for relation in all_relations():
@@ -58,9 +63,9 @@ def cells(exposures: Mapping[float, Mapping[str, Any]], *, expires_at: datetime 
 
 def scope(spot: float, *, market: str = "us", scope_venue: str = "cboe") -> pl.DataFrame:
     """A row of core.scopes."""
-    schema = {name: column.dtype for name, column in TABLES["core.scopes"].columns().items()} | {"is_only_venue": pl.Boolean}
+    schema = {name: column.dtype for name, column in TABLES["core.scopes"].columns().items()} | UNPUBLISHED
     row = SNAPSHOT | {"local_date": CAPTURED_AT.date(), "scope_venue": scope_venue, "venues": scope_venue, "market": market}
-    return pl.DataFrame([row | {"spot": spot, "is_only_venue": True}], schema=schema)
+    return pl.DataFrame([row | {"spot": spot, "is_only_venue": True, "is_strike_filtered": False}], schema=schema)
 
 
 def levels(spot: float, exposures: Mapping[float, Mapping[str, Any]], settings: Settings | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from itertools import combinations
 from typing import Any
 
@@ -22,6 +22,7 @@ from warehouse.macros import MACROS
 VENUES = ("bybit", "deribit", "okx")
 SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(VENUES, size)]
 THEN = FIRST.replace(tzinfo=None)
+STRIKE_FILTERS = ("strike_min", "strike_max", "moneyness_min", "moneyness_max", "window_pct")
 
 
 def macro_rows(con: duckdb.DuckDBPyConnection, macro: str, underlying: str, **arguments: Any) -> pl.DataFrame:
@@ -40,10 +41,11 @@ def test_any_subset_of_venues_equals_a_snapshot_of_only_these(
 ) -> None:
     rows = run_rows(coin(FIRST), *coin_elsewhere(FIRST), calendar=calendar)
     is_in = pl.col("venue").is_in(subset)
-    tables = compute_snapshot(rows.venues.filter(is_in), rows.quotes.filter(is_in), settings=SETTINGS).tables
+    tables = compute_snapshot(rows.venues.filter(is_in), rows.quotes.filter(is_in), calendar=calendar, settings=SETTINGS).tables
     scope = "all" if len(subset) > 1 else subset[0]
     for macro, (mart, _) in MACROS.items():
-        expected = tables[mart].filter(scope_venue=scope).with_columns(scope_venue=pl.lit("+".join(subset)))
+        rows_of_scope = tables[mart].filter(scope_venue=scope) if "scope_venue" in TABLES[mart].primary_key() else tables[mart]
+        expected = rows_of_scope.with_columns(scope_venue=pl.lit("+".join(subset)))
         assert_macro_equals(warehouse, macro, expected, "COIN", venues=list(subset), as_of=THEN)
 
 
@@ -56,6 +58,22 @@ def test_without_filters_a_macro_is_the_mart_of_all_venues(warehouse: duckdb.Duc
     assert_macro_equals(warehouse, macro, rows, underlying, as_of=THEN)
 
 
+def stored(con: duckdb.DuckDBPyConnection, underlying: str, *, is_strike_filtered: bool = False) -> dict[str, pl.DataFrame]:
+    """What marts are made of, of the scope of all venues; a ladder without strikes only where none is left out."""
+    where = f"snapshot_id in (select snapshot_id from core.snapshots where underlying = '{underlying}' and captured_at = ?)"
+    scoped = dict.fromkeys(("core.scopes", "marts.gex_heatmap"), f"{where} and scope_venue = 'all'")
+    plain = dict.fromkeys(("core.gamma_ladder", "core.expiry_smile"), where)
+    tables = {name: con.execute(f"from {name} where {clause}", [THEN]).pl() for name, clause in (scoped | plain).items()}
+    for name in scoped:
+        tables[name] = tables[name].with_columns(is_only_venue=pl.lit(False))
+    tables["core.scopes"] = tables["core.scopes"].with_columns(
+        is_strike_filtered=pl.lit(is_strike_filtered), implied_to_spot=pl.lit(None, dtype=pl.Float64)
+    )
+    if is_strike_filtered:
+        tables["core.gamma_ladder"] = tables["core.gamma_ladder"].clear()
+    return tables | {"core.calendar": con.execute("from core.calendar").pl()}
+
+
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [
@@ -64,6 +82,8 @@ def test_without_filters_a_macro_is_the_mart_of_all_venues(warehouse: duckdb.Duc
         ({"window_pct": 7.5}, (pl.col("strike") - 101.5).abs() <= 0.075 * 101.5),
         ({"dte_min": 4, "strike_max": 100.0}, (pl.col("dte") >= 4) & (pl.col("strike") <= 100)),
         ({"expiry": date(2026, 3, 13)}, pl.col("expiry") == date(2026, 3, 13)),
+        ({"dte_max": 5}, pl.col("dte") <= 5),
+        ({"expires_at": datetime(2026, 3, 13, 8)}, pl.col("expires_at") == datetime(2026, 3, 13, 8)),
         ({"strike_min": 500.0}, pl.lit(False)),
     ],
     ids=str,
@@ -72,34 +92,25 @@ def test_without_filters_a_macro_is_the_mart_of_all_venues(warehouse: duckdb.Duc
 def test_filters_apply_to_cells_before_sums_ranks_and_levels(
     warehouse: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], kept: pl.Expr
 ) -> None:
-    given = {
-        "core.scopes": warehouse.execute(
-            "from core.scopes where underlying = 'COIN' and scope_venue = 'all' and captured_at = ?", [THEN]
-        ).pl(),
-        "marts.gex_heatmap": warehouse.execute(
-            "from marts.gex_heatmap where underlying = 'COIN' and scope_venue = 'all' and captured_at = ?", [THEN]
-        ).pl(),
-    }
-    given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
+    given = stored(warehouse, "COIN", is_strike_filtered=not arguments.keys().isdisjoint(STRIKE_FILTERS))
     given["marts.gex_heatmap"] = given["marts.gex_heatmap"].filter(kept)
+    is_kept = pl.col("expires_at").is_in(given["marts.gex_heatmap"]["expires_at"].unique().to_list())
+    given["core.gamma_ladder"] = given["core.gamma_ladder"].filter(is_kept)
     expected = run_relation(MACROS[macro][0], given)
     assert_macro_equals(warehouse, macro, expected, "COIN", as_of=THEN, **arguments)
 
 
 def test_a_request_by_date_is_the_sum_of_its_instants_under_one_key(warehouse: duckdb.DuckDBPyConnection) -> None:
-    given = {
-        "core.scopes": warehouse.execute("from core.scopes where underlying = 'IDX' and scope_venue = 'all'").pl(),
-        "marts.gex_heatmap": warehouse.execute("from marts.gex_heatmap where underlying = 'IDX' and scope_venue = 'all'").pl(),
-    }
-    given = {name: frame.with_columns(is_only_venue=pl.lit(False)) for name, frame in given.items()}
-    cells = (
-        given["marts.gex_heatmap"].filter(expiry=date(2026, 3, 20)).with_columns(expires_at=pl.lit(THIRD_FRIDAY_PM).cast(pl.Datetime("us")))
-    )
+    given = stored(warehouse, "IDX")
+    pm = pl.lit(THIRD_FRIDAY_PM).cast(pl.Datetime("us")).alias("expires_at")
+    cells = given["marts.gex_heatmap"].filter(expiry=date(2026, 3, 20)).with_columns(pm)
+    is_of_that_day = pl.col("expires_at").dt.date() == date(2026, 3, 20)
+    given["core.gamma_ladder"] = given["core.gamma_ladder"].filter(is_of_that_day).with_columns(pm)
     labels = [
         name
         for name in cells.columns
         if cells[name].dtype.is_temporal() or cells[name].dtype == pl.String or name in ("strike", "dte", "is_only_venue")
     ]
     given["marts.gex_heatmap"] = cells.group_by(labels).agg(pl.exclude(labels).sum())
-    for macro in ("max_pain", "pain_curve", "max_pain_pooled", "gex_levels"):
+    for macro in MACROS.keys() - {"gex_heatmap"}:
         assert_macro_equals(warehouse, macro, run_relation(MACROS[macro][0], given), "IDX", expiry="2026-03-20")

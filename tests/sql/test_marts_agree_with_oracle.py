@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
+from models.calendar import TradingCalendar, classify_expiries
 from tests.conftest import Demo
 from tests.sql import oracle
 from tests.sql.compare import assert_frames, assert_row, is_same
@@ -15,8 +16,8 @@ from warehouse.compute import compute_snapshot
 from warehouse.query import open_published, query_on
 from warehouse.settings import Settings
 
-INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks")
-MARTS = ("gex_heatmap", "gex_by_strike", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels")
+INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.calendar")
+MARTS = ("gex_heatmap", "gex_by_strike", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels", "opex_calendar")
 OI = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts", "oi_without_iv", "oi_without_iv_pct")
 EXPOSURES = tuple(f"{part}_{name}" for name in ADDITIVE for part in ("call", "put", "net", "abs"))
 EXPIRY = ["expires_at", "expiry"]
@@ -33,7 +34,7 @@ def published(demo: Demo) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def on_two_venues(published: Tables) -> Tables:
+def on_two_venues(published: Tables, calendar: TradingCalendar) -> Tables:
     """A snapshot of BTC where a second venue lists other strikes and another open interest at another spot; computed by the project."""
     snapshot_id = published["core.snapshots"].filter(underlying="BTC")["snapshot_id"].max()
     venues, quotes = (published[name].filter(snapshot_id=snapshot_id) for name in ("core.snapshot_venues", "core.option_quotes"))
@@ -42,7 +43,7 @@ def on_two_venues(published: Tables) -> Tables:
     no_price = {name: pl.when(pl.col("row_number") % 5 == 0).then(None).otherwise(name) for name in ("venue_iv", "bid", "mark")}
     second = quotes.filter(listed).with_columns(venue=pl.lit("okx"), oi_base=other_oi, multiplier=pl.lit(0.01)).with_columns(**no_price)
     both = pl.concat([venues, venues.with_columns(venue=pl.lit("okx"), spot=pl.col("spot") * 1.001)])
-    computed = compute_snapshot(both, pl.concat([quotes, second]).sort("venue", "instrument"), settings=Settings())
+    computed = compute_snapshot(both, pl.concat([quotes, second]).sort("venue", "instrument"), calendar=calendar, settings=Settings())
     assert computed.tables["core.snapshots"]["status"].to_list() == ["complete"], computed.check_results
     return computed.tables
 
@@ -124,3 +125,26 @@ def test_levels_of_all_expiries_and_of_0dte(cases: list[tuple[Snapshot, Scope, T
             expected |= {"zero_dte_magnet": zero["magnet"]}
             ours = marts["gex_levels"].row(by_predicate=pl.col("scope_expiry") == expiries, named=True)
             assert_row(ours, expected, expected.keys() - {"magnet"})
+
+
+def test_opex_calendar_of_the_whole_snapshot(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
+    for snapshot, scope, marts in cases:
+        if scope.name != "all":
+            continue
+        ours = marts["opex_calendar"].sort("expires_at")
+        cells = oracle.heatmap(snapshot, scope)
+        expected = oracle.opex_calendar(snapshot, scope, cells)
+        assert ours["expires_at"].to_list() == [row["expires_at"] for row in expected]
+        assert ours["is_listed"].all() and ours["oi_rolloff_pct"].sum() == pytest.approx(100) == ours["gex_rolloff_pct"].sum()
+        for mine, row in zip(ours.rows(named=True), expected, strict=True):
+            assert_row(mine, row, row)
+
+
+def test_opex_types_are_those_of_the_date_and_the_market(cases: list[tuple[Snapshot, Scope, Tables]], calendar: TradingCalendar) -> None:
+    for snapshot, scope, marts in cases:
+        if scope.name == "all":
+            types = classify_expiries(marts["opex_calendar"].with_columns(market=pl.lit(snapshot.row["market"])), calendar)
+            ours = marts["opex_calendar"].sort("expires_at")
+            assert ours.select(types.columns[1:]).equals(types.drop("market"))
+            anchors = types.filter("is_anchor")["expires_at"]
+            assert ours["next_anchor"].unique().to_list() == [anchors.min()]

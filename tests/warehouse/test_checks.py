@@ -131,14 +131,14 @@ def test_a_venue_that_fails_a_check_is_set_aside_and_the_rest_is_computed_again(
 
     rows = run_rows(coin(FIRST), on_venue(coin(FIRST), "okx", times=2), calendar=calendar)
     failing_check("select snapshot_id, venue, count(*) as n from core.option_greeks where venue = 'okx' group by all")  # type: ignore[operator]
-    computed = compute_snapshot(rows.venues, rows.quotes, settings=SETTINGS)
+    computed = compute_snapshot(rows.venues, rows.quotes, calendar=calendar, settings=SETTINGS)
     assert computed.tables["core.snapshot_venues"].select("venue", "status", "error").rows() == [
         ("deribit", "ok", None),
         ("okx", "rejected", "mine"),
     ]
     assert computed.check_results.filter(check_name="mine").select("venue", "rows").rows() == [("okx", 1)]
     alone = run_rows(coin(FIRST), calendar=calendar)
-    only = compute_snapshot(alone.venues, alone.quotes, settings=SETTINGS)
+    only = compute_snapshot(alone.venues, alone.quotes, calendar=calendar, settings=SETTINGS)
     for name, frame in only.tables.items():
         if name.startswith("marts."):
             assert computed.tables[name].equals(frame), name
@@ -148,7 +148,7 @@ def test_a_venue_that_fails_a_check_is_set_aside_and_the_rest_is_computed_again(
 def test_an_advisory_check_is_written_down_and_changes_nothing(calendar: TradingCalendar, failing_check: object) -> None:
     failing_check("select snapshot_id, venue from core.snapshot_venues", "advisory")  # type: ignore[operator]
     rows = run_rows(xyz(), calendar=calendar)
-    computed = compute_snapshot(rows.venues, rows.quotes, settings=SETTINGS)
+    computed = compute_snapshot(rows.venues, rows.quotes, calendar=calendar, settings=SETTINGS)
     assert computed.tables["core.snapshot_venues"]["status"].to_list() == [OK]
     assert computed.check_results.filter(check_name="mine").height == 1
 
@@ -158,7 +158,7 @@ def test_a_check_that_fails_on_the_sum_sets_every_venue_aside(calendar: TradingC
 
     rows = run_rows(coin(FIRST + timedelta(days=1)), on_venue(coin(FIRST + timedelta(days=1)), "okx"), calendar=calendar)
     failing_check("select distinct snapshot_id, scope_venue as venue from marts.max_pain where scope_venue = 'all'")  # type: ignore[operator]
-    computed = compute_snapshot(rows.venues, rows.quotes, settings=SETTINGS)
+    computed = compute_snapshot(rows.venues, rows.quotes, calendar=calendar, settings=SETTINGS)
     assert computed.tables["core.snapshot_venues"].select("status", "error").rows() == [("rejected", "mine")] * 2
     assert computed.tables["core.snapshots"].is_empty()
     assert "marts.max_pain" not in computed.tables

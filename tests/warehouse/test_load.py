@@ -124,7 +124,7 @@ def test_a_load_that_fails_leaves_everything_as_it_was(home: Home, settings: Set
     rows = run_rows(xyz(3, late=LATER), calendar=calendar, run_id="run-2")
     broken = rows.quotes.with_columns(pl.when(pl.col("instrument").str.contains("100")).then(None).otherwise(column).alias(column))
     with pytest.raises((WarehouseError, pl.exceptions.PolarsError, TypeError)), open_work(home, settings, "test") as con:
-        load_snapshot(con, replace(rows, quotes=broken), settings=settings)
+        load_snapshot(con, replace(rows, quotes=broken), calendar=calendar, settings=settings)
     with open_work(home, settings, "test") as con:
         assert table_hashes(con) == before
 
@@ -164,7 +164,7 @@ def test_refused_rows_are_kept_with_reason_and_value(work: duckdb.DuckDBPyConnec
     )  # fmt: skip
     one = chain(xyz().quotes.drop("oi_base").with_columns(oi_base=pl.lit(5.0)).to_dicts(), rejected=refused)
     rows = run_rows(one, calendar=calendar)
-    load_snapshot(work, rows, settings=SETTINGS)
+    load_snapshot(work, rows, calendar=calendar, settings=SETTINGS)
     kept = work.execute(
         "select snapshot_id, venue, underlying, row_number, instrument, reason, field, value, is_row_kept from ops.rejected_rows order by row_number"
     )
@@ -173,7 +173,7 @@ def test_refused_rows_are_kept_with_reason_and_value(work: duckdb.DuckDBPyConnec
         (rows.snapshot_id, "cboe", "XYZ", 18, None, "bad_name", "option", "XYZ", False),
     ]
     assert work.execute("select rejected_rows from core.snapshot_venues").fetchall() == [(1,)], "one row is left out, one only lost a value"
-    load_snapshot(work, rows, settings=SETTINGS)
+    load_snapshot(work, rows, calendar=calendar, settings=SETTINGS)
     assert work.execute("select count(*) from ops.rejected_rows").fetchall() == [(2,)]
 
 

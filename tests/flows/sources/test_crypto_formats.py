@@ -53,7 +53,7 @@ def tables_of(
         quotes = quotes.with_columns(quoted_at=pl.lit(quoted_at).cast(pl.Datetime("us")))
     if forward_digits is not None:
         quotes = quotes.with_columns(pl.col("venue_forward").round(forward_digits))
-    return compute_snapshot(venues, quotes, settings=Settings()).tables
+    return compute_snapshot(venues, quotes, calendar=calendar, settings=Settings()).tables
 
 
 def curves(tables: Tables) -> pl.DataFrame:

@@ -1,0 +1,176 @@
+-- core.gamma_flip: zero gamma on the spot ladder and what it is worth: the root nearest spot, its status, and the regime.
+-- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte).   Unit: USD; gamma_flip_distance_pct in percent of spot.   definitions §6
+-- Not `available`: no flip, and the regime is unknown. Of several reasons the first in the order of the definitions is told.
+-- transient: marts.gex_levels publishes it
+
+with scopes as (
+    select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
+),
+
+members as (
+    select
+        snapshot_id,
+        scope_venue,
+        captured_at,
+        unnest(string_split(venues, ',')) as venue
+    from core.scopes
+),
+
+smile as (
+    select * from core.expiry_smile where atm_iv is not null
+),
+
+profile as (
+    select * from core.gex_profile
+),
+
+ladder as (
+    select * from core.scope_ladder where spot_factor = 1
+),
+
+roots as (
+    select * from core.gamma_roots where method = 'spot_ladder'
+),
+
+parameters as (
+    select * from core.parameters
+),
+
+-- the mean over venues and books is weighted by open interest, and plain without any (definitions §7); in order, so that its bits are too
+volatilities as (
+    select
+        members.snapshot_id,
+        members.scope_venue,
+        smile.expires_at,
+        sum(coalesce(smile.oi_base, 0) order by smile.venue, smile.book) as weight,
+        sum(coalesce(smile.oi_base, 0) * smile.atm_iv order by smile.venue, smile.book) as weighted,
+        sum(smile.atm_iv order by smile.venue, smile.book) / count(*) as plain
+    from members
+    inner join smile on members.snapshot_id = smile.snapshot_id and members.venue = smile.venue
+    where smile.expires_at >= members.captured_at + interval 7 days
+    group by members.snapshot_id, members.scope_venue, smile.expires_at
+),
+
+first_week as (
+    select
+        snapshot_id,
+        scope_venue,
+        case when weight > 0 then weighted / weight else plain end as atm_iv
+    from volatilities
+    qualify row_number() over (partition by snapshot_id, scope_venue order by expires_at) = 1
+),
+
+-- how far from spot strikes count as near: one deviation of 30 days, and never less than the setting
+windows as (
+    select
+        scopes.snapshot_id,
+        scopes.scope_venue,
+        scopes.scope_expiry,
+        scopes.spot,
+        scopes.spot * greatest(parameters.flip_min_window_pct / 100, first_week.atm_iv * sqrt(30.0::double / 365)) as reach
+    from scopes
+    cross join parameters
+    left join first_week on scopes.snapshot_id = first_week.snapshot_id and scopes.scope_venue = first_week.scope_venue
+),
+
+-- open interest that has exposures has a volatility; six decimals are what open interest is exact to
+coverage as (
+    select
+        windows.snapshot_id,
+        windows.scope_venue,
+        windows.scope_expiry,
+        count(*) filter (profile.strike < windows.spot) as strikes_below,
+        count(*) filter (profile.strike > windows.spot) as strikes_above
+    from windows
+    inner join profile
+        on windows.snapshot_id = profile.snapshot_id
+        and windows.scope_venue = profile.scope_venue
+        and windows.scope_expiry = profile.scope_expiry
+    where
+        abs(profile.strike - windows.spot) <= windows.reach
+        and round(net_of(profile.call_oi, profile.put_oi) - profile.oi_without_iv, 6) > 0
+    group by windows.snapshot_id, windows.scope_venue, windows.scope_expiry
+),
+
+stored as (
+    select
+        snapshot_id,
+        scope_venue,
+        scope_expiry,
+        sum(net_gex_usd_1pct) as net_gex_usd_1pct
+    from profile
+    group by snapshot_id, scope_venue, scope_expiry
+),
+
+gaps as (
+    select
+        roots.*,
+        least(level - lag(level) over up, lead(level) over up - level) as to_next_root
+    from roots
+    window up as (partition by snapshot_id, scope_venue, scope_expiry order by level)
+),
+
+nearest as (
+    select * from gaps where place = 1
+),
+
+judged as (
+    select
+        scopes.snapshot_id,
+        scopes.scope_venue,
+        scopes.scope_expiry,
+        scopes.spot,
+        scopes.implied_to_spot,
+        nearest.level,
+        case
+            when scopes.is_strike_filtered then 'not_available_filtered'
+            when coalesce(least(coverage.strikes_below, coverage.strikes_above), 0) < parameters.flip_min_strikes
+                then 'insufficient_local_coverage'
+            when nearest.level is null then 'no_boundary'
+            when nearest.direction = 'falling' then 'uncertain_root_path'
+            when nearest.to_next_root <= scopes.spot * parameters.flip_sensitive_pct / 100 then 'sensitive_root'
+            when parameters.gamma_source = 'venue' and coalesce(sign(ladder.net_gex_usd_1pct) <> sign(stored.net_gex_usd_1pct), true)
+                then 'stored_sign_mismatch'
+            else 'available'
+        end as gamma_flip_status
+    from scopes
+    cross join parameters
+    left join coverage
+        on scopes.snapshot_id = coverage.snapshot_id
+        and scopes.scope_venue = coverage.scope_venue
+        and scopes.scope_expiry = coverage.scope_expiry
+    left join nearest
+        on scopes.snapshot_id = nearest.snapshot_id
+        and scopes.scope_venue = nearest.scope_venue
+        and scopes.scope_expiry = nearest.scope_expiry
+    left join ladder
+        on scopes.snapshot_id = ladder.snapshot_id
+        and scopes.scope_venue = ladder.scope_venue
+        and scopes.scope_expiry = ladder.scope_expiry
+    left join stored
+        on scopes.snapshot_id = stored.snapshot_id
+        and scopes.scope_venue = stored.scope_venue
+        and scopes.scope_expiry = stored.scope_expiry
+),
+
+flips as (
+    select
+        judged.*,
+        case when gamma_flip_status = 'available' then level end as gamma_flip
+    from judged
+),
+
+final as (
+    select
+        snapshot_id,
+        scope_venue,
+        scope_expiry,
+        gamma_flip,
+        gamma_flip_status,
+        gamma_flip * implied_to_spot as gamma_flip_implied,
+        100 * abs(gamma_flip - spot) / spot as gamma_flip_distance_pct,
+        case when gamma_flip is null then 'unknown' when spot >= gamma_flip then 'positive_gamma' else 'negative_gamma' end as regime
+    from flips
+)
+
+select * from final

@@ -1,0 +1,129 @@
+-- core.gamma_roots: where net gamma exposure changes sign within 20 % of spot, by two methods: spot_ladder, the re-priced total over spot
+-- levels; cumulative_by_strike, the running sum of the stored exposures over ascending strikes.
+-- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte), method, level.   Unit: USD.   definitions §6 (gamma_flip, hvl)
+-- Linear between the two neighbours (lower_level, upper_level) of opposite sign. Where the sum is exactly zero in between, the root is the
+-- middle of that stretch and its ends are the neighbours; a sum that touches zero and turns back changes no sign and is no root.
+-- transient: marts.gamma_flip_zones publishes it
+
+with ladder as (
+    select * from core.scope_ladder where scope_expiry in ('all', '0dte')
+),
+
+profile as (
+    select * from core.gex_profile
+),
+
+scopes as (
+    select * from core.scopes
+),
+
+curves as (
+    select
+        ladder.snapshot_id,
+        ladder.scope_venue,
+        ladder.scope_expiry,
+        'spot_ladder' as method,
+        scopes.spot * ladder.spot_factor as level,
+        ladder.net_gex_usd_1pct as total
+    from ladder
+    inner join scopes on ladder.snapshot_id = scopes.snapshot_id and ladder.scope_venue = scopes.scope_venue
+    union all
+    select
+        snapshot_id,
+        scope_venue,
+        scope_expiry,
+        'cumulative_by_strike' as method,
+        strike as level,
+        sum(net_gex_usd_1pct) over (
+            partition by snapshot_id, scope_venue, scope_expiry order by strike rows unbounded preceding
+        ) as total
+    from profile
+),
+
+signed as (
+    select *, sign(total) as total_sign from curves where total is not null
+),
+
+started as (
+    select
+        signed.*,
+        coalesce(total_sign <> lag(total_sign) over up, true) as is_start
+    from signed
+    window up as (partition by snapshot_id, scope_venue, scope_expiry, method order by level)
+),
+
+numbered as (
+    select
+        started.*,
+        count(*) filter (is_start) over (
+            partition by snapshot_id, scope_venue, scope_expiry, method order by level rows unbounded preceding
+        ) as stretch
+    from started
+),
+
+-- levels in a row whose totals have one sign
+stretches as (
+    select
+        snapshot_id,
+        scope_venue,
+        scope_expiry,
+        method,
+        stretch,
+        any_value(total_sign) as total_sign,
+        min(level) as first_level,
+        max(level) as last_level,
+        arg_min(total, level)::double as first_total,
+        arg_max(total, level)::double as last_total
+    from numbered
+    group by snapshot_id, scope_venue, scope_expiry, method, stretch
+),
+
+neighbours as (
+    select
+        stretches.*,
+        lag(total_sign) over up as sign_before,
+        lead(total_sign) over up as sign_after,
+        lead(first_level) over up as next_level,
+        lead(first_total) over up as next_total
+    from stretches
+    window up as (partition by snapshot_id, scope_venue, scope_expiry, method order by stretch)
+),
+
+roots as (
+    select
+        neighbours.*,
+        case when total_sign = 0 then first_level else last_level end as lower_level,
+        case when total_sign = 0 then last_level else next_level end as upper_level,
+        case
+            when total_sign = 0 then (first_level + last_level) / 2
+            else last_level - last_total / (next_total - last_total) * (next_level - last_level)
+        end as level
+    from neighbours
+    where total_sign * sign_after = -1 or (total_sign = 0 and sign_before * sign_after = -1)
+),
+
+final as (
+    select
+        roots.snapshot_id,
+        roots.scope_venue,
+        roots.scope_expiry,
+        roots.method,
+        roots.level,
+        roots.lower_level,
+        roots.upper_level,
+        case when roots.sign_after > 0 then 'rising' else 'falling' end as direction,
+        abs(roots.level - scopes.spot) as from_spot,
+        row_number() over (
+            partition by roots.snapshot_id, roots.scope_venue, roots.scope_expiry, roots.method, roots.sign_after
+            order by abs(roots.level - scopes.spot), roots.level
+        ) as place_in_direction,
+        row_number() over (
+            partition by roots.snapshot_id, roots.scope_venue, roots.scope_expiry, roots.method
+            order by abs(roots.level - scopes.spot), roots.level
+        ) as place
+    from roots
+    inner join scopes on roots.snapshot_id = scopes.snapshot_id and roots.scope_venue = scopes.scope_venue
+    where roots.level between 0.80 * scopes.spot and 1.20 * scopes.spot
+)
+
+select * from final
