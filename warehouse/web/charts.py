@@ -12,7 +12,7 @@ from models.errors import UsageError
 from warehouse.home import Home, write_whole
 from warehouse.query import open_published
 from warehouse.settings import ChartSettings
-from warehouse.web import drift, gamma, heatmap, open_interest, pain
+from warehouse.web import drift, gamma, heatmap, open_interest, opex, pain, profile, term
 from warehouse.web.chart import Chart
 from warehouse.web.facts import Facts, read_facts
 from warehouse.web.page import page
@@ -34,6 +34,9 @@ KINDS: dict[str, Kind] = {
     "oi": Kind(open_interest.read, open_interest.draw),
     "gex": Kind(gamma.read, gamma.draw),
     "heatmap": Kind(heatmap.read, heatmap.draw),
+    "profile": Kind(profile.read, profile.draw),
+    "term": Kind(term.read, term.draw),
+    "opex": Kind(opex.read, opex.draw),
     "drift": Kind(drift.read, drift.draw),
 }
 SUFFIXES = (".html", ".png")
