@@ -33,7 +33,8 @@ def find_browser(settings: ChartSettings) -> str:
 def screenshot(html: str, settings: ChartSettings, *, width: int, height: int) -> bytes:
     """The page as a PNG of width × height points; raises `BrowserMissing` or `BrowserFailed`."""
     browser = find_browser(settings)
-    with disk_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix="strikehouse-chart-", ignore_cleanup_errors=True) as made:
+    scratch = tempfile.TemporaryDirectory(prefix="strikehouse-chart-", ignore_cleanup_errors=True)
+    with disk_errors(Path(tempfile.gettempdir())), scratch as made:
         folder = Path(made)
         (folder / "chart.html").write_text(html, encoding="utf-8")
         command = [browser, *_options(folder), f"--window-size={width},{height}", f"--force-device-scale-factor={settings.png_scale:g}",
@@ -67,7 +68,8 @@ def _run(command: list[str], folder: Path, timeout_s: float) -> str:
         except subprocess.TimeoutExpired as error:
             os.killpg(process.pid, 9)
             process.communicate()
-            raise BrowserFailed(f"{command[0]} did not finish in {timeout_s:g} s. Try again, or write .html, which needs no browser.") from error
+            advice = "Try again, or write .html, which needs no browser."
+            raise BrowserFailed(f"{command[0]} did not finish in {timeout_s:g} s. {advice}") from error
     return said.decode(errors="replace")
 
 

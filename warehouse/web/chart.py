@@ -24,11 +24,11 @@ class Chart:
     facts: Facts
     expiry: date | None = None
 
-    @property
-    def file_stem(self) -> str:
-        """`SPX-pain-2026-08-21-20260728T224031Z`: the same for the same data."""
+    def file_stem_of(self, kind: str) -> str:
+        """`SPX-pain-2026-08-21-20260728T224031Z`, for this chart or the page that it stands on: the same for the same data."""
         captured = self.facts.snapshot_id.rpartition("-")[2]
-        return "-".join(part for part in (self.facts.underlying, self.kind, self.expiry and self.expiry.isoformat(), captured) if part)
+        expiry = self.expiry.isoformat() if self.expiry is not None and kind == self.kind else None
+        return "-".join(part for part in (self.facts.underlying, kind, expiry, captured) if part)
 
 
 def chosen_expiry(facts: Facts, request: ChartRequest) -> tuple[dict[str, Any], str]:

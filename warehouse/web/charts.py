@@ -13,6 +13,7 @@ from warehouse.home import Home, write_whole
 from warehouse.query import open_published
 from warehouse.settings import ChartSettings
 from warehouse.web import drift, gamma, heatmap, open_interest, opex, pain, profile, term
+from warehouse.web.browser import find_browser, screenshot
 from warehouse.web.chart import Chart
 from warehouse.web.facts import Facts, read_facts
 from warehouse.web.page import page
@@ -51,20 +52,35 @@ def draw_chart(home: Home, kind: str, request: ChartRequest) -> Chart:
         return KINDS[kind].draw(facts, request, KINDS[kind].read(con, facts, request))
 
 
+def draw_all(home: Home, request: ChartRequest) -> tuple[list[Chart], list[str]]:
+    """Every kind that the request allows, and why the others were left out; raises `UsageError` when nothing is left."""
+    with open_published(home) as con:
+        facts = read_facts(con, request)
+        charts, reasons = [], []
+        for name, kind in KINDS.items():
+            try:
+                charts.append(kind.draw(facts, request, kind.read(con, facts, request)))
+            except UsageError as error:
+                reasons.append(f"{name}: {error}")
+    if not charts:
+        raise UsageError(" ".join(reasons))
+    return charts, reasons
+
+
 def write_charts(charts: Sequence[Chart], path: Path, settings: ChartSettings) -> None:
     """Write a page, or its picture, by the ending of `path`; raises `UsageError` for another ending, and what `screenshot` raises."""
-    check_suffix(path)
+    check_target(path, settings)
     is_picture = path.suffix.lower() == ".png"
     html = page(charts, " | ".join(chart.title for chart in charts), is_picture=is_picture)
     if not is_picture:
         write_whole(path, html.encode())
         return
-    from warehouse.web.browser import screenshot
-
     write_whole(path, screenshot(html, settings, width=WIDTH, height=HEIGHT * len(charts)))
 
 
-def check_suffix(path: Path) -> None:
-    """Raise `UsageError` when `path` ends in neither .html nor .png."""
+def check_target(path: Path, settings: ChartSettings) -> None:
+    """Raise `UsageError` when `path` ends in neither .html nor .png, and `BrowserMissing` for a .png that nothing here can take."""
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: a chart is written as .html or .png; end the name in one of them.")
+    if path.suffix.lower() == ".png":
+        find_browser(settings)

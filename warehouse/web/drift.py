@@ -1,6 +1,8 @@
-"""Max pain over snapshots.   definitions §11"""
+"""Max pain over snapshots (definitions §11)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
@@ -13,6 +15,9 @@ from warehouse.web.facts import Facts, asked_expiries
 from warehouse.web.request import ChartRequest
 from warehouse.web.units import day, floats, instant, number, usd
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
 MOST_EXPIRIES = 6
 
 
@@ -22,9 +27,7 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
         raise UsageError("Drift is drawn for all venues or for one: name one --venue, or none.")
     if request.has_strike_filter:
         raise UsageError("Drift is drawn over all strikes: leave strike filters out.")
-    rows = report_on(
-        con, "max_pain_drift", {"underlying": facts.underlying, "scope_venue": facts.scope_venue, "until": facts.captured_at}
-    )
+    rows = report_on(con, "max_pain_drift", {"underlying": facts.underlying, "scope_venue": facts.scope_venue, "until": facts.captured_at})
     asked = asked_expiries(con, facts, request)
     if request.expiry is None:
         asked = sorted(asked, key=lambda one: (-(one["total_oi"] or 0), one["expires_at"]))[:MOST_EXPIRIES]
@@ -40,7 +43,7 @@ def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
     for label, part, color in zip(labels, by_expiry, theme.LINES, strict=False):
         times, strikes = part["captured_at"].to_list(), floats(part["max_pain_strike"])
         if len(by_expiry) == 1:
-            _band(figure, part, color)
+            _band(figure, part)
         figure.add_scatter(
             x=times, y=strikes, name=f"Max pain {label}", mode="lines+markers", line={"color": color, "width": 2.2},
             marker={"size": 7, "color": color, "line": {"color": "white", "width": 1}},
@@ -65,13 +68,13 @@ def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
     return Chart("drift", title, figure, facts, request.expiry)
 
 
-def _band(figure: object, part: pl.DataFrame, color: str) -> None:
+def _band(figure: Figure, part: pl.DataFrame) -> None:
     """The tied strikes around max pain, where there are several."""
     low, high, times = floats(part["max_pain_low"]), floats(part["max_pain_high"]), part["captured_at"].to_list()
     if low == high:
         return
     for edge, fill, name in ((low, None, "Lowest tied strike"), (high, "tonexty", "Highest tied strike")):
-        figure.add_scatter(  # type: ignore[attr-defined]
+        figure.add_scatter(
             x=times, y=edge, mode="lines", line={"width": 0}, fill=fill, fillcolor="rgba(43,108,176,0.15)", name=name,
             showlegend=False, hoverinfo="skip",
         )  # fmt: skip

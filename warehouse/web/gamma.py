@@ -1,4 +1,4 @@
-"""Gamma exposure by strike with its key levels.   definitions §5, §6"""
+"""Gamma exposure by strike with its key levels (definitions §5, §6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Net gamma exposure by strike and expiry.   definitions §5"""
+"""Net gamma exposure by strike and expiry (definitions §5)."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def draw(facts: Facts, request: ChartRequest, cells: pl.DataFrame) -> Chart:
         x=labels, y=shown.strikes, z=shown.net, zmin=-clip, zmax=clip, zmid=0, colorscale=_colors(), hoverongaps=False, xgap=1, ygap=1,
         text=texts, hovertemplate="%{text}<extra></extra>",
         colorbar={
-            "title": {"text": f"Net gamma exposure,<br>USD per 1 % move<br>{theme.SIGNS}<br> ", "font": {"size": 11.5}}, "thickness": 16, "len": 0.96,
-            "tickvals": [share * clip for share in (-1, -0.5, -0.1, 0, 0.1, 0.5, 1)], "outlinewidth": 0,
+            "title": {"text": f"Net gamma exposure,<br>USD per 1 % move<br>{theme.SIGNS}<br>\u00a0", "font": {"size": 11.5}},
+            "thickness": 16, "len": 0.96, "tickvals": [share * clip for share in (-1, -0.5, -0.1, 0, 0.1, 0.5, 1)], "outlinewidth": 0,
             "ticktext": [usd(share * clip, sign=True) for share in (-1, -0.5, -0.1, 0, 0.1, 0.5, 1)], "x": 1.075,
         },
     )  # fmt: skip

@@ -50,7 +50,7 @@ def lay_out(levels: Iterable[Level], view: Range) -> list[Label]:
         anchor = "center" if left == place - width / 2 else "left" if place < _PLOT_WIDTH / 2 else "right"
         left = {"center": left, "left": place, "right": place - width}[anchor]
         lane = next((number for number, end in enumerate(ends) if end <= left), len(ends))
-        ends[lane:lane + 1] = [left + width]
+        ends[lane : lane + 1] = [left + width]
         color = INK if {CALLS, PUTS} <= {level.color for level in same} else same[0].color
         labels.append(Label(at, text, color, same[0].dash, lane, anchor))
     return labels
@@ -61,11 +61,12 @@ def draw_levels(figure: Figure, levels: Sequence[Level], view: Range, *, is_behi
     labels = lay_out(levels, view)
     for label in sorted(labels, key=lambda one: -one.lane):  # the lower ones are drawn over the leaders of the higher ones
         line = {"color": label.color, "width": 1.6, "dash": label.dash}
-        figure.add_shape(type="line", layer="between" if is_behind else "above", x0=label.at, x1=label.at, y0=0, y1=1, xref="x", yref="paper", line=line)
+        layer = "between" if is_behind else "above"
+        figure.add_shape(type="line", layer=layer, x0=label.at, x1=label.at, y0=0, y1=1, xref="x", yref="paper", line=line)
         figure.add_annotation(
-            x=label.at, y=1, xref="x", yref="paper", text=f"<b>{label.text}</b>", showarrow=True, arrowhead=0, arrowwidth=1, arrowcolor=label.color,
-            ax=0, ay=-(11 + 18 * label.lane), xanchor=label.anchor, yanchor="middle", font={"size": 11.5, "color": label.color},
-            bgcolor="rgba(255,255,255,0.94)", borderpad=1,
+            x=label.at, y=1, xref="x", yref="paper", text=f"<b>{label.text}</b>", showarrow=True, arrowhead=0, arrowwidth=1,
+            arrowcolor=label.color, ax=0, ay=-(11 + 18 * label.lane), xanchor=label.anchor, yanchor="middle",
+            font={"size": 11.5, "color": label.color}, bgcolor="rgba(255,255,255,0.94)", borderpad=1,
         )  # fmt: skip
     return max((label.lane + 1 for label in labels), default=0)
 
@@ -74,7 +75,7 @@ def left_out(levels: Iterable[Level], view: Range) -> str:
     """What the lines do not show: levels outside the view, and those that were not found; empty when there are none."""
     levels = list(levels)
     outside = [f"{one.name} {number(one.at)}" for one in levels if one.at is not None and not view[0] <= one.at <= view[1]]
-    missing = [one.name.lower() for one in levels if one.at is None]
+    missing = [one.name for one in levels if one.at is None]
     parts = [f"outside the view: {', '.join(outside)}"] if outside else []
-    parts += [f"none: {', '.join(missing)}"] if missing else []
+    parts += [f"not found: {', '.join(missing)}"] if missing else []
     return " · ".join(parts)

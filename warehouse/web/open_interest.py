@@ -1,4 +1,4 @@
-"""Open interest by strike: calls upwards, puts downwards.   definitions §2"""
+"""Open interest by strike: calls upwards, puts downwards (definitions §2)."""
 
 from __future__ import annotations
 
@@ -76,4 +76,5 @@ def _in_words(calls: list[float | None], puts: list[float | None], unit: str) ->
 def _ticks(most: float, seen: float) -> list[float]:
     """Round values either side of zero, about four steps in view; both sides are read as positive."""
     step = next(size for power in range(-6, 15) for size in (10.0**power, 2 * 10.0**power, 5 * 10.0**power) if seen / size <= 4.5)
-    return (np.arange(-np.ceil(most / step), np.ceil(most / step) + 1) * step).tolist()
+    ticks: list[float] = (np.arange(-np.ceil(most / step), np.ceil(most / step) + 1) * step).tolist()
+    return ticks

@@ -1,4 +1,4 @@
-"""The OPEX calendar: what share of open interest and gamma leaves with each expiry, and each expiry's own levels.   definitions §8"""
+"""The OPEX calendar: what share of open interest and gamma leaves with each expiry, and each expiry's own levels (definitions §8)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
     for column, name, color, symbol in LEVELS:
         figure.add_scatter(
             x=labels, y=floats(chosen[column]), name=name, mode="markers", row=2, col=1,
-            marker={"symbol": symbol, "size": 10, "color": color, "line": {"color": "white", "width": 1}},
+            marker={"symbol": symbol, "size": 9 if symbol == "diamond" else 11, "color": color, "line": {"color": "white", "width": 0.6}},
             customdata=[number(value) for value in chosen[column]], hovertemplate="%{customdata}<extra>" + name + "</extra>",
         )  # fmt: skip
     if facts.spot is not None:
@@ -70,13 +70,15 @@ def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
             hoverinfo="skip", row=2, col=1,
         )  # fmt: skip
     figure.update_layout(barmode="overlay", hovermode="x unified")
-    figure.update_xaxes(type="category", categoryorder="array", categoryarray=labels, showgrid=False, tickangle=-60 if len(labels) > 14 else 0)
+    is_crowded = len(labels) > 14
+    angle = -60 if is_crowded else 0
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=labels, showgrid=False, tickangle=angle)
     figure.update_xaxes(title={"text": "Expiry"}, row=2, col=1)
     figure.update_yaxes(title={"text": "Leaves with it, % of total"}, ticksuffix=" %", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title={"text": "Own levels, USD"}, tickformat=",", row=2, col=1)
     title = f"{facts.underlying} OPEX calendar"
     lines = lines_under(facts, request, _next_anchor(rows), _left_out(rows, chosen))
-    theme.finish(figure, title, lines, facts.warnings, "opex_calendar")
+    theme.finish(figure, title, lines, facts.warnings, "opex_calendar", bottom=100 if is_crowded else 50)
     figure.update_layout(bargap=0.25)
     return Chart("opex", title, figure, facts, request.expiry)
 
@@ -85,7 +87,7 @@ def _hover_interest(facts: Facts, chosen: pl.DataFrame) -> list[str]:
     suffix, unit = ("_oi_contracts", "contracts") if facts.market == "us" else ("_oi", facts.underlying)
     calls, puts = chosen[f"call{suffix}"], chosen[f"put{suffix}"]
     return [
-        f"{day(expiry)}, {kind}, {dte} days: {percent(share, 2)} of open interest, {number(call, unit)} of calls, {number(put, unit)} of puts"
+        f"{day(expiry)}, {kind}, {dte} days: {percent(share, 2)} of open interest (calls {number(call, unit)}, puts {number(put, unit)})"
         for expiry, kind, dte, share, call, put in zip(
             chosen["expiry"], chosen["type"], chosen["dte"], chosen["oi_rolloff_pct"], calls, puts, strict=True
         )

@@ -9,9 +9,11 @@ from warehouse.web.chart import Chart
 from warehouse.web.theme import FONT, HEIGHT
 
 # Nothing may be loaded from any address; what plotly makes while it draws (styles, pictures to save) stays possible.
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; worker-src blob:"
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "plotlyServerURL": "", "topojsonURL": ""}
-_STYLE = f"body{{margin:0;background:white;font-family:{FONT}}}.chart{{height:{HEIGHT}px;min-width:720px}}.only{{height:100vh;min-height:560px}}"
+_STYLE = f"""body {{ margin: 0; background: white; font-family: {FONT} }}
+.chart {{ height: {HEIGHT}px; min-width: 720px }}
+.only {{ height: 100vh; min-height: 560px }}"""
 
 
 def page(charts: Sequence[Chart], title: str, *, is_picture: bool = False) -> str:
@@ -37,6 +39,11 @@ def _figure(chart: Chart, *, is_only: bool, is_picture: bool) -> str:
     name = f"chart-{chart.kind}"
     size = "chart only" if is_only and not is_picture else "chart"
     drawn = chart.figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=name, config=CONFIG | {"displayModeBar": "hover" if not is_picture else False}, default_height="100%", default_width="100%"
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=name,
+        config=CONFIG | {"displayModeBar": "hover" if not is_picture else False},
+        default_height="100%",
+        default_width="100%",
     )
     return f'<div class="{size}">{drawn}</div>'

@@ -1,4 +1,4 @@
-"""The pain curve of one expiry: what holders of calls and puts are paid at each settlement price.   definitions §4"""
+"""The pain curve of one expiry: what holders of calls and puts are paid at each settlement price (definitions §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gamma profile: net gamma exposure if spot stood elsewhere, and where it flips.   definitions §6"""
+"""The gamma profile: net gamma exposure if spot stood elsewhere, and where it flips (definitions §6)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCOPES = {  # scope_expiry → name, colour, width
     "all": ("All expiries", theme.INK, 2.6),
     "ex_next": ("Without the next expiry", theme.OTHER, 1.6),
     "ex_anchor": ("Without the next monthly or quarterly", theme.PAIN, 1.6),
-    "0dte": ("0DTE alone", theme.FLIP, 1.6),
+    "0dte": ("0DTE alone", "#0891a5", 1.6),
 }
 
 
@@ -39,7 +39,8 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
     """The profile over the expiries asked for; raises `UsageError` under strike filters, for which there is none, or without rows."""
     if request.has_strike_filter:
         raise UsageError("The gamma profile is of all strikes: leave strike filters out; --zoom-pct shows less of it.")
-    profile, levels, zones = (call_macro_on(con, macro, request.arguments()) for macro in ("gamma_profile", "gex_levels", "gamma_flip_zones"))
+    macros = ("gamma_profile", "gex_levels", "gamma_flip_zones")
+    profile, levels, zones = (call_macro_on(con, macro, request.arguments()) for macro in macros)
     if profile.is_empty():
         raise no_rows(facts, request, "gamma profile")
     ladder = (pl.col("scope_expiry") == "all") & (pl.col("method") == "spot_ladder")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
+from models.errors import UsageError
 from warehouse.web.units import number
 
 _STRIKES = ("strike_min", "strike_max", "moneyness_min", "moneyness_max", "window_pct")
@@ -31,6 +32,13 @@ class ChartRequest:
     complete_only: bool | None = None
     zoom_pct: float | None = None  # strikes within so many percent of spot are in view
     strike_step: float | None = None  # of the heatmap: strikes are added up in steps of so many USD
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for sizes that are none."""
+        for name in _VIEW:
+            size = getattr(self, name)
+            if size is not None and not 0 < size < float("inf"):
+                raise UsageError(f"--{name.replace('_', '-')} is {size:g}: give a number above 0.")
 
     def arguments(self, **changed: Any) -> dict[str, Any]:
         """Arguments of a table macro."""

@@ -1,4 +1,4 @@
-"""Term structure: expected moves around spot, max pain of each expiry, and the volatilities behind them.   definitions §4, §7"""
+"""Term structure: expected moves around spot, max pain of each expiry, and the volatilities behind them (definitions §4, §7)."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def draw(facts: Facts, request: ChartRequest, rows: TermRows) -> Chart:
         )  # fmt: skip
     end = _end_of_view(facts, request, rows.max_pain)
     figure.update_layout(hovermode="x unified")
-    figure.update_xaxes(type="date", range=[facts.captured_at - (end - facts.captured_at) * 0.01, end], hoverformat="settles %Y-%m-%d %H:%M UTC")
+    start = facts.captured_at - (end - facts.captured_at) * 0.01
+    figure.update_xaxes(type="date", range=[start, end], hoverformat="settles %Y-%m-%d %H:%M UTC")
     figure.update_xaxes(title={"text": "Expiry"}, row=2, col=1)
     figure.update_yaxes(title={"text": "USD"}, tickformat=",", range=_prices_in_view(facts, rows, end), row=1, col=1)
     figure.update_yaxes(title={"text": "Implied volatility"}, ticksuffix=" %", range=_volatilities_in_view(rows, end), row=2, col=1)
     title = f"{facts.underlying} max pain and expected move by expiry"
     later = rows.max_pain.filter(pl.col("expires_at") > end).height
-    lines = lines_under(
-        facts, request, _in_words(rows), _missing(rows.summary), f"{later} later expiries outside the view (--dte-max shows them)" if later else ""
-    )
-    theme.finish(figure, title, lines, facts.warnings, "max_pain, expiry_summary")
+    unseen = f"{later} later expiries outside the view (--dte-max shows them)" if later else ""
+    lines = lines_under(facts, request, _in_words(rows), _missing(rows.summary), unseen)
+    theme.finish(figure, title, lines, facts.warnings, "max_pain, expiry_summary", bottom=46)
     return Chart("term", title, figure, facts, request.expiry)
 
 
@@ -95,9 +95,12 @@ def _max_pain(figure: Any, facts: Facts, rows: pl.DataFrame) -> None:
     interest = [value or 0.0 for value in rows["total_oi"]]
     most = max(interest, default=0.0) or 1.0
     figure.add_scatter(
-        x=rows["expires_at"].to_list(), y=floats(rows["max_pain_strike"]), name="Max pain (size: open interest)", mode="lines+markers", row=1, col=1,
-        line={"color": theme.PAIN, "width": 1.2}, marker={"color": theme.PAIN, "size": [6 + 16 * (one / most) ** 0.5 for one in interest],
-                                                          "line": {"color": "white", "width": 1}, "opacity": 0.9},
+        x=rows["expires_at"].to_list(), y=floats(rows["max_pain_strike"]), name="Max pain (size: open interest)", mode="lines+markers",
+        row=1, col=1, line={"color": "rgba(109,63,212,0.35)", "width": 1.2},
+        marker={
+            "color": theme.PAIN, "size": [6 + 16 * (one / most) ** 0.5 for one in interest], "line": {"color": "white", "width": 1},
+            "opacity": 0.9,
+        },
         customdata=[
             f"{label}: {number(strike)}, {row_dte} days"
             for label, strike, row_dte in zip(facts.labels(rows["expires_at"].to_list()), rows["max_pain_strike"], rows["dte"], strict=True)
@@ -138,7 +141,8 @@ def _in_words(rows: TermRows) -> str:
     if known.is_empty():
         return ""
     row = known.row(0, named=True)
-    return f"by {day(row['expiry'])}: ±{number(row['expected_move_1sd'])} expected (1 s.d.), at-the-money volatility {percent(100 * row['atm_iv'])}"
+    move, volatility = number(row["expected_move_1sd"]), percent(100 * row["atm_iv"])
+    return f"by {day(row['expiry'])}: ±{move} expected (1 s.d.), at-the-money volatility {volatility}"
 
 
 def _missing(summary: pl.DataFrame) -> str:

@@ -17,6 +17,7 @@ LINES = ("#2b6cb0", "#6d3fd4", "#0d8a72", "#c77700", "#d1384f", "#0891a5")  # fo
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 SIGNS = "calls +, puts −"  # scenario std: what every mart carries
 HEIGHT = 760
+BOTTOM = 116  # pixels under the plot: ticks, title, one row of legend, source
 _LINE, _TITLE, _LANE = 18, 48, 18  # pixels
 
 
@@ -28,8 +29,13 @@ def new_figure(rows: int = 1, **subplots: Any) -> Figure:
     return Figure() if rows == 1 else make_subplots(rows=rows, cols=1, shared_xaxes=True, **subplots)
 
 
-def finish(figure: Figure, title: str, lines: Sequence[str], warnings: Sequence[str], source: str, *, lanes: int = 0) -> None:
-    """Title block, margins, legend and axes; `lanes` rows of level labels stand between title and plot, `source` names the tables."""
+def finish(
+    figure: Figure, title: str, lines: Sequence[str], warnings: Sequence[str], source: str, *, lanes: int = 0, bottom: int = 0
+) -> None:  # fmt: skip
+    """Title block, margins, legend and axes; `source` names the tables.
+
+    `lanes` rows of level labels stand between title and plot; `bottom` more pixels are for a long legend or long ticks.
+    """
     shown = [*lines, *(f"<span style='color:{WARNING}'><b>{text}</b></span>" for text in warnings)]
     figure.update_layout(
         title={
@@ -39,16 +45,21 @@ def finish(figure: Figure, title: str, lines: Sequence[str], warnings: Sequence[
         },
         font={"family": FONT, "size": 12.5, "color": INK},
         paper_bgcolor="white", plot_bgcolor="white", template="none",
-        margin={"l": 84, "r": 40, "t": _TITLE + _LINE * len(shown) + 16 + _LANE * lanes, "b": 116},
+        margin={"l": 84, "r": 40, "t": _TITLE + _LINE * len(shown) + 16 + _LANE * lanes, "b": BOTTOM + bottom},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 0.034, "yref": "container", "yanchor": "bottom", "font": {"size": 12}},
         hoverlabel={"font": {"family": FONT, "size": 12.5}, "bgcolor": "white", "bordercolor": ZERO},
         bargap=0, autosize=True, dragmode="zoom",
     )  # fmt: skip
-    figure.update_xaxes(gridcolor=GRID, linecolor=ZERO, zeroline=False, ticks="outside", tickcolor=ZERO, title_font_size=12.5, title_standoff=8)
-    figure.update_yaxes(gridcolor=GRID, zerolinecolor=ZERO, zerolinewidth=1.2, title_font_size=12.5, title_standoff=14, automargin=True, exponentformat="B")
+    figure.update_xaxes(
+        gridcolor=GRID, linecolor=ZERO, zeroline=False, ticks="outside", tickcolor=ZERO, title_font_size=12.5, title_standoff=8
+    )
+    figure.update_yaxes(
+        gridcolor=GRID, zerolinecolor=ZERO, zerolinewidth=1.2, title_font_size=12.5, title_standoff=14, automargin=True,
+        exponentformat="B",
+    )  # fmt: skip
     figure.add_annotation(
-        text=f"Strikehouse · {source}", x=1, xref="paper", xanchor="right", y=0, yref="paper", yanchor="bottom", yshift=-112,
-        showarrow=False, font={"size": 10.5, "color": ZERO},
+        text=f"Strikehouse · {source}", x=1, xref="paper", xanchor="right", y=0, yref="paper", yanchor="bottom",
+        yshift=-(BOTTOM + bottom - 4), showarrow=False, font={"size": 10.5, "color": ZERO},
     )  # fmt: skip
 
 

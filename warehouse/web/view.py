@@ -38,22 +38,26 @@ def strikes_in_view(
 def within(strikes: Sequence[float], view: Range) -> np.ndarray:
     """Which strikes are in view."""
     at = np.asarray(strikes, float)
-    return (at >= view[0]) & (at <= view[1])
+    inside: np.ndarray = (at >= view[0]) & (at <= view[1])
+    return inside
 
 
 def bar_widths(strikes: Sequence[float]) -> list[float]:
-    """A width per bar: most of the gap to the nearer neighbour, at most three times the usual one, so that no bar covers another."""
+    """A width per bar: most of the gap to the nearer neighbour, at most 1.6 times the usual one, so that no bar covers another."""
     at = np.asarray(strikes, float)
     if len(at) < 2:
         return [float(at[0]) * 0.005] if len(at) else []
     gaps = np.diff(at)
     nearer = np.minimum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
-    return (np.minimum(nearer, 3 * np.median(nearer)) * 0.86).tolist()
+    widths: list[float] = (np.minimum(nearer, 1.6 * np.median(nearer)) * 0.86).tolist()
+    return widths
 
 
 def _inner(weight: np.ndarray) -> np.ndarray:
-    reached = np.cumsum(weight) / weight.sum()
-    return (reached >= 0.01) & (reached - weight / weight.sum() <= 0.99)
+    share = weight / weight.sum()
+    reached = np.cumsum(share)
+    inner: np.ndarray = (reached >= 0.01) & (reached - share <= 0.99)
+    return inner
 
 
 def _padded(low: float, high: float) -> Range:
