@@ -40,10 +40,10 @@ def chosen_expiry(facts: Facts, request: ChartRequest) -> tuple[dict[str, Any], 
 
 
 def expiry_name(facts: Facts, expiry: date) -> str:
-    """`Fri 21 Aug 2026, monthly, AM and PM settlement together`."""
+    """`Fri 21 Aug 2026, monthly (AM + PM)`: a request by date pools both."""
     same = [one for one in facts.expiries if one["expiry"] == expiry]
     kind = next((f", {one['type']}" for one in same if one["is_anchor"]), "")
-    return f"{day(expiry)}{kind}" + (", AM and PM settlement together" if len(same) > 1 else "")
+    return f"{day(expiry)}{kind}" + (" (AM + PM)" if len(same) > 1 else "")
 
 
 def expiries_in_words(facts: Facts, request: ChartRequest) -> str:

@@ -32,7 +32,9 @@ class Grid(NamedTuple):
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> pl.DataFrame:
     """Rows of the macro gex_heatmap; raises `UsageError` without rows."""
-    cells = call_macro_on(con, "gex_heatmap", request.arguments())
+    cells = call_macro_on(con, "gex_heatmap", request.arguments(expiry=None))  # by date it would pool AM and PM settlement
+    if request.expiry is not None:
+        cells = cells.filter(pl.col("expiry") == request.expiry)
     if cells.is_empty():
         raise no_rows(facts, request, "gamma exposure")
     return cells
@@ -73,7 +75,7 @@ def draw(facts: Facts, request: ChartRequest, cells: pl.DataFrame) -> Chart:
         x=labels, y=shown.strikes, z=shown.net, zmin=-clip, zmax=clip, zmid=0, colorscale=_colors(), hoverongaps=False, xgap=1, ygap=1,
         text=texts, hovertemplate="%{text}<extra></extra>",
         colorbar={
-            "title": {"text": f"Net gamma exposure,<br>USD per 1 % move<br>{theme.SIGNS}<br>\u00a0", "font": {"size": 11.5}},
+            "title": {"text": f"Net gamma exposure, USD per 1 % move; {theme.SIGNS}", "side": "right", "font": {"size": 11.5}},
             "thickness": 16, "len": 0.96, "tickvals": [share * clip for share in (-1, -0.5, -0.1, 0, 0.1, 0.5, 1)], "outlinewidth": 0,
             "ticktext": [usd(share * clip, sign=True) for share in (-1, -0.5, -0.1, 0, 0.1, 0.5, 1)], "x": 1.075,
         },
@@ -89,7 +91,7 @@ def draw(facts: Facts, request: ChartRequest, cells: pl.DataFrame) -> Chart:
     figure.update_yaxes(
         title={"text": "Strike, USD"}, tickformat=",", showgrid=False, nticks=18, range=[shown.strikes[0] - half, shown.strikes[-1] + half]
     )
-    title = f"{facts.underlying} net gamma exposure by strike and expiry · {expiries_in_words(facts, request)}"
+    title = f"{facts.underlying} net gamma heatmap · {day(request.expiry) if request.expiry else expiries_in_words(facts, request)}"
     lines = lines_under(facts, request, _in_words(facts, request, shown), _colors_in_words(clip, flat))
     theme.finish(figure, title, lines, facts.warnings, "gex_heatmap")
     figure.update_layout(plot_bgcolor="#dde3ea", margin={"r": 214})

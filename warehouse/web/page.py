@@ -10,7 +10,14 @@ from warehouse.web.theme import FONT, HEIGHT
 
 # Nothing may be loaded from any address; what plotly makes while it draws (styles, pictures to save) stays possible.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
-CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "plotlyServerURL": "", "topojsonURL": ""}
+CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "topojsonURL": "",
+    "typesetMath": False,
+}
 _STYLE = f"""body {{ margin: 0; background: white; font-family: {FONT} }}
 .chart {{ height: {HEIGHT}px; min-width: 720px }}
 .only {{ height: 100vh; min-height: 560px }}"""
