@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -59,7 +60,9 @@ def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
         customdata=[number(spot) for spot in spots["spot"]], hovertemplate="%{customdata}<extra>Spot</extra>",
     )  # fmt: skip
     figure.update_layout(hovermode="x unified")
-    figure.update_xaxes(title={"text": "Captured at, UTC"}, type="date", hoverformat="%Y-%m-%d %H:%M UTC")
+    only = spots["captured_at"][0] if spots.height == 1 else None  # a single instant would be shown to the millisecond
+    span = [only - timedelta(days=1), only + timedelta(days=1)] if only is not None else None
+    figure.update_xaxes(title={"text": "Captured at, UTC"}, type="date", hoverformat="%Y-%m-%d %H:%M UTC", range=span)
     figure.update_yaxes(title={"text": "USD"}, tickformat=",", nticks=12)
     dates = rows["expiry"].unique()
     chosen = day(dates[0]) if len(dates) == 1 else f"the {len(by_expiry)} expiries with most open interest"
