@@ -10,6 +10,7 @@ from models import gamma_tables as gamma
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
+from models import summary_tables as summary
 
 TABLES: dict[str, type[dy.Schema]] = {
     "core.snapshots": core.Snapshots,
@@ -36,6 +37,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "marts.max_pain_pooled": marts.MaxPainPooled,
     "marts.gex_levels": marts.GexLevels,
     "marts.opex_calendar": opex.OpexCalendar,
+    "marts.expiry_summary": summary.ExpirySummary,
     "marts.gamma_profile": gamma.GammaProfile,
     "marts.gamma_flip_zones": gamma.GammaFlipZones,
     "ops.runs": ops.Runs,

@@ -15,7 +15,7 @@ from models.tables import TABLES
 from warehouse import ddl
 from warehouse.catalogue import marts
 from warehouse.checks import all_checks
-from warehouse.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS
+from warehouse.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS, QUERIES
 from warehouse.relations import SQL_FOLDER
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
@@ -87,6 +87,7 @@ def _latest() -> str:
 
 def _macros() -> str:
     rows = [(f"`{macro}(…)`", f"`{mart}`", what) for macro, (mart, what) in MACROS.items()]
+    own = [f"* `{macro}({', '.join(arguments)})`: {what[0].lower()}{what[1:]}." for macro, (arguments, what) in QUERIES.items()]
     every = [*ARGUMENTS, *(argument for further in FURTHER_ARGUMENTS.values() for argument in further)]
     arguments = [(f"`{argument}`", ARGUMENT_MEANINGS[argument.split()[0]]) for argument in every]
     return (
@@ -95,6 +96,8 @@ def _macros() -> str:
         + _markdown(("macro", "columns as", "gives"), rows)
         + "\n\n"
         + _markdown(("argument", "meaning"), arguments)
+        + "\n\nWith arguments of its own:\n\n"
+        + "\n".join(own)
     )
 
 

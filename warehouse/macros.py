@@ -25,6 +25,10 @@ MACROS: dict[str, tuple[str, str]] = {
     "gex_by_expiry": ("marts.gex_by_expiry", "Open interest and exposures by expiry"),
     "gex_ranked": ("marts.gex_ranked", "The ten strikes of largest net gamma exposure, of the expiries asked and of 0DTE"),
     "gex_levels": ("marts.gex_levels", "Key levels, over the expiries asked and over 0DTE"),
+    "expiry_summary": (
+        "marts.expiry_summary",
+        "Smile, expected moves and density per expiry; strikes narrow its exposure and interest only",
+    ),
     "opex_calendar": ("marts.opex_calendar", "Types, roll-off and own levels per expiry; with until also expiries that no chain has yet"),
     "gamma_profile": ("marts.gamma_profile", "Gamma exposure if spot stood elsewhere; empty when strikes are left out"),
     "gamma_flip_zones": ("marts.gamma_flip_zones", "Where gamma exposure changes sign, by both methods"),
@@ -35,9 +39,19 @@ ARGUMENTS = (
     "complete_only := false",
 )  # fmt: skip
 FURTHER_ARGUMENTS = {"opex_calendar": ("until := null",)}  # of one macro only
+# macros of their own, each in sql/macros/<macro>.sql: arguments, and what they give
+QUERIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "probability_between": (
+        (
+            "underlying", "low", "high", "as_of := null", "venues := null", "expiry := null", "expires_at := null", "dte_min := null",
+            "dte_max := null", "complete_only := false",
+        ),
+        "Probability that an expiry settles above low and at most at high, by its implied density",
+    ),
+}  # fmt: skip
 ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
 _GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # by scope.sql
-_STORED = frozenset({"core.calendar", "core.parameters"})  # read as they are
+_STORED = frozenset({"core.calendar", "core.parameters", "core.sessions"})  # read as they are
 
 
 def create_macros() -> list[str]:
@@ -45,7 +59,7 @@ def create_macros() -> list[str]:
     scope = (SQL_FOLDER / "macros" / "scope.sql").read_text().rstrip()
     statements = []
     for macro, (mart, what) in MACROS.items():
-        arguments = [*ARGUMENTS, *FURTHER_ARGUMENTS.get(macro, ())]
+        arguments = (*ARGUMENTS, *FURTHER_ARGUMENTS.get(macro, ()))
         parts = [scope, *(f"{_inner(name)} as (\n{sql}\n)" for name, sql in _inlined(mart))]
         result = _inner(mart)
         extension = SQL_FOLDER / "macros" / f"{macro}.sql"
@@ -59,6 +73,11 @@ def create_macros() -> list[str]:
         body = ",\n".join(parts) + f"\nselect {columns} from {result} as result order by {order}"
         statements.append(f"create or replace macro main.{macro}({', '.join(arguments)}) as table {body}")
         text = f"{what}. Arguments: {', '.join(argument.split()[0] for argument in arguments)}. Columns as {mart}."
+        statements.append(f"comment on macro table main.{macro} is '{text}'")
+    for macro, (arguments, what) in QUERIES.items():
+        body = (SQL_FOLDER / "macros" / f"{macro}.sql").read_text()
+        statements.append(f"create or replace macro main.{macro}({', '.join(arguments)}) as table {body}")
+        text = f"{what}. Arguments: {', '.join(argument.split()[0] for argument in arguments)}."
         statements.append(f"comment on macro table main.{macro} is '{text}'")
     return statements
 

@@ -5,7 +5,7 @@ Written from definitions §1 and §4–§6 and not from sql/; it takes the naive
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from statistics import median
@@ -25,11 +25,12 @@ class Scope(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What the oracle reads of one snapshot: its row of core.snapshots, its usable venues, and live contracts with their greeks."""
+    """What the oracle reads of one snapshot: its row of core.snapshots, its usable venues, live contracts with their greeks, smiles."""
 
     row: Row
     scopes: list[Scope]
     contracts: pl.DataFrame
+    smiles: pl.DataFrame
 
 
 def read(tables: dict[str, pl.DataFrame], snapshot_id: str) -> Snapshot:
@@ -40,7 +41,7 @@ def read(tables: dict[str, pl.DataFrame], snapshot_id: str) -> Snapshot:
     quotes = tables["core.option_quotes"].filter(pl.col("snapshot_id") == snapshot_id, "is_live", pl.col("venue").is_in(list(spots)))
     greeks = tables["core.option_greeks"].filter(snapshot_id=snapshot_id)
     contracts = quotes.join(greeks, on=["snapshot_id", "venue", "instrument"], how="left", validate="1:1")
-    return Snapshot(row, scopes, contracts)
+    return Snapshot(row, scopes, contracts, tables["core.expiry_smile"].filter(snapshot_id=snapshot_id))
 
 
 def heatmap(snapshot: Snapshot, scope: Scope, by: tuple[str, ...] = ("expires_at", "expiry", "strike")) -> pl.DataFrame:
@@ -172,6 +173,16 @@ def _hvl(net: dict[float, Decimal], spot: float) -> Row:
         return dict.fromkeys(("hvl", "hvl_lower_strike", "hvl_upper_strike"))
     _, level, low, high = min(found)
     return {"hvl": level, "hvl_lower_strike": low, "hvl_upper_strike": high}
+
+
+def measured_at(snapshot: Snapshot, scope: Scope) -> datetime:
+    """The instant from which tau of a scope counts, aware (definitions §2): captured_at of several coin venues, else that of the quotes."""
+    if snapshot.row["market"] == "crypto" and len(scope.venues) > 1:
+        at = snapshot.row["captured_at"]
+    else:
+        at = snapshot.contracts.filter(pl.col("venue").is_in(scope.venues))["quoted_at"].min()
+    assert isinstance(at, datetime)
+    return at.replace(tzinfo=UTC)
 
 
 def opex_calendar(snapshot: Snapshot, scope: Scope, cells: pl.DataFrame) -> list[Row]:

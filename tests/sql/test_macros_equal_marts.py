@@ -71,7 +71,7 @@ def stored(con: duckdb.DuckDBPyConnection, underlying: str, *, is_strike_filtere
     )
     if is_strike_filtered:
         tables["core.gamma_ladder"] = tables["core.gamma_ladder"].clear()
-    return tables | {"core.calendar": con.execute("from core.calendar").pl()}
+    return tables | {name: con.execute(f"from {name}").pl() for name in ("core.calendar", "core.sessions")}
 
 
 @pytest.mark.parametrize(

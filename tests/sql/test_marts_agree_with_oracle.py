@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from models.calendar import TradingCalendar, classify_expiries
+from models.scope_smile import SCOPE_SMILE, one_day_move, scope_smile
 from tests.conftest import Demo
 from tests.sql import oracle
 from tests.sql.compare import assert_frames, assert_row, is_same
@@ -16,11 +17,15 @@ from warehouse.compute import compute_snapshot
 from warehouse.query import open_published, query_on
 from warehouse.settings import Settings
 
-INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.calendar")
-MARTS = ("gex_heatmap", "gex_by_strike", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels", "opex_calendar")
+INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.calendar", "core.expiry_smile")
+MARTS = ("gex_heatmap", "gex_by_strike", "pain_curve", "max_pain", "max_pain_pooled", "gex_levels", "opex_calendar", "expiry_summary")
 OI = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts", "oi_without_iv", "oi_without_iv_pct")
 EXPOSURES = tuple(f"{part}_{name}" for name in ADDITIVE for part in ("call", "put", "net", "abs"))
 EXPIRY = ["expires_at", "expiry"]
+ONE_DAY = {
+    "expiry_used": "expiry_used", "sessions_used": "sessions", "expected_move_1d_1sd": "one_day_move_1sd",
+    "expected_move_1d_2sd": "one_day_move_2sd", "straddle_1d_1sd": "one_day_straddle_1sd", "expected_move_1d_reason": "one_day_reason",
+}  # fmt: skip
 
 Tables = dict[str, pl.DataFrame]
 
@@ -148,3 +153,47 @@ def test_opex_types_are_those_of_the_date_and_the_market(cases: list[tuple[Snaps
             assert ours.select(types.columns[1:]).equals(types.drop("market"))
             anchors = types.filter("is_anchor")["expires_at"]
             assert ours["next_anchor"].unique().to_list() == [anchors.min()]
+
+
+def test_expiry_summary_is_the_blend_of_its_books(cases: list[tuple[Snapshot, Scope, Tables]], calendar: TradingCalendar) -> None:
+    for snapshot, scope, marts in cases:
+        at = oracle.measured_at(snapshot, scope)
+        smiles = snapshot.smiles.filter(pl.col("venue").is_in(scope.venues))
+        expected = scope_smile(smiles, spot=scope.spot, measured_at=at)
+        day = one_day_move(expected, market=snapshot.row["market"], measured_at=at, calendar=calendar)
+        ours = marts["expiry_summary"].sort("expires_at")
+        assert_blend(ours, expected)
+        assert day["one_day_move_1sd"][0] is not None
+        for name, theirs in ONE_DAY.items():
+            assert all(is_same(mine, day[theirs][0]) for mine in ours[name]), name
+        cells = oracle.heatmap(snapshot, scope)
+        sums = cells.group_by("expires_at").agg(
+            pl.col("net_gex_usd_1pct").sum(), pl.sum_horizontal("call_oi", "put_oi").sum().alias("total_oi")
+        )
+        assert_frames(ours, sums.select("expires_at", "net_gex_usd_1pct", "total_oi"), key=["expires_at"])
+        notional = (ours["notional_oi_usd"].cast(pl.Float64) - ours["total_oi"] * scope.spot).abs()
+        assert notional.max() <= 0.005 + 1e-15 * ours["total_oi"].max() * scope.spot
+        types = classify_expiries(ours.with_columns(market=pl.lit(snapshot.row["market"])), calendar)
+        assert ours.select("expires_at", "expiry", "type", "is_anchor").equals(types.select("expires_at", "expiry", "type", "is_anchor"))
+
+
+def test_a_density_is_that_of_the_only_book(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
+    for snapshot, scope, marts in cases:
+        ours = marts["expiry_summary"].sort("expires_at")
+        for row in ours.rows(named=True):
+            books = snapshot.smiles.filter(pl.col("venue").is_in(scope.venues), pl.col("expires_at") == row["expires_at"])
+            numbers = [name for name in books.columns if name.startswith("density_")]
+            if books.height == 1:
+                assert books.select(numbers).row(0) == tuple(row[name] for name in numbers)
+            else:
+                assert row["density_reason"] == "several_books" and row["density_quotes"] == books["density_quotes"].sum()
+                assert all(row[name] is None for name in numbers if name not in ("density_reason", "density_quotes"))
+
+
+def assert_blend(ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
+    """The same numbers; here and there the last of twelve digits is rounded the other way."""
+    assert ours["expires_at"].equals(theirs["expires_at"])
+    for name in (name for name in SCOPE_SMILE.names() if name != "expires_at"):
+        mine, other = ours[name].cast(pl.Float64), theirs[name].cast(pl.Float64)
+        assert mine.is_null().equals(other.is_null()), name
+        assert ((mine - other).abs() <= 1.01e-11 * other.abs()).fill_null(True).all(), name
