@@ -69,7 +69,7 @@ def _in_words(calls: list[float | None], puts: list[float | None], unit: str) ->
     call, put = (sum(one for one in side if one is not None) for side in (calls, puts))
     ratio = f" · put/call {put / call:.2f}" if call else ""
     unsaid = sum(one is None for side in (calls, puts) for one in side)
-    gaps = f" · {unsaid} sides of strikes not listed or not measured (no bar)" if unsaid else ""
+    gaps = f" · {unsaid} of {2 * len(calls)} bars missing: not listed, or not measured" if unsaid else ""
     return f"calls {number(call, unit)} · puts {number(put, unit)}{ratio}{gaps}"
 
 

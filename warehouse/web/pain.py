@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from warehouse.query import call_macro_on
@@ -14,7 +15,7 @@ from warehouse.web.facts import Facts, no_rows
 from warehouse.web.levels import Level, draw_levels, left_out
 from warehouse.web.request import ChartRequest
 from warehouse.web.units import floats, number, percent, usd
-from warehouse.web.view import strikes_in_view, within
+from warehouse.web.view import strikes_in_view
 
 
 class PainRows(NamedTuple):
@@ -68,10 +69,10 @@ def draw(facts: Facts, request: ChartRequest, rows: PainRows) -> Chart:
             marker={"color": theme.PAIN, "size": 10, "line": {"color": "white", "width": 2}},
         )  # fmt: skip
     _show_tie(figure, minimum)
-    seen = [one for one, inside in zip(total, within(strikes, view), strict=True) if inside and one is not None]
+    seen = np.interp(view, strikes, curve["total_pain_usd"].to_numpy()).tolist()  # convex: highest at an end of the view
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(theme.strike_axis(view) | {"title": {"text": "Settlement price, USD"}})
-    figure.update_yaxes(theme.usd_axis("Paid to option holders, USD"), range=[0, 1.06 * max(seen, default=1) or 1])
+    figure.update_yaxes(theme.usd_axis("Paid to option holders, USD"), range=[0, 1.06 * max(seen) or 1])
     _, name = chosen_expiry(facts, request)
     title = f"{facts.underlying} pain curve · {name}"
     lanes = draw_levels(figure, levels, view)

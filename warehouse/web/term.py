@@ -151,4 +151,4 @@ def _missing(summary: pl.DataFrame) -> str:
     if without.is_empty():
         return ""
     reasons = ", ".join(sorted({reason.replace("_", " ") for reason in without["atm_iv_reason"] if reason}))
-    return f"{without.height} expiries without a volatility ({reasons}): gaps"
+    return f"without a volatility, drawn as gaps: {without.height} of {summary.height} expiries ({reasons})"

@@ -46,5 +46,5 @@ def test_an_expiry_without_a_volatility_is_a_gap_and_the_reason_is_said(
     )
     chart = term.draw(facts, ChartRequest("COIN"), term.TermRows(pain, summary))
     assert trace(chart, "At the money").y[0] is None and trace(chart, "At the money").y[1] is not None
-    assert "1 expiries without a volatility (no bracket): gaps" in texts(chart)
+    assert "Without a volatility, drawn as gaps: 1 of 2 expiries (no bracket)" in texts(chart)
     assert pytest.approx(summary["expected_move_1sd"][1]) == chart.figure.data[3].y[1] - facts.spot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 
 import duckdb
@@ -14,9 +15,11 @@ from tests.small_warehouse import THIRD_FRIDAY_AM
 from tests.warehouse.web.conftest import texts, trace
 from warehouse.query import query_on
 from warehouse.web.chart import Chart
-from warehouse.web.facts import Facts
+from warehouse.web.charts import KINDS
+from warehouse.web.facts import Facts, read_facts
 from warehouse.web.heatmap import grid
 from warehouse.web.request import ChartRequest
+from warehouse.web.strike_rows import StrikeRows
 
 Draw = Callable[..., Chart]
 Ask = Callable[..., pl.DataFrame]
@@ -60,7 +63,7 @@ def test_open_interest_goes_up_for_calls_down_for_puts_and_is_absent_where_unkno
     assert list(trace(chart, "Puts").y) == [None if value is None else -value for value in column(profile, "put_oi")]
     assert None in trace(chart, "Calls").y, "a strike whose interest is not known has no bar, not one of height 0"
     assert "not measured" in trace(chart, "Calls").customdata
-    assert "1 sides of strikes not listed or not measured" in texts(chart)
+    assert "1 of 36 bars missing: not listed, or not measured" in texts(chart)
     assert chart.figure.layout.yaxis.title.text == "Open interest, COIN: calls up, puts down"
     assert all(not text.startswith("−") for text in chart.figure.layout.yaxis.ticktext)
 
@@ -210,3 +213,15 @@ def test_every_kind_of_underlying_has_a_next_expiry_even_without_monthly_ones() 
     facts = Facts.__new__(Facts)
     object.__setattr__(facts, "expiries", (weekly, empty_anchor))
     assert facts.next_anchor() is weekly
+
+
+def test_without_a_spot_charts_are_drawn_without_its_line_and_say_so(con: duckdb.DuckDBPyConnection) -> None:
+    request = ChartRequest("COIN")
+    facts = replace(read_facts(con, request), spot=None)
+    for kind in ("oi", "gex", "heatmap", "term", "opex"):
+        rows = KINDS[kind].read(con, facts, request)
+        if isinstance(rows, StrikeRows):
+            rows = rows._replace(levels=rows.levels | {"spot": None})
+        chart = KINDS[kind].draw(facts, request, rows)
+        assert "spot not measured" in texts(chart), kind
+        assert "<b>Spot" not in texts(chart) and not any(one.name == "Spot" for one in chart.figure.data), kind
