@@ -50,7 +50,9 @@ def expiries_in_words(facts: Facts, request: ChartRequest) -> str:
     """Which expiries a chart adds up, for its title."""
     if request.expires_at is not None:
         return f"settlement {request.expires_at} UTC"
-    return expiry_name(facts, request.expiry) if request.expiry else "all expiries"
+    if request.expiry is not None:
+        return expiry_name(facts, request.expiry)
+    return "all expiries" if request.dte_min is None and request.dte_max is None else "some expiries"
 
 
 def lines_under(facts: Facts, request: ChartRequest, *more: str) -> list[str]:

@@ -199,7 +199,7 @@ def test_titles_say_underlying_instant_venues_and_filters(draw: Draw) -> None:
     chart = draw("gex", "COIN", as_of="2026-03-02 22:59", dte_max=10, strike_min=90.0)
     said = texts(chart)
     for part in (
-        "COIN gamma exposure by strike · all expiries",
+        "COIN gamma exposure by strike · some expiries",
         "Captured 2026-03-02 22:00 UTC · spot 101.5 · all venues (bybit, deribit, okx)",
         "Computed from strikes from 90, days to settlement up to 10 only",
     ):
