@@ -32,6 +32,10 @@ run: $(READY) ## snapshot the whole watchlist from the live venues
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest
 
+.PHONY: soak
+soak: $(READY) ## hundreds of runs with faults and kills while somebody reads, then a rebuild that must be equal; some 20 minutes
+	@$(BIN)/python -m pytest tests/soak -n 0 -q -m slow -o faulthandler_timeout=0
+
 .PHONY: lint
 lint: $(READY) ## style of Python and SQL
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from models.errors import VenueBusy, VenueError, VenueUnreachable
 from warehouse.archive import BookArchive, write_run
 from warehouse.home import Home, disk_errors, write_whole
 from warehouse.settings import Settings
+
+_NOTING_REST = threading.Lock()  # two venues may ask for a rest at the same instant, and both must be noted
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,11 @@ def _rest_until(home: Home, venue: str) -> datetime | None:
 
 
 def _remember_rest(home: Home, venue: str, until: datetime) -> None:
-    rests = {name: instant for name, instant in _rests(home).items() if datetime.fromisoformat(instant) > datetime.now(UTC)}
-    known = rests.get(venue)
-    rests[venue] = max(until, datetime.fromisoformat(known)).isoformat() if known else until.isoformat()
-    write_whole(home.rest_file, orjson.dumps(rests))
+    with _NOTING_REST:
+        rests = {name: instant for name, instant in _rests(home).items() if datetime.fromisoformat(instant) > datetime.now(UTC)}
+        known = rests.get(venue)
+        rests[venue] = max(until, datetime.fromisoformat(known)).isoformat() if known else until.isoformat()
+        write_whole(home.rest_file, orjson.dumps(rests))
 
 
 def _rests(home: Home) -> dict[str, str]:

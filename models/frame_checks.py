@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+MOST_OPEN_INTEREST = 1e11  # units of the underlying: no market has so much, and sums of it over venues still fit DECIMAL(18, 6)
+
 
 def broken_frame_reason(quotes: pl.DataFrame, *, min_priced_share: float, min_side_share: float) -> str | None:
     """Why a venue's chain cannot be used, or None.
@@ -17,6 +19,9 @@ def broken_frame_reason(quotes: pl.DataFrame, *, min_priced_share: float, min_si
     with_oi = live.filter(pl.col("oi_base") > 0)
     if with_oi.is_empty():
         return f"no_open_interest: none of {live.height} live contracts has open interest"
+    total = float(with_oi["oi_base"].sum())
+    if total >= MOST_OPEN_INTEREST:
+        return f"absurd_open_interest: {total:.3g} units of the underlying in all, and no market has {MOST_OPEN_INTEREST:.0e}"
     two_sided = (pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid"))
     can_be_priced = (pl.col("venue_iv") > 0) | two_sided | (pl.col("mark") > 0)
     priced = with_oi.select(can_be_priced.fill_null(False).sum()).item()

@@ -139,12 +139,6 @@ class MaxPain(ExpiryRow, PainMinimum):
         return pl.col("shape").is_null() == pl.col("shape_reason").is_not_null()
 
 
-class MaxPainPooled(ScopedRow, PainMinimum):
-    """Max pain of all live expiries together, which is no settlement event. One row per snapshot_id, scope_venue."""
-
-    expiries = dy.Int64(min=1, description="how many expiries are pooled")
-
-
 class GexLevels(ScopedRow):
     """Key levels of a gamma profile. One row per snapshot_id, scope_venue, scope_expiry."""
 

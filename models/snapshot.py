@@ -8,6 +8,7 @@ whether they come from a run or from the warehouse.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -236,7 +237,7 @@ def _exact_total(open_interest: pl.Series) -> float | None:
     known = open_interest.drop_nulls()
     if known.is_empty():
         return None
-    return float(int(np.rint(known.to_numpy() * 1e6).astype(np.int64).sum()) / 1e6)
+    return math.fsum(np.rint(known.to_numpy() * 1e6)) / 1e6
 
 
 def _frame_hash(frame: pl.DataFrame, *columns: str) -> str:

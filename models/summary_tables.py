@@ -21,7 +21,7 @@ class SummaryHead(dy.Schema):
     forward_source = dy.String(nullable=True, description="venue, parity, cross_venue or carry; of several books joined by +")
     tau = dy.Float64(
         nullable=True,
-        description="time to settlement, ACT/365: from captured_at over several venues, else from the venue's quotes",
+        description="time to settlement, ACT/365: from captured_at for crypto over several venues, else from the venue's quotes",
         metadata=YEARS,
     )
     total_oi = dy.Float64(nullable=True, min=0, description="open interest of calls and puts", metadata=BASE)

@@ -1,4 +1,4 @@
-"""Every stored table by its published name: the one list from which DDL, comments, docs and validation come."""
+"""Every published relation: the one list from which DDL, comments, docs and validation come."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import dataframely as dy
 from models import analytics_tables as analytics
 from models import core_tables as core
 from models import gamma_tables as gamma
+from models import history_tables as history
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
+from models import signal_tables as signals
 from models import summary_tables as summary
 
 TABLES: dict[str, type[dy.Schema]] = {
@@ -34,15 +36,24 @@ TABLES: dict[str, type[dy.Schema]] = {
     "marts.gex_ranked": gamma.GexRanked,
     "marts.pain_curve": marts.PainCurve,
     "marts.max_pain": marts.MaxPain,
-    "marts.max_pain_pooled": marts.MaxPainPooled,
+    "marts.max_pain_pooled": signals.MaxPainPooled,
     "marts.gex_levels": marts.GexLevels,
     "marts.opex_calendar": opex.OpexCalendar,
-    "marts.expiry_summary": summary.ExpirySummary,
     "marts.gamma_profile": gamma.GammaProfile,
     "marts.gamma_flip_zones": gamma.GammaFlipZones,
+    "marts.expiry_summary": summary.ExpirySummary,
+    "marts.pin_score": signals.PinScore,
     "ops.runs": ops.Runs,
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,
     "ops.check_results": ops.CheckResults,
     "ops.publication": ops.Publications,
 }
+
+# Views over several snapshots: published under a contract like the tables, but they hold no rows of their own.
+VIEWS: dict[str, type[dy.Schema]] = {
+    "marts.oi_change": history.OiChange,
+    "marts.max_pain_drift": history.MaxPainDrift,
+}
+
+PUBLISHED = TABLES | VIEWS

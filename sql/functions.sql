@@ -28,17 +28,18 @@ create or replace macro days_to_expiry(market, captured_at, local_date, expires_
 -- open interest adds exactly as a decimal; a sum of doubles would depend on the order of threads
 create or replace macro exact_sum(quantity) as sum(quantity::decimal(18, 6))::double;
 
--- mean of the known values by weight, with equal weights where all are 0; added in the order of `place`, so always to the same bits
-create or replace macro weighted_mean(quantity, weight, place) as
-    case
-        when coalesce(sum(case when quantity is not null then weight end), 0) > 0
-            then sum(quantity * weight order by place)
-                / sum(case when quantity is not null then weight end order by place)
-        else sum(quantity order by place) / count(quantity)
-    end;
-
--- rounded to 12 significant digits: what is left when logarithms and roots differ in their last bits
+-- rounded to twelve significant digits, as stored numbers are (definitions §12); through text, where decimals are exact
 create or replace macro significant(quantity) as format('{:.11e}', quantity)::double;
+
+-- mean weighted by open interest over the rows that have the quantity, equal weights without any; a sum of doubles in a fixed order
+create or replace macro mean_by_weight(quantity, weight, place) as
+    case
+        when list_sum(list(coalesce(weight, 0) order by place) filter (quantity is not null)) > 0
+            then
+                list_sum(list(coalesce(weight, 0) * quantity order by place) filter (quantity is not null))
+                / list_sum(list(coalesce(weight, 0) order by place) filter (quantity is not null))
+        else list_sum(list(quantity order by place) filter (quantity is not null)) / nullif(count(quantity), 0)
+    end;
 
 -- the normal distribution function, to 1e-15: W. J. Cody, Rational Chebyshev approximations for the error function (1969), on three
 -- ranges of the distance from 0. exp(−d²/2) is split at sixteenths, which keeps its digits far out.
@@ -83,3 +84,6 @@ create or replace macro normal_cdf(x) as
         when x < 0 then normal_tail(-x)
         else 1 - normal_tail(x)
     end;
+
+-- scope_expiry of the profile of one expiry alone, beside all, 0dte and the like
+create or replace macro name_of_expiry(expires_at) as strftime(expires_at, '%Y-%m-%dT%H:%M:%S');

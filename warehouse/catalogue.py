@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from models.tables import TABLES
+from models.tables import PUBLISHED, TABLES
 from warehouse import ddl
-from warehouse.relations import SQL_FOLDER, all_relations, functions_sql
+from warehouse.relations import SQL_FOLDER, all_relations, all_views, functions_sql
 
 _ROOT = Path(__file__).resolve().parent
 _SOURCES = ("ddl.py", "macros.py", "catalogue.py")
@@ -48,13 +48,13 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
         if relation.is_view:
             con.execute(f"create or replace view {relation.name} as {relation.sql}")
             con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
-    for view_file in sorted((SQL_FOLDER / "views").glob("*.sql")):
-        con.execute(f"create or replace view latest.{view_file.stem} as {view_file.read_text()}")
+    for relation in all_views():
+        con.execute(ddl.create_history_view(relation.name, relation.sql))
     for name in marts():
         con.execute(f"create or replace view latest.{name.split('.')[1]} as {_latest(name)}")
     for statement in create_macros():
         con.execute(statement)
-    for name in TABLES:
+    for name in PUBLISHED:
         for statement in ddl.comments(name):
             con.execute(statement)
     for name in marts():
@@ -63,7 +63,7 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
 
 def marts() -> list[str]:
     """Names of the marts of a snapshot, those that have a `latest` view."""
-    return [name for name, contract in TABLES.items() if name.startswith("marts.") and "snapshot_id" in contract.column_names()]
+    return [name for name, contract in PUBLISHED.items() if name.startswith("marts.") and "snapshot_id" in contract.column_names()]
 
 
 def _latest(name: str) -> str:

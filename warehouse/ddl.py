@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.tables import TABLES
+from models.tables import PUBLISHED, TABLES, VIEWS
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.String: "VARCHAR",
@@ -66,10 +66,18 @@ def create_view(name: str) -> str | None:
     )
 
 
+def create_history_view(name: str, sql: str) -> str:
+    """`CREATE VIEW` of a relation over several snapshots, with the columns of its contract if it has one."""
+    if name not in VIEWS:
+        return f"create or replace view {name} as {sql}"
+    columns = ", ".join(f"rows_of.{column}::{sql_type(one)} as {column}" for column, one in VIEWS[name].columns().items())
+    return f"create or replace view {name} as select {columns} from ({sql}) as rows_of"
+
+
 def comments(name: str) -> list[str]:
     """`COMMENT ON` statements of a published relation and its columns."""
-    contract = TABLES[name]
-    kind = "view" if is_scoped(contract) else "table"
+    contract = PUBLISHED[name]
+    kind = "view" if name in VIEWS or is_scoped(contract) else "table"
     lines = [f"comment on {kind} {name} is {literal(summary(contract))}"]
     for column, definition in contract.columns().items():
         unit = (definition.metadata or {}).get("unit")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dataframely as dy
 
-from models.tables import TABLES
+from models.tables import PUBLISHED, VIEWS
 from warehouse import ddl
 from warehouse.catalogue import marts
 from warehouse.checks import all_checks
@@ -57,12 +57,13 @@ Times are `TIMESTAMP` in UTC. Unit `base` is one unit of the underlying: a coin,
 
 
 def _schema(schema: str, what: str) -> str:
-    names = [name for name in TABLES if name.startswith(f"{schema}.")]
-    return "\n\n".join([f"## Schema `{schema}`\n\n{what}", *(_table(name, TABLES[name]) for name in names)])
+    names = [name for name in PUBLISHED if name.startswith(f"{schema}.")]
+    return "\n\n".join([f"## Schema `{schema}`\n\n{what}", *(_table(name, PUBLISHED[name]) for name in names)])
 
 
 def _table(name: str, contract: type[dy.Schema]) -> str:
-    sql = SQL_FOLDER / f"{name.replace('.', '/')}.sql"
+    file = f"{name.replace('.', '/')}.sql"
+    sql = SQL_FOLDER / ("views" if name in VIEWS else "") / file
     facts = [ddl.summary(contract)]
     if contract.primary_key():
         facts.append(f"Key: {', '.join(f'`{column}`' for column in contract.primary_key())}.")

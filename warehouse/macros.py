@@ -29,6 +29,7 @@ MACROS: dict[str, tuple[str, str]] = {
         "marts.expiry_summary",
         "Smile, expected moves and density per expiry; strikes narrow its exposure and interest only",
     ),
+    "pin_score": ("marts.pin_score", "Pin score with its parts, and alignment, per expiry"),
     "opex_calendar": ("marts.opex_calendar", "Types, roll-off and own levels per expiry; with until also expiries that no chain has yet"),
     "gamma_profile": ("marts.gamma_profile", "Gamma exposure if spot stood elsewhere; empty when strikes are left out"),
     "gamma_flip_zones": ("marts.gamma_flip_zones", "Where gamma exposure changes sign, by both methods"),

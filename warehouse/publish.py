@@ -24,7 +24,7 @@ import polars as pl
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
 from models.tables import TABLES
 from warehouse.checks import run_checks
-from warehouse.home import Home, disk_errors, sync_folder, write_whole
+from warehouse.home import Home, disk_errors, remove_leftovers, sync_folder, write_whole
 from warehouse.settings import Settings
 from warehouse.work import insert
 
@@ -150,11 +150,18 @@ def _make_live(home: Home, manifest: dict[str, Any]) -> None:
 
 
 def _prune(home: Home, kept: int) -> None:
+    """Remove generations beyond those kept, and what a publication that was killed left: temporary files, a manifest without its file."""
     for generation in generations(home)[:-kept]:
         if not generation.is_live:
             path = home.published / "generations" / generation.manifest["file"]
             path.unlink(missing_ok=True)
             path.with_suffix(".json").unlink(missing_ok=True)
+    folder = home.published / "generations"
+    for manifest in folder.glob("*.json"):
+        if not manifest.with_suffix(".duckdb").exists():
+            manifest.unlink(missing_ok=True)
+    for place in (home.root, home.published, folder):
+        remove_leftovers(place)
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import duckdb
 import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
-from models.tables import TABLES
+from models.tables import PUBLISHED
 from warehouse.home import Home
 from warehouse.relations import SQL_FOLDER
 
@@ -40,8 +41,12 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _generation_file(path: Path) -> Path:
     """The generation that the live name is a link to."""
-    inode = path.stat().st_ino
-    return next((one for one in (path.parent / "generations").glob("*.duckdb") if one.stat().st_ino == inode), path)
+    live = path.stat()
+    for one in sorted((path.parent / "generations").glob("*.duckdb"), reverse=True):
+        with suppress(FileNotFoundError):  # removed since it was listed: a publication ends while somebody opens
+            if os.path.samestat(one.stat(), live):
+                return one
+    return path
 
 
 def query(home: Home, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
@@ -87,10 +92,10 @@ def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[st
 
 def show_table(home: Home, table: str, *, underlying: str | None = None, limit: int | None = None) -> pl.DataFrame:
     """Rows of a published relation such as `core.snapshots` or `latest.max_pain`; raises `UsageError` for an unknown name."""
-    known = [*TABLES, *(name.replace("marts.", "latest.") for name in TABLES if name.startswith("marts.")), "latest.snapshots"]
+    known = [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
     if table not in known:
         raise UsageError(f"No table is called {table!r}. Known: {', '.join(known)}.")
-    contract = TABLES.get(table.replace("latest.", "marts."), TABLES["core.snapshots"])
+    contract = PUBLISHED.get(table.replace("latest.", "marts."), PUBLISHED["core.snapshots"])
     conditions, parameters = [], {}
     if underlying is not None:
         if "underlying" not in contract.column_names():

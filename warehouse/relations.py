@@ -67,6 +67,13 @@ def all_relations() -> tuple[Relation, ...]:
 
 
 @cache
+def all_views() -> tuple[Relation, ...]:
+    """Every view over several snapshots, of sql/views/<schema>, in the order in which they can be created."""
+    files = sorted((SQL_FOLDER / "views").glob("*/*.sql"))
+    return in_run_order([relation_from(f"{path.parent.name}.{path.stem}", path.read_text()) for path in files])
+
+
+@cache
 def functions_sql() -> str:
     """The scalar functions that relations share."""
     return (SQL_FOLDER / "functions.sql").read_text()

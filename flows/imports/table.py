@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from flows.sources.columns import LONGEST_SHOWN_VALUE, NOISE_DECIMALS
+from flows.sources.columns import LONGEST_SHOWN_VALUE, NOISE_DECIMALS, TOO_LARGE
 from models.chain import RawPayload, RejectedRows
 from models.errors import FileError
 
 THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
-TOO_LARGE = 1e10  # no count, price or greek of an option comes near
 EXTRA, PLACE = "\x00more", "\x00place"  # a cell beyond the header's; where a row stands in the table
 
 

@@ -21,6 +21,7 @@ NUMBERS = {float, int, type(None)}
 TEXTS = {str, type(None)}
 NUMERIC_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LONGEST_SHOWN_VALUE = 100
+TOO_LARGE = 1e10  # no count, price or greek of an option comes near; tables could not hold sums of such open interest
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000  # the years 2000 to 2099: an instant outside is a mistake
 NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplication
 
@@ -73,11 +74,19 @@ class Columns:
             values = [value if type(value) in TEXTS else None for value in values]
         return pl.Series(field, values, dtype=pl.String)
 
-    def number(self, field: str, *, is_essential: bool = False, is_signed: bool = False, missing: float | None = None) -> pl.Series:
+    def number(
+        self,
+        field: str,
+        *,
+        is_essential: bool = False,
+        is_signed: bool = False,
+        missing: float | None = None,
+        too_large: float = TOO_LARGE,
+    ) -> pl.Series:
         """A field of finite numbers, or of texts that hold one; null where it is missing or refused.
 
         `is_essential`: what cannot be read refuses the whole row. `is_signed`: negative numbers make sense. `missing`: the number that
-        stands for none.
+        stands for none. `too_large`: the least size that is no longer believed.
         """
         values = self._take(field)
         refuse = self.refuse_rows if is_essential else self._refuse_values
@@ -93,6 +102,7 @@ class Columns:
         if missing is not None:
             numbers = numbers.set((numbers == missing).fill_null(False), None)
         bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
+        bad |= {"too_large": (numbers.abs() >= too_large) & numbers.is_finite()}
         for reason, is_bad in bad.items():
             refuse(is_bad.arg_true(), reason, field)
             numbers = numbers.set(is_bad.fill_null(False), None)
@@ -100,7 +110,7 @@ class Columns:
 
     def instant_ms(self, field: str) -> pl.Series:
         """A field of milliseconds since 1970, as naive UTC instants; null where it is missing, refused or not of this century."""
-        ms = self.number(field)
+        ms = self.number(field, too_large=math.inf)
         is_bad = ~ms.is_between(FIRST_MS, LAST_MS)
         self._refuse_values(is_bad.arg_true(), "no_instant", field)
         return (ms.set(is_bad.fill_null(False), None).cast(pl.Int64) * 1000).cast(pl.Datetime("us"))
@@ -129,8 +139,12 @@ class Columns:
             self._notes.append(f"{count} {what}, in {self._reply}")
 
     def lots(self, amounts: pl.Series, steps: pl.Series) -> pl.Series:
-        """Amounts rounded to whole steps (of the row; null: unknown), free of float noise. A step that does not fit is noted."""
+        """Amounts rounded to whole steps (of the row; null: unknown), free of float noise. A step that does not fit is noted.
+
+        A step that would round an amount away is not believed.
+        """
         whole = (amounts / steps).round() * steps
+        whole = whole.set(((whole == 0) & (amounts > 0)).fill_null(False), None)
         moved = ((whole - amounts).abs() > 0.01 * steps).arg_true().len()
         self.note(moved, f"values of {amounts.name} are no whole number of lots and were rounded")
         return pl.select(pl.coalesce(whole, amounts).round(NOISE_DECIMALS).alias(amounts.name)).to_series()

@@ -151,13 +151,17 @@ class VenueClient:
     def _body(self, response: httpx.Response, path: str, deadline: float) -> bytes:
         """The unpacked body; stops early when it grows beyond the limit or the deadline has passed."""
         limit = self._settings.max_response_mb * 1_000_000
+        what = f"the reply to {path} is larger than {self._settings.max_response_mb:g} MB"
+        too_large = MalformedReply(self.venue, f"{what}. If that is right, raise {self._variable('max_response_mb')}")
+        promised = response.headers.get("content-length", "")
+        if promised.isascii() and promised.isdigit() and float(promised) > limit:
+            raise too_large
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_bytes():
             size += len(chunk)
             if size > limit:
-                too_large = f"the reply to {path} is larger than {self._settings.max_response_mb:g} MB"
-                raise MalformedReply(self.venue, f"{too_large}. If that is right, raise {self._variable('max_response_mb')}")
+                raise too_large
             if time.monotonic() > deadline:
                 raise TimeoutError
             chunks.append(chunk)

@@ -12,7 +12,7 @@ series as (
 ),
 
 sums as (
-    select series_id, sum((call_lots + put_lots) * strike_ticks) as lot_ticks
+    select series_id, sum((call_lots + put_lots)::hugeint * strike_ticks) as lot_ticks
     from oi
     group by series_id
 )

@@ -24,6 +24,10 @@ with keys as (
     union all
     select 'marts.gamma_flip_zones' as relation, concat_ws('/', snapshot_id, scope_venue, scope_expiry, method, level) as key
     from marts.gamma_flip_zones
+    union all
+    select 'marts.opex_calendar' as relation, concat_ws('/', snapshot_id, expires_at) as key from marts.opex_calendar
+    union all
+    select 'marts.expiry_summary' as relation, concat_ws('/', snapshot_id, scope_venue, expires_at) as key from marts.expiry_summary
 )
 
 select relation, key, count(*) as times

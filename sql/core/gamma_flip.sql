@@ -1,27 +1,32 @@
 -- core.gamma_flip: zero gamma on the spot ladder and what it is worth: the root nearest spot, its status, and the regime.
--- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte).   Unit: USD; gamma_flip_distance_pct in percent of spot.   definitions §6
+-- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte, and name_of_expiry of each expiry alone).
+-- Unit: USD; gamma_flip_distance_pct in percent of spot.   definitions §6
 -- Not `available`: no flip, and the regime is unknown. Of several reasons the first in the order of the definitions is told.
--- transient: marts.gex_levels publishes it
+-- transient: marts.gex_levels and marts.pin_score publish it
 
-with scopes as (
-    select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
+with series as (
+    select * from core.series where kind = 'expiry'
 ),
 
-members as (
-    select
-        snapshot_id,
-        scope_venue,
-        captured_at,
-        unnest(string_split(venues, ',')) as venue
-    from core.scopes
+scopes as (
+    select *, unnest(['all', '0dte']) as scope_expiry from core.scopes
+    union all
+    select scopes.*, name_of_expiry(series.expires_at) as scope_expiry
+    from core.scopes as scopes
+    inner join series on scopes.snapshot_id = series.snapshot_id and scopes.scope_venue = series.scope_venue
 ),
 
 smile as (
-    select * from core.expiry_smile where atm_iv is not null
+    select * from core.scope_smile where atm_iv is not null
 ),
 
 profile as (
-    select * from core.gex_profile
+    select snapshot_id, scope_venue, scope_expiry, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
+    from core.gex_profile
+    union all
+    select
+        snapshot_id, scope_venue, name_of_expiry(expires_at) as scope_expiry, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
+    from marts.gex_heatmap
 ),
 
 ladder as (
@@ -36,28 +41,17 @@ parameters as (
     select * from core.parameters
 ),
 
--- the mean over venues and books is weighted by open interest, and plain without any (definitions §7); in order, so that its bits are too
-volatilities as (
-    select
-        members.snapshot_id,
-        members.scope_venue,
-        smile.expires_at,
-        sum(coalesce(smile.oi_base, 0) order by smile.venue, smile.book) as weight,
-        sum(coalesce(smile.oi_base, 0) * smile.atm_iv order by smile.venue, smile.book) as weighted,
-        sum(smile.atm_iv order by smile.venue, smile.book) / count(*) as plain
-    from members
-    inner join smile on members.snapshot_id = smile.snapshot_id and members.venue = smile.venue
-    where smile.expires_at >= members.captured_at + interval 7 days
-    group by members.snapshot_id, members.scope_venue, smile.expires_at
-),
-
 first_week as (
     select
-        snapshot_id,
-        scope_venue,
-        case when weight > 0 then weighted / weight else plain end as atm_iv
-    from volatilities
-    qualify row_number() over (partition by snapshot_id, scope_venue order by expires_at) = 1
+        smile.snapshot_id,
+        smile.scope_venue,
+        arg_min(smile.atm_iv, smile.expires_at) as atm_iv
+    from smile
+    inner join scopes
+        on smile.snapshot_id = scopes.snapshot_id
+        and smile.scope_venue = scopes.scope_venue
+        and smile.expires_at >= scopes.captured_at + interval 7 days
+    group by smile.snapshot_id, smile.scope_venue
 ),
 
 -- how far from spot strikes count as near: one deviation of 30 days, and never less than the setting

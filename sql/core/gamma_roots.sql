@@ -1,12 +1,13 @@
 -- core.gamma_roots: where net gamma exposure changes sign within 20 % of spot, by two methods: spot_ladder, the re-priced total over spot
 -- levels; cumulative_by_strike, the running sum of the stored exposures over ascending strikes.
--- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte), method, level.   Unit: USD.   definitions §6 (gamma_flip, hvl)
+-- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte; spot_ladder also name_of_expiry), method, level.
+-- Unit: USD.   definitions §6 (gamma_flip, hvl)
 -- Linear between the two neighbours (lower_level, upper_level) of opposite sign. Where the sum is exactly zero in between, the root is the
 -- middle of that stretch and its ends are the neighbours; a sum that touches zero and turns back changes no sign and is no root.
 -- transient: marts.gamma_flip_zones publishes it
 
 with ladder as (
-    select * from core.scope_ladder where scope_expiry in ('all', '0dte')
+    select * from core.scope_ladder where scope_expiry not in ('ex_next', 'ex_anchor')
 ),
 
 profile as (

@@ -20,9 +20,9 @@ running as (
         call_lots,
         put_lots,
         sum(call_lots::double) over up_to_here as call_lots_below,
-        sum((call_lots * strike_ticks)::double) over up_to_here as call_lot_ticks_below,
+        sum(call_lots::double * strike_ticks) over up_to_here as call_lot_ticks_below,
         sum(put_lots::double) over from_here as put_lots_above,
-        sum((put_lots * strike_ticks)::double) over from_here as put_lot_ticks_above
+        sum(put_lots::double * strike_ticks) over from_here as put_lot_ticks_above
     from oi
     window
         up_to_here as (partition by series_id order by strike rows unbounded preceding),

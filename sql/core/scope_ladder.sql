@@ -1,5 +1,7 @@
--- core.scope_ladder: the spot ladder of a scope: over all expiries, over those of 0DTE, without the next expiry, without the next anchor.
--- One row per snapshot_id, scope_venue, scope_expiry, spot_factor.   Unit: USD per 1 % move.   definitions §6, §8
+-- core.scope_ladder: the spot ladder of a scope: over all expiries, over those of 0DTE, without the next expiry, without the next anchor,
+-- and of each expiry alone.
+-- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte, ex_next, ex_anchor, name_of_expiry), spot_factor.
+-- Unit: USD per 1 % move.   definitions §6, §8
 -- Venues are added at the same factor of their own spots. A scope_expiry without expiries has no rows; nor has ex_anchor where no
 -- anchor is listed.
 -- transient: marts.gamma_profile publishes it
@@ -50,6 +52,8 @@ scoped as (
     select snapshot_id, scope_venue, expires_at, 'ex_next' as scope_expiry from expiries where expires_at <> next_expiry
     union all
     select snapshot_id, scope_venue, expires_at, 'ex_anchor' as scope_expiry from expiries where expires_at <> next_anchor
+    union all
+    select snapshot_id, scope_venue, expires_at, name_of_expiry(expires_at) as scope_expiry from expiries
 ),
 
 sides as (

@@ -1,95 +1,110 @@
--- core.scope_smile: forward, smile and expected moves of each expiry over the venues of a scope.
--- One row per snapshot_id, scope_venue, expires_at.   Unit: USD, fractions, years.   definitions §2 (tau), §7 (scope `all` over venues)
--- Volatilities, forward / spot and straddle are means weighted by open interest over the (venue, book)s that have one, with equal
--- weights where none has open interest; skew and moves follow from these means. Sums are ordered: the same in every rebuild.
--- Time counts from the venue's quotes, and from captured_at where several venues are covered.
+-- core.scope_smile: forward, smile, straddle and expected moves of each expiry over the venues of a scope.
+-- One row per snapshot_id, scope_venue, expires_at.   Unit: USD; volatilities as annualised fractions; tau in years.   definitions §2, §7
+-- Over several venues or books volatilities, F/S, discount and straddle are means weighted by open interest over those that have one;
+-- skew and moves follow from these means, the largest says why one is missing, and a density is one book's. tau counts from captured_at
+-- (measured_at) for crypto over several venues, else from the quotes of the scope's venue.
 -- transient: marts.expiry_summary publishes it
 
 with scopes as (
-    select *, unnest(string_split(venues, ',')) as venue, venues like '%,%' as is_several from core.scopes
+    select *, unnest(string_split(venues, ',')) as venue from core.scopes
 ),
 
-smiles as (
-    select * from core.expiry_smile
-),
-
-books as (
+-- tau is exact to the microsecond, so it tells the instant of the quotes
+smile as (
     select
-        scopes.snapshot_id,
+        *,
+        venue || '/' || book as place,
+        forward / spot as forward_to_spot,
+        expires_at - to_microseconds(round(tau * 31536000000000)::bigint) as quoted_at
+    from core.expiry_smile
+),
+
+listings as (
+    select
+        smile.* exclude (spot),
         scopes.scope_venue,
-        scopes.is_only_venue,
-        scopes.market,
-        scopes.captured_at,
-        scopes.spot as scope_spot,
-        scopes.is_several,
-        smiles.* exclude (snapshot_id, spot),
-        smiles.forward / smiles.spot as forward_to_spot,
-        coalesce(smiles.oi_base, 0) as weight,
-        row_number() over (
-            partition by scopes.snapshot_id, scopes.scope_venue, smiles.expires_at order by smiles.venue, smiles.book
-        ) as place
+        scopes.spot,
+        case
+            when scopes.market = 'crypto' and contains(scopes.venues, ',') then scopes.captured_at
+            else min(smile.quoted_at) over (partition by scopes.snapshot_id, scopes.scope_venue)
+        end as measured_at
     from scopes
-    inner join smiles on scopes.snapshot_id = smiles.snapshot_id and scopes.venue = smiles.venue
+    inner join smile on scopes.snapshot_id = smile.snapshot_id and scopes.venue = smile.venue
 ),
 
 means as (
     select
         snapshot_id,
         scope_venue,
-        is_only_venue,
-        market,
         expires_at,
-        scope_spot as spot,
+        any_value(spot) as spot,
+        any_value(measured_at) as measured_at,
+        date_diff('microsecond', any_value(measured_at), expires_at) / 31536000000000 as tau,
         count(*) as books,
-        first(case
-            when is_several then (epoch_us(expires_at) - epoch_us(captured_at)) / 31536000e6
-            else tau
-        end order by place) as tau,
-        weighted_mean(forward_to_spot, weight, place) as forward_to_spot,
-        weighted_mean(discount, weight, place) as discount,
-        weighted_mean(straddle, weight, place) as straddle,
-        weighted_mean(atm_iv, weight, place) as atm_iv,
-        weighted_mean(put_25d_iv, weight, place) as put_25d_iv,
-        weighted_mean(call_25d_iv, weight, place) as call_25d_iv,
-        list(distinct straddle_source order by straddle_source) as straddle_sources,
-        list(distinct forward_source order by forward_source) as forward_sources,
-        first(straddle_reason order by weight desc, place) as straddle_reason,
-        first(atm_iv_reason order by weight desc, place) as atm_iv_reason,
-        first(put_25d_reason order by weight desc, place) as put_25d_reason,
-        first(call_25d_reason order by weight desc, place) as call_25d_reason
-    from books
-    group by snapshot_id, scope_venue, is_only_venue, market, expires_at, scope_spot
+        mean_by_weight(forward_to_spot, oi_base, place) as forward_to_spot,
+        mean_by_weight(discount, oi_base, place) as discount,
+        mean_by_weight(straddle, oi_base, place) as straddle,
+        mean_by_weight(atm_iv, oi_base, place) as atm_iv,
+        mean_by_weight(put_25d_iv, oi_base, place) as put_25d_iv,
+        mean_by_weight(call_25d_iv, oi_base, place) as call_25d_iv,
+        case when min(atm_strike) = max(atm_strike) and count(atm_strike) = count(*) then min(atm_strike) end as atm_strike,
+        string_agg(distinct forward_source, '+' order by forward_source) as forward_source,
+        string_agg(distinct straddle_source, '+' order by straddle_source) as straddle_source,
+        case when count(straddle) = 0 then first(straddle_reason order by coalesce(oi_base, 0) desc, place) end as straddle_reason,
+        case when count(atm_iv) = 0 then first(atm_iv_reason order by coalesce(oi_base, 0) desc, place) end as atm_iv_reason,
+        case when count(put_25d_iv) = 0 then first(put_25d_reason order by coalesce(oi_base, 0) desc, place) end as put_25d_reason,
+        case when count(call_25d_iv) = 0 then first(call_25d_reason order by coalesce(oi_base, 0) desc, place) end as call_25d_reason,
+        case when count(*) > 1 then 'several_books' else min(density_reason) end as density_reason,
+        sum(density_quotes)::integer as density_quotes,
+        case when count(*) = 1 then min(density_inside_share) end as density_inside_share,
+        case when count(*) = 1 then min(density_quoted_mass) end as density_quoted_mass,
+        case when count(*) = 1 then min(density_left_tail) end as density_left_tail,
+        case when count(*) = 1 then min(density_right_tail) end as density_right_tail,
+        case when count(*) = 1 then min(density_mean) end as density_mean,
+        case when count(*) = 1 then min(density_log_sd) end as density_log_sd,
+        case when count(*) = 1 then min(density_log_skewness) end as density_log_skewness,
+        case when count(*) = 1 then min(density_log_excess_kurtosis) end as density_log_excess_kurtosis
+    from listings
+    group by snapshot_id, scope_venue, expires_at
 ),
 
 final as (
     select
         snapshot_id,
         scope_venue,
-        is_only_venue,
-        market,
         expires_at,
         books,
-        spot,
+        measured_at,
         tau,
-        discount,
         significant(spot * forward_to_spot) as forward,
-        array_to_string(forward_sources, '+') as forward_source,
+        forward_source,
+        atm_strike,
         significant(means.straddle) as straddle,
-        case when straddle is not null then array_to_string(straddle_sources, '+') end as straddle_source,
-        case when straddle is null then straddle_reason end as straddle_reason,
+        straddle_source,
+        straddle_reason,
         significant(means.straddle / discount * sqrt(pi() / 2) / forward_to_spot) as straddle_1sd,
-        2 * straddle_1sd as straddle_2sd,
+        significant(2 * (means.straddle / discount * sqrt(pi() / 2) / forward_to_spot)) as straddle_2sd,
         significant(means.atm_iv) as atm_iv,
-        case when atm_iv is null then atm_iv_reason end as atm_iv_reason,
+        atm_iv_reason,
         significant(means.put_25d_iv) as put_25d_iv,
-        case when put_25d_iv is null then put_25d_reason end as put_25d_reason,
+        put_25d_reason,
         significant(means.call_25d_iv) as call_25d_iv,
-        case when call_25d_iv is null then call_25d_reason end as call_25d_reason,
+        call_25d_reason,
         significant(means.put_25d_iv - means.call_25d_iv) as skew_25d,
-        -skew_25d as risk_reversal_25d,
-        significant((means.put_25d_iv + means.call_25d_iv) / 2 - means.atm_iv) as butterfly_25d,
+        significant(means.call_25d_iv - means.put_25d_iv) as risk_reversal_25d,
+        significant(0.5 * (means.put_25d_iv + means.call_25d_iv) - means.atm_iv) as butterfly_25d,
         case when tau > 0 then significant(spot * means.atm_iv * sqrt(tau)) end as expected_move_1sd,
-        2 * expected_move_1sd as expected_move_2sd
+        case when tau > 0 then significant(2 * (spot * means.atm_iv * sqrt(tau))) end as expected_move_2sd,
+        density_reason,
+        density_quotes,
+        density_inside_share,
+        density_quoted_mass,
+        density_left_tail,
+        density_right_tail,
+        density_mean,
+        density_log_sd,
+        density_log_skewness,
+        density_log_excess_kurtosis
     from means
 )
 

@@ -1,6 +1,6 @@
 -- marts.expiry_summary: forward, volatilities, straddle, expected moves and density of each expiry, beside its type and exposure.
--- One row per snapshot_id, scope_venue, expires_at.   Unit: USD; volatilities as annualised fractions; tau in years.   definitions §2, §7
--- Over several venues or books the smile is that of core.scope_smile, exposures are sums, and a density is one book's.
+-- One row per snapshot_id, scope_venue, expires_at.   Unit: USD; volatilities as annualised fractions; tau in years.   definitions §7, §8
+-- Exposures and open interest are sums over the scope; what the smile says is in sql/core/scope_smile.sql.
 
 with scopes as (
     select * from core.scopes
@@ -33,34 +33,6 @@ exposures as (
     group by snapshot_id, scope_venue, expires_at
 ),
 
-members as (
-    select *, unnest(string_split(venues, ',')) as venue from scopes
-),
-
--- what a scope of several books has no blend of
-densities as (
-    select
-        members.snapshot_id,
-        members.scope_venue,
-        book.expires_at,
-        case
-            when min(book.atm_strike) = max(book.atm_strike) and count(book.atm_strike) = count(*) then min(book.atm_strike)
-        end as atm_strike,
-        case when count(*) > 1 then 'several_books' else min(book.density_reason) end as density_reason,
-        sum(book.density_quotes)::integer as density_quotes,
-        case when count(*) = 1 then min(book.density_inside_share) end as density_inside_share,
-        case when count(*) = 1 then min(book.density_quoted_mass) end as density_quoted_mass,
-        case when count(*) = 1 then min(book.density_left_tail) end as density_left_tail,
-        case when count(*) = 1 then min(book.density_right_tail) end as density_right_tail,
-        case when count(*) = 1 then min(book.density_mean) end as density_mean,
-        case when count(*) = 1 then min(book.density_log_sd) end as density_log_sd,
-        case when count(*) = 1 then min(book.density_log_skewness) end as density_log_skewness,
-        case when count(*) = 1 then min(book.density_log_excess_kurtosis) end as density_log_excess_kurtosis
-    from members
-    inner join core.expiry_smile as book on members.snapshot_id = book.snapshot_id and members.venue = book.venue
-    group by members.snapshot_id, members.scope_venue, book.expires_at
-),
-
 expiries as (
     select
         series.snapshot_id,
@@ -78,10 +50,7 @@ expiries as (
         scopes.spot,
         exposures.total_oi,
         exposures.net_gex_usd_1pct,
-        smile.* exclude (snapshot_id, scope_venue, is_only_venue, market, expires_at, spot, discount),
-        -- tau is exact to the microsecond, so it tells the instant from which it counts
-        series.expires_at - to_microseconds(round(smile.tau * 31536000000000)::bigint) as measured_at,
-        densities.* exclude (snapshot_id, scope_venue, expires_at)
+        smile.* exclude (snapshot_id, scope_venue, expires_at)
     from series
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
     inner join exposures
@@ -91,10 +60,6 @@ expiries as (
     left join types on scopes.market = types.market and series.expires_at = types.expires_at
     left join smile
         on series.snapshot_id = smile.snapshot_id and series.scope_venue = smile.scope_venue and series.expires_at = smile.expires_at
-    left join densities
-        on series.snapshot_id = densities.snapshot_id
-        and series.scope_venue = densities.scope_venue
-        and series.expires_at = densities.expires_at
 ),
 
 -- the nearest expiry of a day or more; by instants, because a tau of exactly one day may be a last bit short of 1/365
@@ -129,58 +94,14 @@ one_day as (
 
 final as (
     select
-        expiries.snapshot_id,
-        expiries.underlying,
-        expiries.captured_at,
-        expiries.session_date,
-        expiries.scope_venue,
-        expiries.is_only_venue,
-        expiries.expires_at,
-        expiries.expiry,
-        expiries.dte,
-        expiries.type,
-        expiries.is_anchor,
-        expiries.books,
-        expiries.spot,
-        expiries.forward,
-        expiries.forward_source,
-        expiries.tau,
-        expiries.total_oi,
+        expiries.*,
         (expiries.total_oi * expiries.spot)::decimal(18, 2) as notional_oi_usd,
-        expiries.net_gex_usd_1pct,
-        expiries.atm_strike,
-        expiries.straddle,
-        expiries.straddle_source,
-        expiries.straddle_reason,
-        expiries.straddle_1sd,
-        expiries.straddle_2sd,
-        expiries.atm_iv,
-        expiries.atm_iv_reason,
-        expiries.put_25d_iv,
-        expiries.put_25d_reason,
-        expiries.call_25d_iv,
-        expiries.call_25d_reason,
-        expiries.skew_25d,
-        expiries.risk_reversal_25d,
-        expiries.butterfly_25d,
-        expiries.expected_move_1sd,
-        expiries.expected_move_2sd,
         one_day.expiry_used,
         one_day.sessions_used,
         significant(one_day.scale * one_day.expected_move_1sd) as expected_move_1d_1sd,
         significant(2 * one_day.scale * one_day.expected_move_1sd) as expected_move_1d_2sd,
         significant(one_day.scale * one_day.straddle_1sd) as straddle_1d_1sd,
-        case when one_day.expiry_used is null then 'no_expiry' end as expected_move_1d_reason,
-        expiries.density_reason,
-        expiries.density_quotes,
-        expiries.density_inside_share,
-        expiries.density_quoted_mass,
-        expiries.density_left_tail,
-        expiries.density_right_tail,
-        expiries.density_mean,
-        expiries.density_log_sd,
-        expiries.density_log_skewness,
-        expiries.density_log_excess_kurtosis
+        case when one_day.expiry_used is null then 'no_expiry' end as expected_move_1d_reason
     from expiries
     left join one_day on expiries.snapshot_id = one_day.snapshot_id and expiries.scope_venue = one_day.scope_venue
 )

@@ -28,7 +28,7 @@ final as (
         net_to_gross_of(ladder.net_gex_usd_1pct, ladder.abs_gex_usd_1pct) as net_to_gross
     from ladder
     inner join scopes on ladder.snapshot_id = scopes.snapshot_id and ladder.scope_venue = scopes.scope_venue
-    where scopes.spot is not null
+    where scopes.spot is not null and ladder.scope_expiry in ('all', '0dte', 'ex_next', 'ex_anchor')
 )
 
 select * from final

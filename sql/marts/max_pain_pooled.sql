@@ -13,6 +13,10 @@ scopes as (
     select * from core.scopes
 ),
 
+scores as (
+    select * from core.pin_score
+),
+
 pooled as (
     select
         snapshot_id,
@@ -47,10 +51,12 @@ final as (
         minima.distance_pct,
         minima.direction,
         minima.signal,
-        pooled.expiries
+        pooled.expiries,
+        scores.* exclude (series_id, spot, max_pain_strike, distance_abs)
     from series
     inner join scopes on series.snapshot_id = scopes.snapshot_id and series.scope_venue = scopes.scope_venue
     inner join minima on series.series_id = minima.series_id
+    inner join scores on series.series_id = scores.series_id
     inner join pooled on series.snapshot_id = pooled.snapshot_id and series.scope_venue = pooled.scope_venue
 )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.brute_force import CBOE_CAPTURES, pain, pooled
+from tests.acceptance.brute_force_gamma import read_chain
 from tests.acceptance.recorded import Shelf
 
+LINEAR = 0.4  # points: what linear interpolation between two levels, 0.25 % apart, is off by at most on these recordings (0.34)
 ALWAYS = ("2026-07-22", "2026-07-23", "2026-08-03")
 
 
@@ -21,6 +24,29 @@ def spx(shelf_of: Callable[[str], Shelf]) -> Shelf:
 @pytest.mark.parametrize("capture", [each if each in ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in CBOE_CAPTURES])
 def test_open_interest_pain_and_max_pain_agree_with_brute_force(spx: Shelf, capture: str) -> None:
     spx[capture].assert_all()
+
+
+@pytest.mark.parametrize("capture", [each if each in ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in CBOE_CAPTURES])
+def test_gamma_flip_is_where_the_raw_reply_says(spx: Shelf, recordings: Path, capture: str) -> None:
+    expected = read_chain(recordings, capture, "_SPX")
+    snapshot = spx[capture]
+    levels = snapshot.table("marts.gex_levels").filter(scope_expiry="all").row(0, named=True)
+    profile = snapshot.table("marts.gamma_profile").filter(scope_expiry="all").sort("spot_level")
+    assert levels["spot"] == expected.spot
+    for factor, level, net in profile.select("spot_factor", "spot_level", "net_gex_usd_1pct").iter_rows():
+        assert level == expected.spot * factor
+        assert float(net) == pytest.approx(expected.net(factor), rel=1e-6, abs=1e4)
+    assert float(levels["net_gex_usd_1pct"]) == pytest.approx(expected.net(1.0), rel=1e-6)
+    zones = snapshot.table("marts.gamma_flip_zones").filter(scope_expiry="all", method="spot_ladder").sort("level")
+    assert zones["direction"].to_list() == ["rising" if root.is_rising else "falling" for root in expected.roots]
+    assert zones["level"].to_list() == pytest.approx([root.level for root in expected.roots], abs=LINEAR, rel=0)
+    for level, low, high in zones.select("level", "lower_level", "upper_level").iter_rows():
+        below, above = (expected.net(one / expected.spot) for one in (low, high))
+        assert level == pytest.approx(low + (high - low) * -below / (above - below), abs=0.001, rel=0)
+    nearest = min(expected.roots, key=lambda root: abs(root.level - expected.spot))
+    assert (levels["gamma_flip_status"], nearest.is_rising) == ("available", True)
+    assert levels["gamma_flip"] == pytest.approx(nearest.level, abs=LINEAR, rel=0)
+    assert levels["regime"] == ("positive_gamma" if expected.spot >= nearest.level else "negative_gamma")
 
 
 def test_the_evening_pull_is_a_repeat_of_the_session_with_other_quotes(spx: Shelf) -> None:

@@ -112,6 +112,15 @@ def test_a_venue_that_asks_for_a_long_rest_is_left_alone_until_then(cli: Cli, ve
     assert cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect").code == 0, "the rest is over"
 
 
+def test_venues_that_ask_for_a_rest_at_the_same_time_are_all_left_alone(cli: Cli, venues: Double) -> None:
+    coins = {"deribit", "bybit", "okx", "binance"}
+    for _ in range(3):  # they answer at the same instant, in threads of their own
+        venues.set_faults(["*:rate_limit:all:seconds:120"])
+        assert cli("snapshot", "SOL", "--no-prefect").code == 1
+        assert orjson.loads(cli.home.rest_file.read_bytes()).keys() == coins
+        cli.home.rest_file.unlink()
+
+
 def test_a_damaged_note_of_rests_costs_at_most_one_call(cli: Cli, venues: Double) -> None:
     cli.home.prepare()
     cli.home.rest_file.write_bytes(b"{")

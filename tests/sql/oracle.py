@@ -5,6 +5,7 @@ Written from definitions §1 and §4–§6 and not from sql/; it takes the naive
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -210,3 +211,46 @@ def opex_calendar(snapshot: Snapshot, scope: Scope, cells: pl.DataFrame) -> list
 def _sum_or_null(values: pl.Expr) -> pl.Expr:
     """A sum that is null when nothing in it is known."""
     return pl.when(values.count() > 0).then(values.sum())
+
+
+def shape(cells: pl.DataFrame, found: Row, spot: float, market: str, atm_iv: float | None, tau: float) -> Row:
+    """Depth, slopes and the word for a pain curve's shape, without the width of its flat stretch (definitions §4)."""
+    names = ("shape_move_pct", "depth", "left_slope_usd_1pct", "right_slope_usd_1pct", "asymmetry")
+    if not found["max_pain_usd"] or atm_iv is None:
+        return dict.fromkeys(names) | ({"shape_move_pct": 100 * atm_iv * min(tau, 30 / 365) ** 0.5} if atm_iv is not None else {})
+    move = spot * atm_iv * min(tau, 30 / 365) ** 0.5
+    least, at = found["max_pain_usd"], found["max_pain_strike"]
+    k, oi_c, oi_p = (cells[name].fill_null(0.0).to_numpy() for name in ("strike", "call_oi", "put_oi"))
+    left, right = (float((np.maximum(p - k, 0) * oi_c + np.maximum(k - p, 0) * oi_p).sum()) for p in (at - move, at + move))
+    per_pct = 100 * move / spot
+    slopes = (left - least) / per_pct, (right - least) / per_pct
+    return {
+        "shape_move_pct": per_pct,
+        "depth": 1 - least / ((left + right) / 2),
+        "left_slope_usd_1pct": slopes[0],
+        "right_slope_usd_1pct": slopes[1],
+        "asymmetry": (slopes[1] - slopes[0]) / (slopes[1] + slopes[0]) if sum(slopes) else None,
+    }
+
+
+def pin_score(cells: pl.DataFrame, found: Row, days: int, market: str, smile: Row) -> Row:
+    """pin_v1 and its parts (definitions §9): `cells` by strike, `found` the minimum of pain, `smile` of the expiry that tells the time."""
+    spot, at = found["spot"], found["max_pain_strike"]
+    interest = sorted(((call or 0) + (put or 0) for call, put in cells.select("call_oi", "put_oi").iter_rows()), reverse=True)
+    total, contracts = sum(interest), sum(cells[name].sum() or 0 for name in ("call_oi_contracts", "put_oi_contracts"))
+    row: Row = {"oi_part": 100 * sum(interest[:3]) / total if total else None}
+    move = None if smile["expected_move_1sd"] is None else min(smile["expected_move_1sd"], spot * smile["atm_iv"] * (7 / 365) ** 0.5)
+    row["proximity_part"] = 100 * math.exp(-found["distance_abs"] / move) if move and found["distance_abs"] is not None else None
+    row["time_part"] = 100 * math.exp(-smile["tau"] * 365 / 7)
+    gammas = dict(cells.select("strike", pl.col("abs_gex_usd_1pct").cast(pl.Float64)).iter_rows())
+    known = [value for value in gammas.values() if value is not None]
+    here = gammas.get(at)
+    row["gamma_part"] = 100 * here / max(known) if here is not None and known and max(known) else None
+    thin = contracts < 500 if market == "us" else total < 100
+    missing = any(part is None for part in row.values())
+    row["pin_score_reason"] = "too_far" if days > 35 else "thin" if thin else "missing_part" if missing else None
+    weights = {"oi_part": 0.30, "proximity_part": 0.25, "time_part": 0.25, "gamma_part": 0.20}
+    row["pin_score"] = None if row["pin_score_reason"] else int(sum(weight * row[part] for part, weight in weights.items()) + 0.5)
+    straddle = smile["straddle"]
+    row["max_pain_within_expected_range"] = None if straddle is None or at is None else found["distance_abs"] <= straddle
+    return row

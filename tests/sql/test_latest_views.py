@@ -9,7 +9,7 @@ from models.tables import TABLES
 from tests.small_warehouse import FIRST, LAST, snapshot_id
 from warehouse.catalogue import marts
 
-BY_SCOPE = [mart for mart in marts() if "scope_venue" in TABLES[mart].primary_key()]
+BY_SCOPE = [mart for mart in marts() if mart in TABLES and "scope_venue" in TABLES[mart].primary_key()]
 
 
 def test_each_underlying_has_one_latest_snapshot(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -25,7 +25,7 @@ def test_a_latest_view_holds_the_rows_of_those_snapshots(warehouse: duckdb.DuckD
     latest = warehouse.execute(f"from latest.{mart.split('.')[1]}").pl()
     assert set(latest["snapshot_id"]) == {snapshot_id("COIN", LAST), snapshot_id("IDX", FIRST)}
     whole = warehouse.execute(f"from {mart} where snapshot_id in ('{snapshot_id('COIN', LAST)}', '{snapshot_id('IDX', FIRST)}')").pl()
-    assert latest.equals(whole)
+    assert latest.sort(latest.columns).equals(whole.sort(latest.columns))
 
 
 @pytest.mark.parametrize("mart", BY_SCOPE)

@@ -97,6 +97,14 @@ def test_strikes_with_fractions_add_exactly(pain_of: Any) -> None:
     assert (row["max_pain_low"], row["max_pain_high"]) == (99.1, 99.3)
 
 
+def test_a_strike_and_interest_beyond_64_bits_of_lots_and_ticks_are_added_all_the_same(pain_of: Any) -> None:
+    far = 8_000_000_000.123456  # 8e15 ticks; times 1e9 lots it would not fit
+    row, curve = pain_of(listed(90, call=0, put=1) + listed(100, call=10_000_000, put=4) + listed(far, call=5, put=10_000_000))
+    assert curve[90] == (0, pytest.approx(1e9 * (far - 90) + 400 * 10, rel=1e-12), pytest.approx(curve[90][1]))
+    assert curve[far][0] == pytest.approx(1e9 * (far - 100), rel=1e-12)
+    assert row["max_pain_strike"] == 100
+
+
 @pytest.mark.parametrize(
     ("spot", "direction", "signal"),
     [(100.004, "at", "neutral"), (100.01, "above", "neutral"), (95.24, "below", "neutral"), (95.23, "below", "bullish"), (105.26, "above", "neutral"), (105.27, "above", "bearish")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import isclose, sqrt
 from typing import Any
 
@@ -127,23 +127,3 @@ def test_thin_interest_has_numbers_but_no_word() -> None:
 def test_without_volatility_there_is_no_shape() -> None:
     row = shape({95.0: (900, 10), 105.0: (10, 900)}, atm_iv=None)
     assert (row["shape"], row["shape_reason"], row["depth"]) == (None, "no_iv", None)
-
-
-def test_smile_of_the_scope_of_one_venue_is_that_venues() -> None:
-    """Also the bits: a mean over one book is the book's value."""
-    given = {"core.scopes": scope(SPOT), "core.expiry_smile": smile(0.124056891763)}
-    row = run_relation("core.scope_smile", given).row(0, named=True)
-    assert row["atm_iv"] == 0.124056891763
-    assert row["tau"] == DAYS / 365
-    assert row["forward"] == SPOT
-
-
-def test_time_of_several_venues_counts_from_the_capture() -> None:
-    two = scope(SPOT, market="crypto", scope_venue="all").with_columns(venues=pl.lit("bybit,deribit"))
-    smiles = pl.concat(
-        [smile(0.5, venue="deribit").with_columns(oi_base=pl.lit(3.0)), smile(0.7, venue="bybit").with_columns(oi_base=pl.lit(1.0))]
-    )
-    row = run_relation("core.scope_smile", {"core.scopes": two, "core.expiry_smile": smiles}).row(0, named=True)
-    assert isclose(row["atm_iv"], (3 * 0.5 + 0.7) / 4, rel_tol=1e-12)
-    assert row["books"] == 2
-    assert row["tau"] == (FRIDAY - CAPTURED_AT) / timedelta(days=365)

@@ -102,7 +102,7 @@ def test_exposures_are_proportional_to_open_interest(
     one = chain(rows_of(expiries, vols))
     plain, more = (compute(each)["marts.gex_heatmap"].sort("expires_at", "strike") for each in (one, on_venue(one, "cboe", times=times)))
     assert more["oi_without_iv_pct"].equals(plain["oi_without_iv_pct"], null_equal=True)
-    for name in [name for name in plain.columns if name.startswith(("call_", "put_", "net_", "abs_"))]:
+    for name in [name for name in plain.columns if name.startswith(("call_", "put_", "net_", "abs_")) and name != "net_to_gross"]:
         assert more[name].is_null().equals(plain[name].is_null())
         cents = 0.005 * (times + 1) * 2  # a cent's rounding on either side, of call and put
         off = (more[name].cast(pl.Float64) - plain[name].cast(pl.Float64) * times).abs()
@@ -116,7 +116,8 @@ def test_parts_of_venues_add_up_to_the_total(compute: Any, expiries: list[list[L
     theirs = chain(rows_of([other, *expiries[1:]], vols[::-1]), market="crypto", venue="okx", multiplier=0.01, spot=101.0)
     tables = compute(ours, theirs)
     heatmap = tables["marts.gex_heatmap"]
-    additive = [name for name in heatmap.columns if name.startswith(("call_", "put_", "net_")) or name == "oi_without_iv"]
+    sums = [name for name in heatmap.columns if name.startswith(("call_", "put_", "net_")) and name != "net_to_gross"]
+    additive = [*sums, "oi_without_iv"]
     key = ["expires_at", "strike"]
     parts = heatmap.filter(pl.col("scope_venue") != "all").group_by(key).agg(
         pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in additive

@@ -68,6 +68,10 @@ def _negative_oi(wire: Wire, rows: list[Row], fault: Fault) -> None:
     _change_interest(wire, _picked(wire, rows, fault), lambda value: -abs(value) - 1.0)
 
 
+def _absurd_oi(wire: Wire, rows: list[Row], fault: Fault) -> None:
+    _change_interest(wire, _picked(wire, rows, fault), lambda value: float(fault["amount"]))
+
+
 def _no_iv_no_price(wire: Wire, rows: list[Row], fault: Fault) -> None:
     for row in _picked(wire, rows, fault):
         row.update({name: nothing for name, nothing in wire.missing.items() if name in row})
@@ -135,6 +139,7 @@ DAMAGES: dict[str, Callable[[Wire, Any, Fault], Any]] = {
     "one_side_gone": _in_rows(_one_side_gone),
     "null_oi": _in_rows(_null_oi),
     "negative_oi": _in_rows(_negative_oi),
+    "absurd_oi": _in_rows(_absurd_oi),
     "no_iv_no_price": _in_rows(_no_iv_no_price),
     "string_nan": _in_rows(_string_nan),
     "string_numbers": _in_rows(_string_numbers),

@@ -18,6 +18,7 @@ same rows are hit each time. Of the first block one fault applies, the first in 
     empty_chain    half_chain[:share=0.5]      no rows; a share of them is gone
     one_side_gone[:C|P]                        no calls (or no puts)
     null_oi[:share=1]    negative_oi[:share=0.1]   no_iv_no_price[:share=1]
+    absurd_oi[:share=0.1[:amount=1e12]]        open interest that no market has
     drop_field:NAME    rename_field:OLD:NEW    in every object of the reply
     string_numbers                             numbers of the rows become strings
     string_nan[:field=open_interest[:share=0.15[:string|bare]]]   "NaN", or NaN, which is not JSON
@@ -72,6 +73,7 @@ KINDS: dict[str, tuple[Parameter, ...]] = {
     "one_side_gone": (Parameter("side", "C", ("C", "P")),),
     "null_oi": (Parameter("share", 1.0),),
     "negative_oi": (Parameter("share", 0.1),),
+    "absurd_oi": (Parameter("share", 0.1), Parameter("amount", 1e12)),
     "no_iv_no_price": (Parameter("share", 1.0),),
     "drop_field": (Parameter("field", None),),
     "rename_field": (Parameter("field", None), Parameter("new", None)),

@@ -128,6 +128,7 @@ def test_document_faults(double: Double, client: httpx.Client) -> None:
     assert {row["instrument_name"][-1] for row in rows("one_side_gone")} == {"P"}
     assert {row["open_interest"] for row in rows("null_oi")} == {None}
     assert min(row["open_interest"] for row in rows("negative_oi")) < 0
+    assert max(row["open_interest"] for row in rows("absurd_oi:0.2:3e11")) == 3e11
     assert {row["mark_iv"] for row in rows("no_iv_no_price")} == {row["bid_price"] for row in rows("no_iv_no_price")} == {None}
     assert not any("mark_iv" in row for row in rows("drop_field:mark_iv"))
     assert {len(row) for row in rows("rename_field:mark_iv:iv")} == {len(whole[0])} and "iv" in rows("rename_field:mark_iv:iv")[0]

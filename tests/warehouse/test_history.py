@@ -75,6 +75,18 @@ def test_expiries_that_have_settled_are_not_missed(load: Loader) -> None:
     assert load(later).venues["status"].to_list() == ["ok"]
 
 
+def test_contracts_that_have_settled_are_not_missed(load: Loader) -> None:
+    load(xyz(strikes=WHOLE, expiries=2))
+    after_the_first = 24 * 12  # hours; it settled on the 13th, and with it half of the class
+    checks = Settings(checks=CheckSettings(previous_max_age_days=30))
+    replace_table(load.con, "core.parameters", parameters_frame(checks))
+    done = load(xyz(strikes=WHOLE, expiries=2, hours=after_the_first))
+    assert done.venues.select("contracts", "live_contracts", "status").row(0) == (84, 42, "ok")
+    half = load(xyz(strikes=FEWER, expiries=2, hours=after_the_first + 1))
+    assert half.venues["error"].to_list() == ["live_contracts_halved"], "20 of the 42 that are left"
+    assert '"previous_live_contracts":42' in half.check_results["example"][0]
+
+
 def test_only_the_venue_that_fails_is_set_aside(load: Loader) -> None:
     load(coin(FIRST), on_venue(coin(FIRST), "okx", times=3))
     half = on_venue(coin(SECOND, shift=1), "okx")

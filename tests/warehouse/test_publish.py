@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from datetime import datetime
 
@@ -87,6 +89,39 @@ def test_old_generations_are_pruned(stocked: Home, publish_now: Callable[..., in
     assert sorted(path.name for path in (stocked.published / "generations").iterdir()) == [
         "000003.duckdb", "000003.json", "000004.duckdb", "000004.json",
     ]  # fmt: skip
+
+
+def test_a_publication_removes_what_killed_ones_left(stocked: Home, publish_now: Callable[..., int]) -> None:
+    publish_now(stocked, settings=FEW)
+    folder = stocked.published / "generations"
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    left = [folder / f".000001.json.{gone.pid}.tmp", stocked.published / f".strikehouse.duckdb.{gone.pid}.tmp"]
+    left += [stocked.published / f".status.json.{gone.pid}.tmp", stocked.root / f".venue_rest.json.{gone.pid}.tmp"]
+    os.link(folder / "000001.duckdb", left[1])  # killed between link and rename: it would hold the space of a pruned generation
+    for file in left:
+        file.touch()
+    (folder / "000000.json").write_text("{}")  # killed in pruning: the file is gone, its manifest not yet
+    written = stocked.published / f".status.json.{os.getpid()}.tmp"
+    written.touch()
+    publish_now(stocked, settings=FEW)
+    assert [file.name for file in left if file.exists()] == []
+    assert sorted(path.name for path in folder.iterdir()) == ["000001.duckdb", "000001.json", "000002.duckdb", "000002.json"]
+    assert written.exists(), "its process still runs"
+    assert (folder / "000001.duckdb").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("left", [".000002.duckdb.tmp", "000002.duckdb"])
+def test_a_publication_killed_before_its_manifest_is_made_again_under_the_same_number(
+    stocked: Home, publish_now: Callable[..., int], left: str
+) -> None:
+    publish_now(stocked)
+    (stocked.published / "generations" / left).write_bytes(b"half")
+    assert numbers(stocked) == [1]
+    assert live_spot(stocked) == 100
+    assert publish_now(stocked, "update core.snapshots set spot = 55 where underlying = 'IDX'") == 2
+    assert (numbers(stocked), live_spot(stocked)) == ([1, 2], 55)
+    assert [path.name for path in stocked.published.rglob("*.tmp")] == []
 
 
 def test_rolling_back_makes_the_generation_before_live_again(stocked: Home, publish_now: Callable[..., int]) -> None:

@@ -202,3 +202,10 @@ def test_without_a_publication_a_reader_is_told_what_to_run(home: Home) -> None:
         open_published(home),
     ):
         pass
+
+
+def test_a_generation_that_goes_while_somebody_opens_the_file_is_no_error(growing: Home) -> None:
+    folder = growing.published / "generations"
+    for number in (0, 9):  # listed, and gone when it is looked at: such is a link to nothing
+        (folder / f"{number:06d}.duckdb").symlink_to(folder / "pruned")
+    assert query(growing, "select generation from ops.publication").item() == 1

@@ -94,7 +94,7 @@ def test_a_relation_is_a_published_table_or_on_the_way_to_one(relation: object) 
     assert relation.is_transient + relation.is_view + (relation.name in TABLES) == 1  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("folder", ["macros", "views", "migrations", "history", "."])
+@pytest.mark.parametrize("folder", ["macros", "views/latest", "views/marts", "migrations", "history", "."])
 def test_other_sql_files_open_with_a_comment(folder: str) -> None:
     files = sorted((SQL_FOLDER / folder).glob("*.sql"))
     assert files

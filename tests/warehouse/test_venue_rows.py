@@ -139,6 +139,8 @@ def test_coins_belong_to_the_utc_day_of_their_snapshot(rows_of: Any) -> None:
         (GOOD, None),
         ([row | {"oi_base": 0} for row in GOOD], "no_open_interest"),
         ([row | {"oi_base": None} for row in GOOD], "no_open_interest"),
+        ([row | {"oi_base": 9.9e8 / len(GOOD)} for row in GOOD], None),  # contracts of 100
+        ([row | {"oi_base": 1e9 / len(GOOD)} for row in GOOD], "absurd_open_interest"),
         ([row for row in GOOD if row["option_type"] == "C"], "side_gone"),
         ([row for row in GOOD if row["option_type"] == "P"], "side_gone"),
         ([row | {"expires_at": datetime(2026, 3, 2, 21)} for row in GOOD], "no_live_contract"),

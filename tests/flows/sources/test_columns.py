@@ -117,6 +117,20 @@ def test_instants_outside_this_century_are_refused() -> None:
     assert part.rejected().select("row_number", "reason").rows() == [(3, "no_instant"), (4, "no_instant"), (5, "not_a_number")]
 
 
+def test_numbers_that_no_market_has_are_refused() -> None:
+    part = rows_with("oi", 9_999_999_999, 1e10, "1e300", 5)
+    assert part.number("oi", is_essential=True).to_list() == [9_999_999_999.0, None, None, 5.0]
+    assert refused(part) == [(1, "too_large", "oi", "10000000000.0", False), (2, "too_large", "oi", "1e300", False)]
+    part = rows_with("delta", -1e10, 0.5)
+    assert part.number("delta", is_signed=True).to_list() == [None, 0.5]
+    assert refused(part) == [(0, "too_large", "delta", "-10000000000.0", True)]
+
+
+def test_a_step_that_would_round_an_amount_away_is_not_believed() -> None:
+    part = columns({"name": "a"})
+    assert part.lots(pl.Series("oi", [25.0, 0.0, 1e9]), pl.Series([1e9] * 3)).to_list() == [25.0, 0.0, 1e9]
+
+
 def test_lots_are_whole_and_free_of_float_noise() -> None:
     part = columns({"name": "a"})
     amounts = pl.Series("oi", [1470.0, 0.30000000000000004, 2921.5, 7.77, None, 25_000.0])

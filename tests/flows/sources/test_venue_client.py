@@ -267,6 +267,13 @@ def test_a_reply_beyond_the_size_limit_is_stopped(web: Web, venue: Maker) -> Non
     assert len(get(venue(max_response_mb=3)).body) == 3_000_000
 
 
+def test_a_reply_that_promises_to_be_too_large_is_not_read(web: Web, venue: Maker) -> None:
+    web.steps = [wire(HEAD + b"Content-Length: 200000000\r\n\r\n{}")]
+    with pytest.raises(MalformedReply, match=r"larger than 100 MB"):
+        get(venue())
+    assert len(web.asked) == 1
+
+
 def test_no_second_holds_more_requests_than_the_rate(web: Web, venue: Maker) -> None:
     rate = 20
     client = venue(max_requests_per_second=rate, is_real_time=True)
