@@ -68,7 +68,13 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
 
 def report(home: Home, name: str, snapshot_ids: list[str]) -> pl.DataFrame:
     """The rows of a report of sql/reports for some snapshots."""
-    return query(home, (SQL_FOLDER / "reports" / f"{name}.sql").read_text(), {"ids": snapshot_ids})
+    with open_published(home) as con:
+        return report_on(con, name, {"ids": snapshot_ids})
+
+
+def report_on(con: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> pl.DataFrame:
+    """The rows of a report of sql/reports, on an open publication."""
+    return query_on(con, (SQL_FOLDER / "reports" / f"{name}.sql").read_text(), parameters)
 
 
 def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:

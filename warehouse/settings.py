@@ -156,6 +156,15 @@ class FreshnessSettings(_Part):
     us_stale_hours: float = Field(default=97.0, gt=0)  # a long weekend: Thursday's close to Tuesday's
 
 
+class ChartSettings(_Part):
+    """Charts: whether a run draws them, and which browser takes pictures of them."""
+
+    after_run: bool = False  # draw every underlying of a run; takes seconds, and 5 MB per underlying
+    browser: Path | None = None  # default: the first Chromium or Chrome on the path
+    browser_timeout_s: float = Field(default=60.0, gt=0)
+    png_scale: float = Field(default=2.0, gt=0, le=4)  # pixels per point
+
+
 class ApiSettings(_Part):
     """Who may ask the HTTP API, which is not there yet."""
 
@@ -207,6 +216,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     checks: CheckSettings = CheckSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    charts: ChartSettings = ChartSettings()
     api: ApiSettings = ApiSettings()
     watchlist: dict[str, Watch] = dict(DEFAULT_WATCHLIST)
 
