@@ -1,0 +1,55 @@
+"""A minimal server of the BackQuant dialect over a home, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Starlette would rather have another HTTP library
+    from starlette.testclient import TestClient
+
+from tests.chains import SETTINGS
+from warehouse.api.backquant import exception_handlers, router
+from warehouse.frames import Warehouse
+from warehouse.home import Home
+from warehouse.settings import Settings
+
+NOW = datetime(2026, 3, 3, 1, tzinfo=UTC)  # an hour after the last snapshot of the small warehouse
+
+
+def application(home: Home, *, now: datetime = NOW, settings: Settings = SETTINGS) -> FastAPI:
+    app = FastAPI()
+    app.include_router(router)
+    for error, handler in exception_handlers.items():
+        app.add_exception_handler(error, handler)
+    app.state.home, app.state.settings, app.state.warehouse = home, settings, Warehouse(home)
+    app.state.clock = lambda: now
+    return app
+
+
+class Client:
+    """Asks and hands out `data`; other statuses than the one expected fail."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.http = TestClient(app, raise_server_exceptions=True)
+
+    def reply(self, path: str, *, status: int = 200, **parameters: Any) -> dict[str, Any]:
+        answer = self.http.get(f"/v2{path}", params=parameters)
+        assert answer.status_code == status, answer.text
+        body: dict[str, Any] = answer.json()
+        assert body["success"] is (status == 200)
+        assert answer.headers["X-Request-ID"] == body["meta"]["request_id"]
+        return body
+
+    def data(self, path: str, **parameters: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.reply(path, **parameters)["data"]
+        return found
+
+    def error(self, path: str, status: int, **parameters: Any) -> Mapping[str, Any]:
+        found: dict[str, Any] = self.reply(path, status=status, **parameters)["error"]
+        return found

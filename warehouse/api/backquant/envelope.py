@@ -1,0 +1,103 @@
+"""The envelope that every reply of this dialect has, good or bad, and the clock that it tells."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+VERSION = "2.7"
+Data = TypeVar("Data", bound=BaseModel)
+
+
+class RateLimit(BaseModel):
+    """How many requests are left in this minute."""
+
+    limit: int
+    remaining: int
+    reset: int = Field(description="Unix time")
+
+
+class Meta(BaseModel):
+    """What a reply says of itself; keys without a value are left out."""
+
+    version: str = Field(description="contract version, informational")
+    timestamp: str = Field(description="when the reply was built: ISO, UTC, milliseconds")
+    request_id: str | None = Field(default=None, description="as the header X-Request-ID")
+    symbol: str | None = None
+    spot_price: float | None = Field(default=None, description="spot of the venues in scope, USD")
+    computed_at: str | None = Field(default=None, description="instant of the snapshot, UTC")
+    freshness_seconds: float | None = Field(default=None, description="now - computed_at, at the time of reading")
+    source: list[str] | None = Field(default=None, description="venues the data came through")
+    exchanges_filtered: list[str] | None = Field(default=None, description="venues of exchanges= that were accepted")
+    rate_limit: RateLimit | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Envelope(BaseModel, Generic[Data]):
+    """A success."""
+
+    success: Literal[True]
+    data: Data
+    meta: Meta
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: Literal["UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "VALIDATION_ERROR", "RATE_LIMIT_EXCEEDED", "UPSTREAM_ERROR", "INTERNAL_ERROR"]
+    message: str
+    details: dict[str, Any] | None
+
+
+class ErrorEnvelope(BaseModel):
+    """A refusal."""
+
+    success: Literal[False]
+    error: ErrorBody
+    meta: Meta
+
+
+def now_of(request: Request) -> datetime:
+    """The instant of a request, UTC: that of `app.state.clock`, or of the machine."""
+    clock: Callable[[], datetime] | None = getattr(request.app.state, "clock", None)
+    return clock() if clock is not None else datetime.now(UTC)
+
+
+def request_id_of(request: Request) -> str:
+    """The id of a request: the server's, else the caller's, else a new one."""
+    known: str | None = getattr(request.state, "request_id", None)
+    if known is None:
+        given = request.headers.get("x-request-id", "")
+        known = given if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", given) else f"req_{secrets.token_hex(8)}"
+        request.state.request_id = known
+    return known
+
+
+def instant_text(instant: datetime, *, timespec: str = "milliseconds") -> str:
+    """An instant as this dialect writes it: ISO, UTC, `Z`; naive ones are UTC."""
+    utc = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return utc.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def meta_of(request_id: str, now: datetime, **known: Any) -> dict[str, Any]:
+    """`meta`, without the keys that have no value."""
+    meta = {"version": VERSION, "timestamp": instant_text(now), "request_id": request_id, **known}
+    return {name: value for name, value in meta.items() if value is not None}
+
+
+def reply(request: Request, model: type[Data], data: Mapping[str, Any], **meta: Any) -> Response:
+    """A success: `data` through its model, `meta` beside it."""
+    rate = getattr(request.state, "rate", None)
+    if rate is not None and rate.limit is not None:
+        meta["rate_limit"] = {"limit": rate.limit, "remaining": rate.remaining, "reset": int(rate.reset_at.timestamp())}
+    request_id = request_id_of(request)
+    body = {"success": True, "data": data, "meta": meta_of(request_id, now_of(request), **meta)}
+    text = Envelope[model].model_validate(body).model_dump_json(exclude_unset=True)  # type: ignore[valid-type]
+    return Response(text, media_type="application/json", headers={"X-Request-ID": request_id})

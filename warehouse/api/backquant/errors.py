@@ -1,0 +1,184 @@
+"""Errors of this dialect: what is raised while a request is answered, and the bodies and headers that the server asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from models.errors import PublicationMissing, PublicationUnreadable
+from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, now_of, request_id_of
+
+OPEN_PATHS = frozenset({"/v2/health", "/v2/openapi.json", "/v2/docs", "/v2/redoc"})  # no key is asked
+CODES = {
+    400: "VALIDATION_ERROR",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "VALIDATION_ERROR",
+    413: "VALIDATION_ERROR",
+    422: "VALIDATION_ERROR",
+    429: "RATE_LIMIT_EXCEEDED",
+    502: "UPSTREAM_ERROR",
+    503: "UPSTREAM_ERROR",
+    504: "UPSTREAM_ERROR",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorEnvelope} for status in (400, 401, 404, 422, 429, 500, 503)}
+
+
+class ApiError(Exception):
+    """A refusal in this dialect's shape."""
+
+    status = 500
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class NotFound(ApiError):
+    """No stored data for that symbol, expiry or instant."""
+
+    status = 404
+
+
+class Unavailable(ApiError):
+    """The published file is missing or unreadable."""
+
+    status = 503
+
+
+class Invalid(ApiError):
+    """Parameters that cannot be used; `errors` are `{type, loc, msg}`."""
+
+    status = 422
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        kept = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in errors]
+        super().__init__("Invalid request parameters", {"errors": kept})
+
+
+class InFuture(Invalid):
+    """An `as_of` that has not come yet."""
+
+    status = 400
+
+
+def invalid(name: str, kind: str, message: str) -> Invalid:
+    """One query parameter that cannot be used."""
+    return Invalid([{"type": kind, "loc": ["query", name], "msg": message}])
+
+
+class Rate(Protocol):
+    """A caller's limit as the server counts it: requests of a minute, and of a month where that is limited."""
+
+    limit: int | None
+    remaining: int
+    reset_at: datetime
+    retry_after_s: int
+
+
+class Refusal(Protocol):
+    """A refusal of the server itself."""
+
+    @property
+    def reason(self) -> Any:
+        """An enumeration whose value is the HTTP status."""
+
+    message: str
+    request_id: str
+    rate: Any
+
+
+def error_response(
+    status: int, message: str, request_id: str, *, now: datetime, details: Mapping[str, Any] | None = None, headers: Mapping[str, str] = {}
+) -> Response:
+    """An error in this dialect's envelope; its code follows from the status."""
+    body = {
+        "success": False,
+        "error": {"code": CODES.get(status, "INTERNAL_ERROR"), "message": message, "details": details},
+        "meta": meta_of(request_id, now),
+    }
+    text = json.dumps(body, separators=(",", ":"), default=str)
+    return Response(text, status, {"X-Request-ID": request_id, **headers}, "application/json")
+
+
+def refuse(refusal: Refusal) -> Response:
+    """A refusal of the server itself: key, limit, unknown path, unreadable file, time-out, anything else."""
+    status = int(refusal.reason.value)
+    details, headers, message = None, {}, refusal.message
+    if status == 401:
+        message = "Invalid API key"
+    if status == 429 and refusal.rate is not None:
+        seconds = int(refusal.rate.retry_after_s)
+        details = {"retry_after_seconds": seconds, "limit": f"{refusal.rate.limit} per 1 minute"}
+        headers = {"Retry-After": str(seconds)}
+    return error_response(status, message, refusal.request_id, now=datetime.now(UTC), details=details, headers=headers)
+
+
+def on_invalid(errors: Sequence[Mapping[str, Any]], request_id: str) -> Response:
+    """Parameters that FastAPI itself refuses, outside this dialect's own routes."""
+    return error_response(422, "Invalid request parameters", request_id, now=datetime.now(UTC), details=Invalid(errors).details)
+
+
+def rate_headers(rate: Rate) -> dict[str, str]:
+    """Headers of a caller's limits; none without a limit."""
+    if rate.limit is None:
+        return {}
+    headers = {
+        "X-RateLimit-Limit": str(rate.limit),
+        "X-RateLimit-Remaining": str(rate.remaining),
+        "X-RateLimit-Reset": str(int(rate.reset_at.timestamp())),
+    }
+    return headers | quota_headers(getattr(rate, "quota", None))
+
+
+def quota_headers(quota: Any) -> dict[str, str]:
+    """Headers of a monthly quota: `limit`, `used` and `period` (its first day); none without one."""
+    if quota is None:
+        return {}
+    return {
+        "X-Quota-Limit": str(quota.limit),
+        "X-Quota-Used": str(quota.used),
+        "X-Quota-Remaining": str(max(quota.limit - quota.used, 0)),
+        "X-Quota-Period": f"{quota.period:%Y%m}",
+    }
+
+
+async def on_api_error(request: Request, error: Exception) -> Response:
+    """The body of a refusal that was raised while a request was answered."""
+    assert isinstance(error, ApiError)
+    return error_response(error.status, error.message, request_id_of(request), now=now_of(request), details=error.details)
+
+
+exception_handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {ApiError: on_api_error}
+
+
+class DialectRoute(APIRoute):
+    """A route that answers in this dialect whatever application it is part of."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The endpoint, with its errors turned into replies."""
+        answer = super().get_route_handler()
+
+        async def in_dialect(request: Request) -> Response:
+            request.state.endpoint = self.path
+            try:
+                return await answer(request)
+            except RequestValidationError as error:
+                return await on_api_error(request, Invalid(error.errors()))
+            except PublicationMissing:  # their own words name files of this machine
+                return await on_api_error(request, Unavailable("Nothing is published yet"))
+            except PublicationUnreadable:
+                return await on_api_error(request, Unavailable("The published file cannot be read"))
+            except ApiError as error:
+                return await on_api_error(request, error)
+
+        return in_dialect

@@ -1,0 +1,12 @@
+"""All routes of this dialect."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from warehouse.api.backquant import chain, gex, history, multi, options, service
+from warehouse.api.backquant.errors import DialectRoute
+
+router = APIRouter(route_class=DialectRoute)
+for part in (gex, history, multi, options, chain, service):
+    router.include_router(part.router)

@@ -1,0 +1,37 @@
+"""Symbols of this dialect: crypto as `{BASE}USDT`, US underlyings by their ticker."""
+
+from __future__ import annotations
+
+from warehouse.api.backquant.errors import invalid
+from warehouse.api.backquant.queries import ask
+from warehouse.frames import Warehouse
+
+PUBLISHED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "HYPEUSDT")
+QUOTE = "USDT"
+VENUES = {"crypto": ("deribit", "bybit", "okx", "binance"), "us": ("cboe",)}  # the order in which they are shown
+
+
+def symbol_of(underlying: str, market: str) -> str:
+    """How this dialect calls an underlying."""
+    return f"{underlying}{QUOTE}" if market == "crypto" else underlying
+
+
+def supported(wh: Warehouse) -> dict[str, tuple[str, str]]:
+    """Symbol → (underlying, market): the published ones, and all that is stored."""
+    known = {symbol: (symbol.removesuffix(QUOTE), "crypto") for symbol in PUBLISHED}
+    stored = ask(wh, "underlyings")
+    return known | {symbol_of(name, market): (name, market) for name, market in stored.rows()}
+
+
+def underlying_of(symbol: str, known: dict[str, tuple[str, str]]) -> tuple[str, str]:
+    """Underlying and market of a symbol; raises `Invalid` with what to write instead."""
+    if symbol in known:
+        return known[symbol]
+    advice = f"use {symbol}{QUOTE}" if f"{symbol}{QUOTE}" in known else "GET /v2/symbols lists them"
+    raise invalid("symbol", "literal_error", f"{symbol} is not a known symbol; {advice}")
+
+
+def in_order(venues: list[str] | tuple[str, ...], market: str) -> tuple[str, ...]:
+    """Venues in the order in which this dialect shows them; one that it does not know comes last."""
+    order = VENUES[market]
+    return tuple(sorted(venues, key=lambda venue: (order.index(venue) if venue in order else len(order), venue)))
