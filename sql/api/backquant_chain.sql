@@ -15,7 +15,7 @@ with contracts as (
     from core.option_quotes as quotes
     inner join core.option_greeks as greeks
         on quotes.snapshot_id = greeks.snapshot_id and quotes.venue = greeks.venue and quotes.instrument = greeks.instrument
-    where quotes.snapshot_id = $snapshot_id and list_contains($venues::varchar [], quotes.venue)
+    where quotes.snapshot_id = $snapshot_id and list_contains($venues::varchar[], quotes.venue)
 ),
 
 instants as (

@@ -10,13 +10,13 @@ with snapshots as (
 series as (
     select *
     from core.series
-    where kind = 'expiry' and snapshot_id = $snapshot_id and list_contains($venues::varchar [], scope_venue)
+    where kind = 'expiry' and snapshot_id = $snapshot_id and list_contains($venues::varchar[], scope_venue)
 ),
 
 heatmap as (
     select *
     from marts.gex_heatmap
-    where snapshot_id = $snapshot_id and list_contains($venues::varchar [], scope_venue)
+    where snapshot_id = $snapshot_id and list_contains($venues::varchar[], scope_venue)
 ),
 
 calendar as (

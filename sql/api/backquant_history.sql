@@ -18,7 +18,7 @@ snapshots as (
     inner join core.snapshot_venues as usable
         on snapshots.snapshot_id = usable.snapshot_id
         and usable.status = 'ok'
-        and ($venues::varchar [] is null or list_contains($venues::varchar [], usable.venue))
+        and ($venues::varchar[] is null or list_contains($venues::varchar[], usable.venue))
     where
         snapshots.underlying = $underlying
         and ($until::timestamp is null or snapshots.captured_at <= $until::timestamp)

@@ -8,7 +8,7 @@ with heatmap as (
 final as (
     select scope_venue, expires_at, expiry, strike, call_oi, put_oi, call_oi_contracts, put_oi_contracts
     from heatmap
-    where snapshot_id = $snapshot_id and list_contains($venues::varchar [], scope_venue)
+    where snapshot_id = $snapshot_id and list_contains($venues::varchar[], scope_venue)
 )
 
 select * from final

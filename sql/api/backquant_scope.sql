@@ -26,7 +26,7 @@ final as (
     from chosen
     left join usable
         on chosen.snapshot_id = usable.snapshot_id
-        and ($venues::varchar [] is null or list_contains($venues::varchar [], usable.venue))
+        and ($venues::varchar[] is null or list_contains($venues::varchar[], usable.venue))
     group by all
 )
 

@@ -1,4 +1,4 @@
-"""Key levels of a scope, as `/v2/gex/levels` and the multi-symbol endpoint show them. definitions §6, §7"""
+"""Key levels of a scope, as `/v2/gex/levels` and the multi-symbol endpoint show them (definitions §6, §7)."""
 
 from __future__ import annotations
 

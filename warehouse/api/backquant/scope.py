@@ -118,7 +118,7 @@ class Scope:
         return self.instants.filter(pl.col("is_zero_dte"))
 
     def zero_dte_filter(self) -> dict[str, Any] | None:
-        """What selects the 0DTE contracts in a macro; null without any. definitions §6"""
+        """What selects the 0DTE contracts in a macro; null without any (definitions §6)."""
         if self.zero_dte.is_empty():
             return None
         dates = self.zero_dte["expiry"].unique().to_list()
