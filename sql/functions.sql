@@ -87,3 +87,27 @@ create or replace macro normal_cdf(x) as
 
 -- scope_expiry of the profile of one expiry alone, beside all, 0dte and the like
 create or replace macro name_of_expiry(expires_at) as strftime(expires_at, '%Y-%m-%dT%H:%M:%S');
+
+-- probability that a lognormal price with mean `forward` and deviation `deviation` of its logarithm lies between two prices
+create or replace macro lognormal_below(price, forward, deviation) as
+    case when price <= 0 then 0 else normal_cdf(ln(price / forward) / nullif(deviation, 0) + deviation / 2) end;
+
+-- a difference below 0 is rounding, of two probabilities near 1
+create or replace macro lognormal_between(low, high, forward, deviation) as
+    abs(lognormal_below(high, forward, deviation) - lognormal_below(low, forward, deviation));
+
+-- mean of numbers below a million: exact whatever the order, to twelve decimals
+create or replace macro exact_mean(quantity) as sum(quantity::decimal(18, 12))::double / nullif(count(quantity), 0);
+
+-- pin scores are judged in bins of ten points, told by their lowest score; 100 belongs to the last
+create or replace macro score_bin_of(score) as case when score >= 90 then 90 else score // 10 * 10 end;
+
+-- what a forecast loses when the event comes true or not; kept off 0 and 1, where one surprise would outweigh all else
+create or replace macro log_loss_of(probability, has_happened) as
+    -ln(
+        case
+            when has_happened and probability < 1e-6 or not has_happened and probability > 1 - 1e-6 then 1e-6
+            when has_happened then probability
+            else 1 - probability
+        end
+    );
