@@ -147,5 +147,7 @@ class PinCalibration(dy.Schema):
     mean_probability_calibrated = dy.Float64(nullable=True, min=0, max=1, description="mean of it", metadata=FRACTION)
     brier = dy.Float64(nullable=True, min=0, max=1, description="mean squared error of pin_probability_calibrated; null without any")
     log_loss = dy.Float64(nullable=True, min=0, description="log loss of it, probabilities kept 1e-6 from 0 and 1")
-    compared_baseline_brier = dy.Float64(nullable=True, min=0, max=1, description="mean squared error of baseline_prob over the same outcomes")
+    compared_baseline_brier = dy.Float64(
+        nullable=True, min=0, max=1, description="mean squared error of baseline_prob over the same outcomes"
+    )
     compared_baseline_log_loss = dy.Float64(nullable=True, min=0, description="log loss of baseline_prob over the same outcomes")

@@ -16,7 +16,7 @@ _ORDER = "received_at, payload_sha256, row_number, run_id"  # whole, so that eve
 
 
 def load_settlements(con: duckdb.DuckDBPyConnection, prices: pl.DataFrame) -> int:
-    """Keep rows of `core.delivery_prices` that were received later than what is stored; returns how many. The transaction is the caller's."""
+    """Keep rows of `core.delivery_prices` that were received later than what is stored; returns how many. Transaction: the caller's."""
     if prices.is_empty():
         return 0
     contract = DeliveryPrices

@@ -23,8 +23,9 @@ from flows.imports.importer import Importer
 from flows.imports.table import read_csv
 from flows.sources.columns import number_in
 from flows.sources.deribit import INDEX, INSTRUMENTS, KEY, LINEAR_BOOK, NAME, SUMMARY, Deribit
+from flows.sources.deribit_delivery import DeliveryReplies
 from models.calendar import TradingCalendar
-from models.chain import Book, ParsedChain, ParsedSettlements, RawPayload
+from models.chain import Book, ParsedChain, RawPayload
 from models.errors import FileError
 from warehouse.settings import DeribitSettings
 
@@ -145,11 +146,9 @@ class _SavedSummary(Deribit):
             return book.payload, []
         return book.payload, book.rows if name == SUMMARY else _index(book.rows, name.removeprefix(INDEX))
 
-    def settlements_in(
-        self, payloads: Sequence[RawPayload], underlying: str, indexes: Sequence[tuple[str, str]]
-    ) -> tuple[pl.DataFrame, list[pl.DataFrame], list[str]]:
+    def delivered(self, payloads: Sequence[RawPayload], underlying: str, indexes: Sequence[tuple[str, str]]) -> DeliveryReplies:
         """A saved summary holds no delivery prices, and nobody expects them of it."""
-        return ParsedSettlements.create_empty(), [], []
+        return DeliveryReplies()
 
     def sent_at(self, payload: RawPayload) -> datetime:
         """A file was not sent: its rows must tell."""

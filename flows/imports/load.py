@@ -22,10 +22,9 @@ from warehouse.home import Home
 def read_archived_file(
     home: Home, manifest: Mapping[str, Any], place: int, part: int, calendar: TradingCalendar
 ) -> tuple[Sequence[tuple[str, Sequence[VenueReading]]], str, str | None, pl.DataFrame]:
-    """The chains of one file of an import (by its place in the manifest), or of a part of it; its name; why it cannot be read; and its
-    settlement prices (`ParsedSettlements`).
+    """The chains of one file of an import, or of a part of it; its name; why it cannot be read; its settlement prices.
 
-    Raises `ArchiveDamaged`.
+    `place`: of the file in the manifest. The prices follow `ParsedSettlements`. Raises `ArchiveDamaged`.
     """
     file, reading = manifest["files"][place], manifest["import"]
     payload = read_reply(home, file["folder"], file["file"])

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from flows.sources.columns import FIRST_MS, LAST_MS, Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
-from flows.sources.deribit_delivery import DELIVERY, delivery_prices, delivery_query
+from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
 from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
-from models.chain import Book, ParsedChain, ParsedSettlements, RawPayload
+from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ class Deribit(Source):
 
         notes = [note for share in shares for part in share.columns for note in part.warnings]
         instants = [instant for share in shares if (instant := share.quoted_at) is not None]
-        settlements, refused, told = self.settlements_in(payloads, underlying, [(share.book, name) for share in shares for name in share.indexes])
-        notes += told
+        delivered = self.delivered(payloads, underlying, [(share.book, index) for share in shares for index in share.indexes])
+        notes += delivered.notes
         if not instants:
             notes.append("no row says when it was made, so the time of the reply counts")
             instants = [self.sent_at(share.columns[-1].payload) for share in shares]
@@ -148,28 +148,21 @@ class Deribit(Source):
             spot_close=None,
             prev_day_close=None,
             quotes=quotes_table([share.quotes for share in shares]),
-            rejected=rejected_table([*(part.rejected() for share in shares for part in share.columns), *refused]),
+            rejected=rejected_table([*(part.rejected() for share in shares for part in share.columns), *delivered.refused]),
             warnings=tuple(notes),
             unknown_fields=dict(sorted(unknown.items())),
-            settlements=settlements,
+            settlements=delivered.prices,
         )
 
-    def settlements_in(
-        self, payloads: Sequence[RawPayload], underlying: str, indexes: Sequence[tuple[str, str]]
-    ) -> tuple[pl.DataFrame, list[pl.DataFrame], list[str]]:
-        """Delivery prices of these (book, index) as `ParsedSettlements`, refused rows of the replies, and what a person should know."""
-        prices, refused, notes = [ParsedSettlements.create_empty()], [], []
+    def delivered(self, payloads: Sequence[RawPayload], underlying: str, indexes: Sequence[tuple[str, str]]) -> DeliveryReplies:
+        """What the replies say of past settlements, by each (book, index) of an underlying."""
+        replies = DeliveryReplies()
         for book, index in indexes:
             try:
-                payload, rows = self.newest(payloads, (book, f"{DELIVERY}{index}"))
+                replies.add(*self.newest(payloads, (book, f"{DELIVERY}{index}")), underlying, index)
             except VenueError:
-                notes.append(f"no delivery prices of {index} came with the chain")
-                continue
-            found, columns = delivery_prices(payload, rows, underlying, index)
-            prices.append(found)
-            refused.append(columns.rejected())
-            notes += columns.warnings
-        return pl.concat(prices), refused, notes
+                replies.notes.append(f"no delivery prices of {index} came with the chain")
+        return replies
 
     def sent_at(self, payload: RawPayload) -> datetime:
         """When the venue sent a reply, by its own clock (`usOut`, microseconds)."""

@@ -21,6 +21,22 @@ DAYS = 100  # asked for each time: a warehouse that stood still for a season mis
 DATE, PRICE = "date", "delivery_price"
 
 
+class DeliveryReplies:
+    """What replies say of past settlements of one underlying: `prices` (`ParsedSettlements`), `refused` rows, and `notes` for people."""
+
+    def __init__(self) -> None:
+        self.prices: pl.DataFrame = ParsedSettlements.create_empty()
+        self.refused: list[pl.DataFrame] = []
+        self.notes: list[str] = []
+
+    def add(self, payload: RawPayload, rows: Sequence[Any], underlying: str, index: str) -> None:
+        """One more reply."""
+        found, columns = delivery_prices(payload, rows, underlying, index)
+        self.prices = pl.concat([self.prices, found])
+        self.refused.append(columns.rejected())
+        self.notes += columns.warnings
+
+
 def delivery_query(index: str) -> dict[str, str]:
     """Parameters of `get_delivery_prices`."""
     return {"index_name": index, "offset": "0", "count": str(DAYS)}
