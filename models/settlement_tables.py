@@ -24,6 +24,19 @@ class DeliveryPrices(ParsedSettlements):
     run_id = dy.String(description="the run that fetched it")
 
 
+class PinBands(dy.Schema):
+    """How near to max pain a settlement counts as pinned. One row per snapshot_id, scope_venue, expires_at."""
+
+    snapshot_id = dy.String(primary_key=True, description="<underlying>-<captured_at>")
+    scope_venue = dy.String(primary_key=True, description="all, or one venue")
+    expires_at = dy.Datetime(primary_key=True, description="settlement instant, UTC")
+    strike_gap = dy.Float64(
+        nullable=True, min=0, description="distance from max pain to the nearer neighbouring listed strike; null without any", metadata=USD
+    )
+    mirror_strike = dy.Float64(nullable=True, description="listed strike nearest 2·forward − max pain; lower on a tie", metadata=USD)
+    mirror_strike_gap = dy.Float64(nullable=True, min=0, description="distance from there to the nearer neighbour", metadata=USD)
+
+
 class SettlementPrices(dy.Schema):
     """At what price options settled. One row per underlying, expires_at.
 

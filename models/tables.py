@@ -27,6 +27,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "core.series": core.Series,
     "core.oi_by_strike": core.OiByStrike,
     "core.delivery_prices": settlements.DeliveryPrices,
+    "core.pin_bands": settlements.PinBands,
     "core.calendar": core.Calendar,
     "core.sessions": core.Sessions,
     "core.listing_rules": core.ListingRules,

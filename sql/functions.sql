@@ -88,13 +88,9 @@ create or replace macro normal_cdf(x) as
 -- scope_expiry of the profile of one expiry alone, beside all, 0dte and the like
 create or replace macro name_of_expiry(expires_at) as strftime(expires_at, '%Y-%m-%dT%H:%M:%S');
 
--- probability that a lognormal price with mean `forward` and deviation `deviation` of its logarithm lies between two prices
-create or replace macro lognormal_below(price, forward, deviation) as
-    case when price <= 0 then 0 else normal_cdf(ln(price / forward) / nullif(deviation, 0) + deviation / 2) end;
-
--- a difference below 0 is rounding, of two probabilities near 1
-create or replace macro lognormal_between(low, high, forward, deviation) as
-    abs(lognormal_below(high, forward, deviation) - lognormal_below(low, forward, deviation));
+-- a price in deviations of a lognormal with mean `forward`, `deviation` that of its logarithm: normal_cdf of it is the chance to end below
+create or replace macro lognormal_deviation(price, forward, deviation) as
+    case when price > 0 then ln(price / forward) / nullif(deviation, 0) + deviation / 2 end;
 
 -- mean of numbers below a million: exact whatever the order, to twelve decimals
 create or replace macro exact_mean(quantity) as sum(quantity::decimal(18, 12))::double / nullif(count(quantity), 0);

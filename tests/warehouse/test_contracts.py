@@ -124,7 +124,7 @@ def test_only_relations_with_a_scope_are_stored_elsewhere_and_shown_by_a_view() 
     assert ddl.create_view("core.snapshots") is None
     assert ddl.create_view("marts.opex_calendar") is None, "its scope is not part of its key"
     over_snapshots = {"core.settlement_prices", "core.pin_fits", "marts.settlement_outcomes", "marts.pin_calibration"}
-    assert set(SHOWN_BY_VIEWS) == {"core.scopes", "core.series", *marts(), *over_snapshots} - {"marts.opex_calendar"}
+    assert set(SHOWN_BY_VIEWS) == {"core.scopes", "core.series", "core.pin_bands", *marts(), *over_snapshots} - {"marts.opex_calendar"}
 
 
 def test_a_max_pain_outside_its_interval_breaks_the_contract(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -20,8 +20,8 @@ summaries as (
     select * from marts.expiry_summary where scope_venue = 'all'
 ),
 
-curves as (
-    select * from marts.pain_curve where scope_venue = 'all'
+bands as (
+    select * from core.pin_bands where scope_venue = 'all'
 ),
 
 snapshots as (
@@ -69,62 +69,41 @@ described as (
         summaries.atm_iv,
         summaries.tau,
         summaries.atm_iv * sqrt(summaries.tau) as deviation,
-        (2 * summaries.forward)::decimal(18, 6) - seen.max_pain as mirror_target
+        bands.strike_gap::decimal(18, 6) as gap,
+        bands.mirror_strike,
+        bands.mirror_strike::decimal(18, 6) as mirror,
+        bands.mirror_strike_gap::decimal(18, 6) as mirror_gap
     from seen
     inner join snapshots on seen.snapshot_id = snapshots.snapshot_id
     inner join scores on seen.snapshot_id = scores.snapshot_id and seen.expires_at = scores.expires_at
     inner join summaries on seen.snapshot_id = summaries.snapshot_id and seen.expires_at = summaries.expires_at
-),
-
-ladders as (
-    select
-        seen.snapshot_id,
-        seen.expires_at,
-        curves.strike::decimal(18, 6) as strike,
-        least(
-            curves.strike::decimal(18, 6) - lag(curves.strike::decimal(18, 6)) over up,
-            lead(curves.strike::decimal(18, 6)) over up - curves.strike::decimal(18, 6)
-        ) as gap
-    from seen
-    inner join curves on seen.snapshot_id = curves.snapshot_id and seen.expires_at = curves.expires_at
-    window up as (partition by seen.snapshot_id, seen.expires_at order by curves.strike)
-),
-
-mirrors as (
-    select
-        described.snapshot_id,
-        described.expires_at,
-        ladders.strike as mirror_strike,
-        ladders.gap as mirror_gap
-    from described
-    inner join ladders on described.snapshot_id = ladders.snapshot_id and described.expires_at = ladders.expires_at
-    where described.mirror_target is not null
-    qualify row_number() over (
-        partition by described.snapshot_id, described.expires_at
-        order by abs(ladders.strike - described.mirror_target), ladders.strike
-    ) = 1
+    inner join bands on seen.snapshot_id = bands.snapshot_id and seen.expires_at = bands.expires_at
 ),
 
 tested as (
     select
-        described.*,
-        ladders.gap,
-        mirrors.mirror_strike,
-        abs(described.settlement - described.max_pain) as away,
-        abs(described.settlement - described.max_pain) <= ladders.gap as pinned,
-        abs(described.settlement - described.max_pain) * 200 <= described.settlement as pinned_half_pct,
-        abs(described.settlement - mirrors.mirror_strike) <= mirrors.mirror_gap as mirror_pinned,
-        -- the bands as prices: within a strike, and within 0.5 % of the price itself
-        (described.max_pain - ladders.gap)::double as lower_price,
-        (described.max_pain + ladders.gap)::double as upper_price,
-        described.max_pain::double / 1.005 as half_pct_lower_price,
-        described.max_pain::double / 0.995 as half_pct_upper_price
+        *,
+        abs(settlement - max_pain) as away,
+        abs(settlement - max_pain) <= gap as pinned,
+        abs(settlement - max_pain) * 200 <= settlement as pinned_half_pct,
+        abs(settlement - mirror) <= mirror_gap as mirror_pinned,
+        -- the bands as deviations: within a strike, and within 0.5 % of the price itself; null where a band reaches below 0
+        lognormal_deviation((max_pain - gap)::double, forward, deviation) as low,
+        lognormal_deviation((max_pain + gap)::double, forward, deviation) as high,
+        lognormal_deviation(max_pain::double / 1.005, forward, deviation) as half_pct_low,
+        lognormal_deviation(max_pain::double / 0.995, forward, deviation) as half_pct_high
     from described
-    left join ladders
-        on described.snapshot_id = ladders.snapshot_id
-        and described.expires_at = ladders.expires_at
-        and described.max_pain = ladders.strike
-    left join mirrors on described.snapshot_id = mirrors.snapshot_id and described.expires_at = mirrors.expires_at
+),
+
+-- columns of their own: the distribution function is a long expression, and would be as long again for each part of its argument
+chances as (
+    select
+        *,
+        case when gap >= max_pain then 0 else normal_cdf(low) end as below_low,
+        normal_cdf(high) as below_high,
+        normal_cdf(half_pct_low) as below_half_pct_low,
+        normal_cdf(half_pct_high) as below_half_pct_high
+    from tested
 ),
 
 final as (
@@ -151,11 +130,11 @@ final as (
         significant(100 * away::double / settlement::double) as settlement_distance_pct,
         pinned,
         pinned_half_pct,
-        significant(lognormal_between(lower_price, upper_price, forward, deviation)) as baseline_prob,
-        significant(lognormal_between(half_pct_lower_price, half_pct_upper_price, forward, deviation)) as baseline_half_pct_prob,
-        mirror_strike::double as mirror_strike,
+        significant(abs(below_high - below_low)) as baseline_prob,
+        significant(abs(below_half_pct_high - below_half_pct_low)) as baseline_half_pct_prob,
+        mirror_strike,
         mirror_pinned
-    from tested
+    from chances
 )
 
 select * from final
