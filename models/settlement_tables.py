@@ -15,11 +15,14 @@ HORIZON = "1h (1 to 6 hours before settlement), 1d (24 to 96) or 5d (120 to 216)
 
 
 class DeliveryPrices(ParsedSettlements):
-    """Settlement prices as a venue or an imported file gives them. One row per underlying, expires_at, source.
+    """Settlement prices as a venue or an imported file gives them. One row per underlying, expires_at, source, settlement_price.
 
-    Of several receipts of one price the last counts.
+    Each price as it was first received, so that hearing it again changes nothing; of several the one received last counts.
     """
 
+    settlement_price = dy.Float64(
+        primary_key=True, min_exclusive=0, description="price at which options of that instant settled", metadata=USD
+    )
     origin = dy.String(description="live or import")
     run_id = dy.String(description="the run that fetched it")
 

@@ -88,7 +88,7 @@ def test_each_fit_is_scipys_isotonic_regression_of_the_outcomes_up_to_there(seed
         assert found == (pytest.approx(isotonic(known), abs=1e-11) if len(known) >= 200 else [None] * 10)
         if len(known) >= 200:
             assert found == sorted(found, key=float), "a higher score never means less"  # type: ignore[arg-type]
-            assert 0 < float(found[0] or 0) and float(found[-1] or 1) < 1
+            assert float(found[0] or 0) > 0 and float(found[-1] or 1) < 1
 
 
 def test_no_other_monotone_step_is_nearer() -> None:

@@ -1,4 +1,4 @@
-"""Settlement prices in the work file: of several receipts of one price the last counts, in whatever order they are loaded."""
+"""Settlement prices in the work file: each price as it was first received, in whatever order they are loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stored(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     return con.execute("from core.delivery_prices order by all").fetchall()
 
 
-def test_the_last_receipt_counts_in_any_order(work: duckdb.DuckDBPyConnection) -> None:
+def test_of_several_prices_the_last_received_counts_in_any_order(work: duckdb.DuckDBPyConnection) -> None:
     receipts = [receipt(0, 100.0), receipt(1, 101.0, 50.0), receipt(2, 101.0), receipt(2, 102.0, sha="b")]
     found = set()
     for order in permutations(receipts):
@@ -37,15 +37,19 @@ def test_the_last_receipt_counts_in_any_order(work: duckdb.DuckDBPyConnection) -
     work.execute("delete from core.delivery_prices")
     load_settlements(work, pl.concat(receipts))
     assert found == {tuple(stored(work))}
-    assert [(row[1], row[3]) for row in stored(work)] == [(FIRST, 102.0), (SECOND, 50.0)]
+    told = work.execute("select expires_at, settlement_price, run_id from core.delivery_prices order by all").fetchall()
+    assert told == [(FIRST, 100.0, "run-0a"), (FIRST, 101.0, "run-1a"), (FIRST, 102.0, "run-2b"), (SECOND, 50.0, "run-1a")]
+    prices = work.execute("select expires_at, settlement_price from core.settlement_prices order by all").fetchall()
+    assert prices == [(FIRST, 102.0), (SECOND, 50.0)]
 
 
 def test_the_same_receipt_again_changes_nothing(work: duckdb.DuckDBPyConnection) -> None:
     assert load_settlements(work, receipt(1, 100.0, 50.0)) == 2
     work.execute("delete from main.unpublished")
     assert load_settlements(work, receipt(1, 100.0, 50.0)) == 0
+    assert load_settlements(work, receipt(2, 100.0, 50.0)) == 0, "the same prices an hour later neither"
     assert not is_unpublished(work)
-    assert load_settlements(work, receipt(0, 99.0)) == 0, "an older one neither"
+    assert load_settlements(work, receipt(0, 100.0)) == 1, "a run that was loaded late, and was first"
     assert load_settlements(work, receipt(2, 100.5)) == 1
     assert is_unpublished(work)
 

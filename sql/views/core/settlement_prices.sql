@@ -7,6 +7,10 @@
 
 with delivered as (
     select * from core.delivery_prices
+    -- a corrected price stands beside the first
+    qualify row_number() over (
+        partition by underlying, expires_at, source order by received_at desc, payload_sha256 desc, row_number desc
+    ) = 1
 ),
 
 venues as (
