@@ -62,6 +62,7 @@ VIEWS: dict[str, type[dy.Schema]] = {
     "core.pin_fits": settlements.PinFits,
     "marts.pin_probability": settlements.PinProbability,
     "marts.pin_calibration": settlements.PinCalibration,
+    "marts.scanner": history.Scanner,
 }
 
 PUBLISHED = TABLES | VIEWS

@@ -70,6 +70,11 @@ class Home:
         return self.published / "status.json"
 
     @property
+    def charts(self) -> Path:
+        """Pages that runs draw, one per underlying: those of its newest snapshot."""
+        return self.root / "charts"
+
+    @property
     def temporary(self) -> Path:
         """Spill space of queries."""
         return self.root / "tmp"
