@@ -37,7 +37,7 @@ near_the_money as (
         end
 ),
 
-final as (
+compared as (
     select
         snapshot_id,
         venue,
@@ -50,7 +50,10 @@ final as (
         case when has_venue_gamma then venue_gamma else implied_gamma end as theirs,
         abs(gamma / theirs - 1) as difference
     from near_the_money
+),
+
+final as (
+    select * from compared where difference is not null
 )
 
 select * from final
-where difference is not null
