@@ -80,7 +80,9 @@ def test_most_of_such_smiles_have_a_density() -> None:
     assert found.count(None) >= 12
 
 
-@pytest.mark.parametrize(("capture", "symbol"), [("2026-07-28", "_SPX"), ("2026-08-03", "SPY"), ("2026-08-03", "MOD"), ("2026-03-13", "BTC")])
+@pytest.mark.parametrize(
+    ("capture", "symbol"), [("2026-07-28", "_SPX"), ("2026-08-03", "SPY"), ("2026-08-03", "MOD"), ("2026-03-13", "BTC")]
+)
 def test_every_density_of_recorded_chains_is_one(recordings: Path, calendar: TradingCalendar, capture: str, symbol: str) -> None:
     is_coin = symbol == "BTC"
     lines = lines_of(*(recorded_deribit(recordings) if is_coin else recorded_cboe(recordings, capture, symbol, calendar)))
