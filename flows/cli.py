@@ -13,7 +13,7 @@ import cyclopts
 from cyclopts import App, Parameter
 
 from models.errors import SettingsError, StrikehouseError, UsageError
-from warehouse.home import Home
+from warehouse.home import Home, home_of
 from warehouse.lean_imports import lean_start
 from warehouse.settings import Settings, load_settings
 
@@ -29,7 +29,7 @@ Venues = Annotated[list[str] | None, Parameter(name="--venue", negative="", help
 
 
 def _home(settings: Settings) -> Home:
-    return Home(settings.home.expanduser().absolute())
+    return home_of(settings)
 
 
 @app.command
