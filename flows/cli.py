@@ -75,6 +75,36 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, jso
 
 
 @app.command
+def schedule(
+    *,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the next runs that are due, and serve nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_rows
+
+    settings = load_settings()
+    home = _home(settings)
+    home.prepare()  # Prefect puts its files there as soon as it is imported
+    if list_:
+        set_prefect_environment(home)
+        from flows.next_runs import next_runs
+
+        print_rows(next_runs(settings, datetime.now(UTC)), json=json)
+    else:
+        if json:
+            raise UsageError("--json goes with --list.")
+        from flows.prefect_server import serving_prefect
+
+        with serving_prefect(home, settings):
+            from flows.serve import serve_schedules
+
+            serve_schedules(home, settings)
+    return 0
+
+
+@app.command
 def publish(
     *,
     rollback: Annotated[bool, Parameter(negative="", help="Make the generation before the live one live again.")] = False,

@@ -46,9 +46,9 @@ def decide_due(
 
 
 def note_missed(home: Home, settings: Settings, calendar: TradingCalendar, now: datetime) -> dict[str, datetime]:
-    """Before schedules are served: note what was missed since the last decision; returns what is still worth a late run, and its due instant.
+    """Before schedules are served: note what was missed since the last decision.
 
-    An underlying that is new begins now.
+    Returns the underlyings that are still worth a late run, and when that was due. An underlying that is new begins now.
     """
     late: dict[str, datetime] = {}
     with changing_schedule_log(home, kept=timedelta(days=settings.schedule.kept_days), now=now) as log:
@@ -59,7 +59,9 @@ def note_missed(home: Home, settings: Settings, calendar: TradingCalendar, now: 
             found = _undecided(settings, underlying, log.decided(underlying) or now, now, calendar)
             # What follows a run that can still be made (a holiday, say) is decided with it.
             log.add(underlying, list(takewhile(lambda one: not one.is_to_run, found)), None)
-            late |= {underlying: one.due_at for one in found if one.is_to_run}
+            for one in found:
+                if one.is_to_run:  # at most one is
+                    late[underlying] = one.due_at
     return late
 
 

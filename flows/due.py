@@ -63,7 +63,7 @@ def next_dues(watch: Watch, after: datetime, count: int) -> list[datetime]:
 def _dues(line: str, timezone: str, after: datetime, until: datetime) -> list[datetime]:
     """Of one line; in pieces, because Prefect gives up after a thousand instants."""
     schedule = CronSchedule(cron=line, timezone=timezone)
-    span = MONTH if line.split()[0].isdecimal() else HALF_DAY
+    span = MONTH if line.split(maxsplit=1)[0].isdecimal() else HALF_DAY
     dues: list[datetime] = []
     start = after
     while start < until:

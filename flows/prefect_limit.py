@@ -1,4 +1,4 @@
-"""Prefect's global concurrency limit for the work file: the second guard, beside the lock of the operating system, and to be seen in its UI.
+"""Prefect's global concurrency limit for the work file: the second guard, beside the operating system's lock, and to be seen in its UI.
 
 It is used strictly, because Prefect takes a limit that does not exist for one that is free. Import after `set_prefect_environment`.
 """

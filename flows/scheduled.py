@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from flows.decisions import decide_due
 from flows.due import due_instants
@@ -82,9 +83,10 @@ def _said(decided: Mapping[str, Sequence[Decision]]) -> list[str]:
     """A line per underlying for the last that was decided, and how many before it were skipped."""
     lines = []
     for underlying, found in decided.items():
-        if found:
-            last, before = found[-1], f" ({len(found) - 1} before it skipped)" if len(found) > 1 else ""
-            lines.append(f"{underlying}: due {last.due_at:%Y-%m-%d %H:%M} UTC, {last.outcome}{f', {last.reason}' if last.reason else ''}{before}")
+        for last in found[-1:]:
+            reason = f", {last.reason}" if last.reason else ""
+            before = f" ({len(found) - 1} before it skipped)" if len(found) > 1 else ""
+            lines.append(f"{underlying}: due {last.due_at:%Y-%m-%d %H:%M} UTC, {last.outcome}{reason}{before}")
     return lines
 
 

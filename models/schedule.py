@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from models.calendar import CRYPTO_SETTLEMENT, NEW_YORK, TradingCalendar, new_york_date
 
@@ -65,7 +66,7 @@ def decide_all(market: str, dues: Sequence[datetime], now: datetime, calendar: T
     """
     dues = [due for due in dues if due <= now]
     can_run = [due for due in dues if has_market(market, due, calendar)]
-    nexts = dict(zip(can_run, can_run[1:], strict=False))
+    nexts = dict(pairwise(can_run))
     return [decide(market, due, now, next_due=nexts.get(due), calendar=calendar, grace=grace) for due in dues]
 
 
@@ -84,7 +85,7 @@ def next_change(market: str, due: datetime, calendar: TradingCalendar) -> tuple[
 
 
 def part_of_day(market: str, due: datetime, calendar: TradingCalendar) -> str:
-    """What a due instant means to its market, in words: `before the open`, `after the early close at 13:00`, `before the settlement`, …"""
+    """What a due instant means to its market, in words such as `before the open`, `after the early close at 13:00`."""
     if market != US:
         settles_soon = next_change(market, due, calendar)[0] - due <= timedelta(hours=1)
         return "before the settlement" if settles_soon else ""
