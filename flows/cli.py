@@ -223,10 +223,12 @@ def status(*, json: Json = False) -> int:
     """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale."""
     from flows.printing import print_status
     from flows.run import DONE, STALE_DATA
+    from warehouse.schedule_log import read_schedule_log
     from warehouse.status import HEALTHY, freshness, read_status, snapshots_with_other_settings
 
     settings = load_settings()
-    state = read_status(_home(settings))
+    home = _home(settings)
+    state = read_status(home) | {"schedule": read_schedule_log(home).last()}
     rows = freshness(state, settings.freshness, datetime.now(UTC))
     print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), json=json)
     return DONE if all(row.state == HEALTHY for row in rows) else STALE_DATA

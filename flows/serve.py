@@ -46,6 +46,14 @@ PAGE = 200  # what Prefect gives at once
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
+class _Runner(Runner):
+    """Prefect's runner, stopped in order by SIGTERM: its own handler does not await what it starts, and leaves runs behind."""
+
+    def handle_sigterm(self, *_signal: Any) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(lambda: setattr(self, "stopped_by", loop.create_task(self.astop())))
+
+
 def serve_schedules(home: Home, settings: Settings) -> None:
     """Serve until the process is told to stop; for a process that holds the home's schedule lock. Raises `UsageError` without schedules."""
     served = deployments(settings.watchlist)
@@ -69,7 +77,7 @@ def to_prefect(home: Home, one: Deployment) -> RunnerDeployment:
 
 
 async def _serve(home: Home, served: Mapping[Deployment, RunnerDeployment], late: Mapping[str, datetime]) -> None:
-    runner = Runner(name="strikehouse", limit=1, pause_on_shutdown=False)
+    runner = _Runner(name="strikehouse", limit=1, pause_on_shutdown=False)
     async with get_client() as client:
         await _refuse_other_homes(client, home, [one.name for one in served])
         ids = {one: await runner.aadd_deployment(deployment) for one, deployment in served.items()}
