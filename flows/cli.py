@@ -97,6 +97,10 @@ def schedule(
             raise UsageError("--json goes with --list.")
         from flows.prefect_server import serving_prefect
 
+        if not any(watch.schedule for watch in settings.watchlist.values()):
+            raise UsageError(
+                "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
+            )
         with serving_prefect(home, settings):
             from flows.serve import serve_schedules
 

@@ -55,10 +55,8 @@ class _Runner(Runner):
 
 
 def serve_schedules(home: Home, settings: Settings) -> None:
-    """Serve until the process is told to stop; for a process that holds the home's schedule lock. Raises `UsageError` without schedules."""
+    """Serve until the process is told to stop; for a process that holds the home's schedule lock."""
     served = deployments(settings.watchlist)
-    if not served:
-        raise UsageError("Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml, as the README shows.")
     late = note_missed(home, settings, TradingCalendar.from_exchange_calendars(), datetime.now(UTC))
     asyncio.run(_serve(home, {one: to_prefect(home, one) for one in served}, late))
 

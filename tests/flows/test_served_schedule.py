@@ -6,6 +6,7 @@ One story in one test, because starting a Prefect server is what takes the time.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -15,11 +16,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.prefect_limit import limit_name
 from tests.commands import environment, strikehouse
 from tests.venue_double import serve
 from warehouse.home import Home
@@ -31,15 +34,12 @@ pytestmark = pytest.mark.prefect
 
 BY_HAND = """
 import sys
-from datetime import datetime
 from prefect.client.orchestration import get_client
-from prefect.states import Scheduled
 with get_client(sync_client=True) as client:
     deployment = client.read_deployment_by_name("scheduled/SOL")
     assert deployment.schedules[0].active and not deployment.paused
-    state = Scheduled(scheduled_time=datetime.fromisoformat(sys.argv[1])) if len(sys.argv) > 1 else None
-    for _ in range(2 if state is None else 1):
-        client.create_flow_run_from_deployment(deployment.id, state=state)
+    for _ in range(int(sys.argv[1])):
+        client.create_flow_run_from_deployment(deployment.id)
 """
 
 
@@ -76,9 +76,9 @@ class Schedule:
         assert process.stdout.readline().startswith("Serving 1 schedules of "), process.wait(10)
         return process
 
-    def by_hand(self, *arguments: str) -> None:
+    def by_hand(self, runs: int) -> None:
         url = {"PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api", "PREFECT_HOME": str(self.home.root / "prefect")}
-        subprocess.run([sys.executable, "-c", BY_HAND, *arguments], env=environment(self.home.root, **url), check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", BY_HAND, str(runs)], env=environment(self.home.root, **url), check=True, timeout=60)
 
     def rows(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Rows of Prefect's own database."""
@@ -97,7 +97,15 @@ def schedule(tmp_path: Path) -> Iterator[Schedule]:
         yield Schedule(tmp_path, double.urls)
 
 
-def until(happened: Callable[[], bool], seconds: float = 60) -> None:
+def stop(process: subprocess.Popen[str], how: signal.Signals) -> int:
+    process.send_signal(how)
+    code = process.wait(30)
+    assert process.stdout is not None
+    process.stdout.close()
+    return code
+
+
+def until(happened: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
@@ -110,8 +118,7 @@ def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(sched
         until(lambda: len(schedule.ended()) == 1)  # the last of ten missed runs, late
         until(lambda: bool(planned(schedule)))  # by Prefect's scheduler
     finally:
-        first.kill()
-        first.wait()
+        stop(first, signal.SIGKILL)
     assert [state for state, _, _ in schedule.ended()] == ["Late"]
     runs = read_schedule_log(schedule.home).rows
     assert [row["due_at"] for row in runs] == [(schedule.due - timedelta(days=back)).isoformat() for back in range(9, -1, -1)]
@@ -124,23 +131,32 @@ def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(sched
 
     until(lambda: port_is_free(schedule.port), 20)  # a server that outlives its process would keep it
     # Downtime, as Prefect's database sees it: what was planned is past.
-    schedule.rows("update flow_run set next_scheduled_start_time = datetime(next_scheduled_start_time, '-9 days') where state_type = 'SCHEDULED'")
+    schedule.rows(
+        "update flow_run set next_scheduled_start_time = datetime(next_scheduled_start_time, '-9 days') where state_type = 'SCHEDULED'"
+    )
+    # A run was killed while it wrote, as Prefect's database sees it.
+    schedule.rows("update concurrency_limit_v2 set active_slots = 1")
     was_planned = [run for run, _ in planned(schedule)]
 
     second = schedule.start()
     try:
         assert {state for run, state in states(schedule) if run in was_planned} == {"Skipped"}
         with underlying_lock(schedule.home, "SOL", "a run that takes long"):
-            schedule.by_hand((schedule.due - timedelta(days=1)).isoformat())  # decided long ago
-            until(lambda: skipped(schedule) == ["all that was due is decided already"])
-        schedule.by_hand()
+            schedule.by_hand(1)
+            until(lambda: bool(skipped(schedule)))
+        (why,) = skipped(schedule)
+        assert why.startswith(f"SOL: skipped, the run of SOL before this one has not ended: process {os.getpid()} since "), why
+        assert why.endswith("(a run that takes long)")
+        schedule.by_hand(2)
         until(lambda: len([state for state, _, _ in schedule.ended() if state == "Completed"]) == 2)
         until(lambda: bool(planned(schedule)))  # the schedule is active again
     finally:
-        second.send_signal(signal.SIGTERM)
-        assert second.wait(30) == 0, "a service that is stopped ends well"
+        code = stop(second, signal.SIGTERM)
+    assert code == 0, "a service that is stopped ends well"
+    limits = schedule.rows('select name, "limit", active_slots from concurrency_limit_v2')
+    assert limits == [(limit_name(schedule.home), 1, 0)], "the slot of the killed run was set free, and again after each run"
     times = [(start, end) for _, start, end in schedule.ended() if start is not None]
-    assert all(end <= start for (_, end), (start, _) in zip(times, times[1:], strict=False)), "runs do not overlap"
+    assert all(end <= start for (_, end), (start, _) in pairwise(times)), "runs do not overlap"
     assert len(read_schedule_log(schedule.home).rows) == 10, "runs by hand are nobody's schedule"
     assert port_is_free(schedule.port)
 
