@@ -46,6 +46,19 @@ lint: $(READY) ## style of Python and SQL
 types: $(READY) ## mypy --strict
 	@$(BIN)/mypy
 
+# Tests that open charts are skipped without a browser, so that a machine where none can be installed still runs the others.
+.PHONY: browser
+browser: ## install Debian's Chromium, for pictures of charts (as root)
+	@for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+		if command -v $$name > /dev/null; then echo "$$name is here."; exit 0; fi; \
+	done; \
+	say() { echo "No Chromium or Chrome is here: install one (Debian, as root: apt-get install chromium)."; }; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then say; exit 1; fi; \
+	echo "Installing chromium …"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	{ apt-get update -qq; apt-get install -y -qq --no-install-recommends chromium; } > .browser-apt.log 2>&1 \
+		&& rm .browser-apt.log || { tail -n 3 .browser-apt.log; rm -f .browser-apt.log; say; exit 1; }
+
 .PHONY: bench
 bench: $(READY) ## time whole processes against the naive way; part of it needs recordings of real venues
 	@$(BIN)/python -m bench

@@ -25,6 +25,7 @@ app = App(
 )
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of tables.")]
 NoPrefect = Annotated[bool, Parameter(name="--no-prefect", negative="", help="Call the same functions without a Prefect server.")]
+Charts = Annotated[bool, Parameter(name="--charts", negative="", help="Draw charts of every underlying, as charts.after_run does.")]
 Venues = Annotated[list[str] | None, Parameter(name="--venue", negative="", help="Only these venues; may be repeated.")]
 
 
@@ -33,17 +34,17 @@ def _home(settings: Settings) -> Home:
 
 
 @app.command
-def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = False, json: Json = False) -> int:
+def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = False) -> int:
     """Fetch option chains, load, check and publish them; without arguments, the whole watchlist."""
     from flows.plan import make_plan
 
     settings = load_settings()
     plan = make_plan(underlyings, [name for one in venue or [] for name in one.split(",")], settings, datetime.now(UTC))
-    return _run(_home(settings), settings, plan, use_prefect=not no_prefect, json=json)
+    return _run(_home(settings), settings, plan, use_prefect=not no_prefect, charts=charts, json=json)
 
 
 @app.command
-def demo(*, no_prefect: NoPrefect = False, json: Json = False) -> int:
+def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = False) -> int:
     """Add the next session of a synthetic market: it needs no network. Kept in STRIKEHOUSE_HOME, or in `data-demo` when that is not set."""
     from flows.demo import demo_home, demo_plan, demo_settings, demo_venues, next_session
 
@@ -52,16 +53,19 @@ def demo(*, no_prefect: NoPrefect = False, json: Json = False) -> int:
     with demo_venues(next_session(home)) as urls:
         settings = demo_settings(settings, urls)
         plan = demo_plan(settings, datetime.now(UTC))
-        return _run(home, settings, plan, use_prefect=not no_prefect, json=json)
+        return _run(home, settings, plan, use_prefect=not no_prefect, charts=charts, json=json)
 
 
-def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, json: bool) -> int:
+def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
+    from flows.charts import with_charts
     from flows.plan import Plan
     from flows.prefect_environment import set_prefect_environment
     from flows.printing import print_run
     from flows.run import run_snapshot
 
     assert isinstance(plan, Plan)
+    if charts:
+        settings = settings.model_copy(update={"charts": settings.charts.model_copy(update={"after_run": True})})
     home.prepare()  # Prefect puts its files there as soon as it is imported
     if use_prefect:
         set_prefect_environment(home)
@@ -69,7 +73,7 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, jso
 
         result = run_with_prefect(home, settings, plan)
     else:
-        result = run_snapshot(home, settings, plan)
+        result = with_charts(home, settings, run_snapshot(home, settings, plan))
     print_run(home, result, json=json)
     return result.exit_code
 
@@ -198,6 +202,50 @@ def show(
         print_calendar(frame)
     else:
         print_frame(frame, json=json)
+    return 0
+
+
+@app.command
+def chart(
+    kind: Literal["pain", "oi", "gex", "heatmap", "profile", "term", "opex", "drift", "all"],
+    underlying: str,
+    *,
+    as_of: str | None = None,
+    venue: Venues = None,
+    expiry: Annotated[date | None, Parameter(help="Of pain: without it the next monthly or quarterly one.")] = None,
+    expires_at: str | None = None,
+    dte_min: int | None = None,
+    dte_max: int | None = None,
+    strike_min: float | None = None,
+    strike_max: float | None = None,
+    moneyness_min: float | None = None,
+    moneyness_max: float | None = None,
+    window_pct: float | None = None,
+    complete_only: Annotated[bool, Parameter(negative="")] = False,
+    zoom_pct: Annotated[float | None, Parameter(help="Show strikes within so many percent of spot; nothing is computed again.")] = None,
+    strike_step: Annotated[float | None, Parameter(help="Of heatmap: add strikes up in steps of so many USD.")] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="A name that ends in .html or .png.")] = None,
+    json: Json = False,
+) -> int:
+    """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page."""
+    from flows.printing import print_chart
+    from warehouse.web.charts import check_target, draw_all, draw_chart, write_charts
+    from warehouse.web.request import ChartRequest
+
+    settings = load_settings()
+    if output is not None:
+        check_target(output, settings.charts)
+    request = ChartRequest(
+        underlying, as_of=as_of, venues=[name for one in venue for name in one.split(",")] if venue else None, expiry=expiry,
+        expires_at=expires_at, dte_min=dte_min, dte_max=dte_max, strike_min=strike_min, strike_max=strike_max,
+        moneyness_min=moneyness_min, moneyness_max=moneyness_max, window_pct=window_pct, complete_only=complete_only or None,
+        zoom_pct=zoom_pct, strike_step=strike_step,
+    )  # fmt: skip
+    home = _home(settings)
+    charts, left_out = draw_all(home, request) if kind == "all" else ([draw_chart(home, kind, request)], [])
+    file = output or Path(f"{charts[0].file_stem_of(kind)}.html")
+    write_charts(charts, file, settings.charts)
+    print_chart(charts, left_out, file.absolute(), json=json)
     return 0
 
 

@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import polars as pl
 
 from flows.rebuild import RebuildResult
-from flows.report import report_rows, snapshot_ids, venue_lines
+from flows.report import chart_lines, report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
 from models.errors import UsageError
 from warehouse.home import Home, disk_errors
 from warehouse.query import report
 from warehouse.status import Freshness
+
+if TYPE_CHECKING:
+    from warehouse.web.chart import Chart
 
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
 
@@ -36,6 +39,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "not_loaded": list(result.not_loaded),
             "published": str(home.published_file) if result.generation else None,
             "venues": report_rows(result),
+            "charts": [{"underlying": one.underlying, "file": one.file, "error": one.error} for one in result.charts],
             "snapshots": ids,
             **{name: report(home, name, ids).to_dicts() if ids else [] for name in ("max_pain", "levels")},
         }
@@ -49,6 +53,8 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print_frame(report(home, "levels", ids))
     for line in result.not_loaded:
         print(f"\n{line}")
+    if result.charts:
+        print("\n" + "\n".join(chart_lines(result)))
     if result.held:
         print(f"\nNot published. {result.held}")
     elif not any(outcome.status == "ok" for outcome in result.outcomes):
@@ -188,6 +194,19 @@ def _write_csv(frame: pl.DataFrame, target: Any) -> None:
         frame.write_csv(target)
     except pl.exceptions.ComputeError as error:
         raise UsageError(f"This result does not fit into CSV ({error}): choose --format json or parquet.") from error
+
+
+def print_chart(charts: Sequence[Chart], left_out: Sequence[str], file: Path, *, json: bool) -> None:
+    """Where the chart lies, and which kinds the filters leave no room for."""
+    if json:
+        first = charts[0]
+        kinds = [{"kind": one.kind, "title": one.title} for one in charts]
+        print_json({"file": file, "snapshot_id": first.facts.snapshot_id, "charts": kinds, "left_out": left_out})
+        return
+    for reason in left_out:
+        print(f"Left out {reason}")
+    what = charts[0].title if len(charts) == 1 else f"{len(charts)} charts of {charts[0].facts.underlying}"
+    print(f"{what}: {file}")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from flows.charts import chart_commands
 from flows.run import RunResult
 from models.errors import PublicationMissing
 from warehouse.home import Home
@@ -67,9 +68,25 @@ def report_markdown(home: Home, result: RunResult) -> str:
         if ids and result.generation is not None:
             parts += ["## Volatilities that are missing, and why", _table(report(home, "missing_iv", ids).to_dicts()) or "None."]
             parts += ["## Levels", _table(report(home, "levels", ids).to_dicts())]
+            parts += ["## Charts", *_charts(result)]
     except PublicationMissing:
         parts.append("Nothing is published.")
     return "\n\n".join(parts)
+
+
+def chart_lines(result: RunResult) -> list[str]:
+    """Where each page of charts lies, or why it could not be drawn; a line each."""
+    return [f"Charts of {one.underlying}: {one.file or f'not drawn. {one.error}'}" for one in result.charts]
+
+
+def _charts(result: RunResult) -> list[str]:
+    """Links to the pages that the run drew, and the command that draws this snapshot when newer ones have taken their place."""
+    links = [
+        f"* [{one.underlying}]({one.file.absolute().as_uri()})" if one.file else f"* {one.underlying}: not drawn. {one.error}"
+        for one in result.charts
+    ]
+    commands = "\n".join(f"* `{command}`" for command in chart_commands(result))
+    return [*(["\n".join(links)] if links else []), f"At any time:\n\n{commands}"]
 
 
 def _notes(outcome: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -29,6 +30,15 @@ DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
+class RunChart:
+    """The page of charts of one underlying, or why there is none."""
+
+    underlying: str
+    file: Path | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What a run did."""
 
@@ -38,6 +48,7 @@ class RunResult:
     generation: int | None  # None: nothing was published
     held: str | None  # why not
     not_loaded: Sequence[str] = ()  # earlier runs whose archive is damaged
+    charts: Sequence[RunChart] = ()  # what it drew, when it was asked to
 
     @property
     def outcomes(self) -> list[VenueOutcome]:

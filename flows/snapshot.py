@@ -20,6 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.archived import load_pending_runs
+from flows.charts import with_charts
 from flows.fetch import FetchedBook, VenueLine, write_run_manifest
 from flows.load import load_underlying, read_chain
 from flows.plan import Plan, sources_of
@@ -72,6 +73,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
             generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
             result = RunResult(plan, fetched, loads, generation, held, tuple(damaged))
             close_run(con, home, result)
+        result = with_charts(home, settings, result)
         create_table_artifact(report_rows(result), key="run-venues", description=f"Venues of run {plan.run_id}")
         create_markdown_artifact(report_markdown(home, result), key="run-report", description=f"Run {plan.run_id}")
         return result

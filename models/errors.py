@@ -4,6 +4,8 @@ StrikehouseError
 ├── SettingsError               a setting is unknown, of the wrong type or impossible
 ├── UsageError                  the command or call asks for something that does not exist
 ├── FileError                   a file could not be imported; the others go on
+├── BrowserMissing              a picture of a chart was asked for, and there is no browser to take it
+├── BrowserFailed               the browser did not take it
 ├── VenueError                  one venue could not be read; the others go on
 │   ├── VenueUnreachable        no connection, a time-out, a reset: may heal
 │   ├── VenueBusy               it refuses for now (rate limit, ban, 5xx): may heal; carries `rest_until`
@@ -41,6 +43,14 @@ class UsageError(StrikehouseError):
 
 class FileError(StrikehouseError):
     """A file could not be imported; the others go on. The message does not name it: who reads it knows which file it was."""
+
+
+class BrowserMissing(StrikehouseError):
+    """A picture of a chart was asked for, and there is no browser on this machine to take it."""
+
+
+class BrowserFailed(StrikehouseError):
+    """The browser did not take the picture of a chart."""
 
 
 class VenueError(StrikehouseError):

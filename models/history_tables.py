@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 
 from models.core_tables import BASE, PERCENT, USD
-from models.mart_tables import ExpiryRow, ExpiryStrikeRow
+from models.mart_tables import ExpiryRow, ExpiryStrikeRow, ScopedRow
 
 CONTRACTS = {"unit": "contracts"}
 HOURS = {"unit": "hours"}
@@ -45,3 +45,36 @@ class MaxPainDrift(ExpiryRow):
     drift_hours = dy.Float64(nullable=True, min=0, description="time between the two", metadata=HOURS)
     drift_since_first_usd = dy.Float64(nullable=True, description="max pain − that of the first snapshot of the expiry", metadata=USD)
     first_captured_at = dy.Datetime(description="instant of that first snapshot, UTC")
+
+
+class Scanner(ScopedRow):
+    """The expiry with the highest pin score, beside the chain's regime and alignment. One row per snapshot_id, scope_venue.
+
+    Of equal scores the nearest expiry; without any the front expiry, and why it has none.
+    """
+
+    expires_at = dy.Datetime(description="settlement instant of that expiry, UTC")
+    expiry = dy.Date(description="calendar date of expires_at in the market's zone")
+    dte = dy.Int32(min=0, description="US: calendar days; crypto: whole days of 24 hours", metadata={"unit": "days"})
+    pin_score = dy.Int32(nullable=True, min=0, max=100, description="its pin score; no probability")
+    pin_score_reason = dy.String(nullable=True, description="why there is none: too_far (over 35 days), thin, missing_part")
+    alignment = dy.String(description="converging (between the walls, near the flip), moderate, diverging (outside), unknown")
+    description = dy.String(description="the alignment in one sentence, with its numbers")
+    spot = dy.Float64(nullable=True, description="spot of the scope", metadata=USD)
+    max_pain_strike = dy.Float64(nullable=True, description="strike where holders are paid least", metadata=USD)
+    distance_pct = dy.Float64(nullable=True, min=0, description="|spot − max pain| / spot", metadata=PERCENT)
+    direction = dy.String(nullable=True, description="where spot stands relative to max pain: above, below, or at (equal to the cent)")
+    signal = dy.String(nullable=True, description="bullish: spot at least 5 % below max pain; bearish: at least 5 % above; else neutral")
+    shape = dy.String(nullable=True, description="flat, skewed_down, skewed_up, v or u; see marts.max_pain")
+    max_pain_within_expected_range = dy.Bool(nullable=True, description="distance to max pain ≤ straddle")
+    expected_move_1sd = dy.Float64(nullable=True, min=0, description="one standard deviation to expiry", metadata=USD)
+    regime = dy.String(description="of the whole chain: positive_gamma, negative_gamma, or unknown without a flip")
+    gamma_flip = dy.Float64(nullable=True, description="of the whole chain: zero gamma on the spot ladder", metadata=USD)
+    gamma_flip_status = dy.String(description="available, or why the flip is null")
+    net_gex_usd_1pct = dy.Decimal(18, 2, nullable=True, description="net gamma exposure of the whole chain", metadata=USD)
+    net_to_gross = dy.Float64(nullable=True, description="net / gross gamma exposure, −1 to 1; null without any")
+    call_resistance = dy.Float64(nullable=True, description="strike above spot with the largest positive net exposure", metadata=USD)
+    put_support = dy.Float64(nullable=True, description="strike below spot with the largest positive net exposure", metadata=USD)
+    pooled_max_pain_strike = dy.Float64(nullable=True, description="max pain of all expiries together", metadata=USD)
+    pooled_pin_score = dy.Int32(nullable=True, min=0, max=100, description="pin score of all expiries together")
+    pooled_alignment = dy.String(description="alignment of all expiries together")

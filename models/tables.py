@@ -54,6 +54,7 @@ TABLES: dict[str, type[dy.Schema]] = {
 VIEWS: dict[str, type[dy.Schema]] = {
     "marts.oi_change": history.OiChange,
     "marts.max_pain_drift": history.MaxPainDrift,
+    "marts.scanner": history.Scanner,
 }
 
 PUBLISHED = TABLES | VIEWS

@@ -81,6 +81,11 @@ class Home:
         return self.published / "schedule.json"
 
     @property
+    def charts(self) -> Path:
+        """Pages that runs draw, one per underlying: those of its newest snapshot."""
+        return self.root / "charts"
+
+    @property
     def temporary(self) -> Path:
         """Spill space of queries."""
         return self.root / "tmp"

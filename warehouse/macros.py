@@ -49,6 +49,10 @@ QUERIES: dict[str, tuple[tuple[str, ...], str]] = {
         ),
         "Probability that an expiry settles above low and at most at high, by its implied density",
     ),
+    "scan": (
+        ("underlyings := null", "as_of := null", "complete_only := false"),
+        "The watchlist ranked by pin score, with alignment and regime: the newest snapshot of each underlying",
+    ),
 }  # fmt: skip
 ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
 _GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # by scope.sql

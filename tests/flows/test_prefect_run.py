@@ -64,7 +64,7 @@ def test_the_run_report_is_an_artifact_that_names_venues_errors_and_levels(run: 
     assert "HTTP 503" in rows["SOL"]["error"]
     kind, report = artifacts["run-report"]
     assert kind == "markdown"
-    for part in ("# Run ", "## Checks", "## Levels", "HTTP 503", "call_resistance"):
+    for part in ("# Run ", "## Checks", "## Levels", "HTTP 503", "call_resistance", "## Charts", "`strikehouse chart all SPY --as-of "):
         assert part in report, part
 
 

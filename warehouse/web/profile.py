@@ -1,0 +1,118 @@
+"""The gamma profile: net gamma exposure if spot stood elsewhere, and where it flips (definitions §6)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import duckdb
+import polars as pl
+
+from models.errors import UsageError
+from warehouse.query import call_macro_on
+from warehouse.web import theme
+from warehouse.web.chart import Chart, expiries_in_words, lines_under
+from warehouse.web.facts import Facts, no_rows
+from warehouse.web.gamma import flip_in_words
+from warehouse.web.levels import Level, draw_levels, left_out
+from warehouse.web.request import ChartRequest
+from warehouse.web.units import floats, number, usd
+from warehouse.web.view import within
+
+DEFAULT_ZOOM_PCT = 10.0  # the table reaches 20 % either way; the flip is sought there
+SCOPES = {  # scope_expiry → name, colour, width
+    "all": ("All expiries", theme.INK, 2.6),
+    "ex_next": ("Without the next expiry", theme.OTHER, 1.6),
+    "ex_anchor": ("Without the next monthly or quarterly", theme.PAIN, 1.6),
+    "0dte": ("0DTE alone", "#0891a5", 1.6),
+}
+
+
+class ProfileRows(NamedTuple):
+    """Rows of the macros gamma_profile, gex_levels (over the expiries asked for) and gamma_flip_zones."""
+
+    profile: pl.DataFrame
+    levels: dict[str, Any]
+    zones: pl.DataFrame
+
+
+def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> ProfileRows:
+    """The profile over the expiries asked for; raises `UsageError` under strike filters, for which there is none, or without rows."""
+    if request.has_strike_filter:
+        raise UsageError("The gamma profile is of all strikes: leave strike filters out; --zoom-pct shows less of it.")
+    macros = ("gamma_profile", "gex_levels", "gamma_flip_zones")
+    profile, levels, zones = (call_macro_on(con, macro, request.arguments()) for macro in macros)
+    if profile.is_empty():
+        raise no_rows(facts, request, "gamma profile")
+    ladder = (pl.col("scope_expiry") == "all") & (pl.col("method") == "spot_ladder")
+    return ProfileRows(profile, levels.filter(pl.col("scope_expiry") == "all").row(0, named=True), zones.filter(ladder))
+
+
+def draw(facts: Facts, request: ChartRequest, rows: ProfileRows) -> Chart:
+    """A line per scope over levels of spot, green above zero and red below for all expiries; spot, the flip, and further roots."""
+    found = rows.levels
+    levels = [
+        Level("Spot", found["spot"], theme.SPOT, "dot"),
+        Level("Gamma flip", found["gamma_flip"], theme.FLIP, "solid"),
+        Level("Call resistance", found["call_resistance"], theme.CALLS),
+        Level("Put support", found["put_support"], theme.PUTS),
+    ]
+    around = request.zoom_pct or DEFAULT_ZOOM_PCT
+    at = rows.profile["spot_level"]
+    center = found["spot"] or float(at.median() or 1)  # type: ignore[arg-type]
+    view = (max(center * (1 - around / 100), float(at.min())), min(center * (1 + around / 100), float(at.max())))  # type: ignore[arg-type]
+    figure, seen = theme.new_figure(), [0.0]
+    for scope, (name, color, width) in SCOPES.items():
+        part = rows.profile.filter(pl.col("scope_expiry") == scope)
+        prices, net = part["spot_level"].to_list(), floats(part["net_gex_usd_1pct"])
+        if all(value is None for value in net):
+            continue
+        if scope == "all":
+            _fill(figure, prices, net)
+        seen += [one for one, inside in zip(net, within(prices, view), strict=True) if inside and one is not None]
+        figure.add_scatter(
+            x=prices, y=net, name=name, mode="lines", line={"color": color, "width": width},
+            customdata=[usd(value, sign=True) for value in net], hovertemplate="%{customdata}<extra>" + name + "</extra>",
+        )  # fmt: skip
+    _roots(figure, rows.zones)
+    pad = 0.06 * (max(seen) - min(seen)) or 1.0
+    figure.update_layout(hovermode="x unified")
+    figure.update_xaxes(theme.strike_axis(view) | {"title": {"text": "If spot stood at, USD"}, "hoverformat": ",.2f"})
+    figure.update_yaxes(theme.usd_axis(f"Net gamma exposure, USD per 1 % move; {theme.SIGNS}"), range=[min(seen) - pad, max(seen) + pad])
+    title = f"{facts.underlying} gamma profile · {expiries_in_words(facts, request)}"
+    lanes = draw_levels(figure, levels, view)
+    lines = lines_under(facts, request, _in_words(rows), left_out([one for one in levels if one.name != "Gamma flip"], view))
+    theme.finish(figure, title, lines, facts.warnings, "gamma_profile, gex_levels, gamma_flip_zones", lanes=lanes)
+    return Chart("profile", title, figure, facts, request.expiry)
+
+
+def _fill(figure: Any, prices: list[float], net: list[float | None]) -> None:
+    """What is above zero in the colour of calls, what is below in that of puts."""
+    sides = (("rgba(13,138,114,0.20)", max), ("rgba(209,56,79,0.18)", min))
+    for color, side in sides:
+        figure.add_scatter(
+            x=prices, y=[None if value is None else side(value, 0.0) for value in net], mode="lines", line={"width": 0}, fill="tozeroy",
+            fillcolor=color, showlegend=False, hoverinfo="skip",
+        )  # fmt: skip
+
+
+def _roots(figure: Any, zones: pl.DataFrame) -> None:
+    """A ring at each level where the total changes sign."""
+    if zones.is_empty():
+        return
+    figure.add_scatter(
+        x=zones["level"].to_list(), y=[0.0] * zones.height, name="Changes of sign", mode="markers",
+        marker={"symbol": "circle-open", "size": 10, "color": theme.FLIP, "line": {"width": 2}},
+        customdata=[f"{number(row['level'])}, {row['direction']}" for row in zones.iter_rows(named=True)],
+        hovertemplate="%{customdata}<extra>Change of sign</extra>",
+    )  # fmt: skip
+
+
+def _in_words(rows: ProfileRows) -> str:
+    found = rows.levels
+    parts = [flip_in_words(found)]
+    if found["gamma_flip"] is not None and found["spot"]:
+        away = 100 * (found["gamma_flip"] / found["spot"] - 1)
+        parts[0] += f", {abs(away):.1f} % {'above' if away > 0 else 'below'} spot"
+    if rows.zones.height > 1:
+        parts.append(f"{rows.zones.height} changes of sign within 20 %")
+    return " · ".join([*parts, "forwards moved with spot, volatilities held"])
