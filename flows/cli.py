@@ -13,7 +13,7 @@ import cyclopts
 from cyclopts import App, Parameter
 
 from models.errors import SettingsError, StrikehouseError, UsageError
-from warehouse.home import Home
+from warehouse.home import Home, home_of
 from warehouse.lean_imports import lean_start
 from warehouse.settings import Settings, load_settings
 
@@ -30,7 +30,7 @@ Venues = Annotated[list[str] | None, Parameter(name="--venue", negative="", help
 
 
 def _home(settings: Settings) -> Home:
-    return Home(settings.home.expanduser().absolute())
+    return home_of(settings)
 
 
 @app.command
@@ -76,6 +76,40 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
         result = with_charts(home, settings, run_snapshot(home, settings, plan))
     print_run(home, result, json=json)
     return result.exit_code
+
+
+@app.command
+def schedule(
+    *,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the next runs that are due, and serve nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_rows
+
+    settings = load_settings()
+    home = _home(settings)
+    home.prepare()  # Prefect puts its files there as soon as it is imported
+    if list_:
+        set_prefect_environment(home)
+        from flows.next_runs import next_runs
+
+        print_rows(next_runs(settings, datetime.now(UTC)), json=json)
+    else:
+        if json:
+            raise UsageError("--json goes with --list.")
+        from flows.prefect_server import serving_prefect
+
+        if not any(watch.schedule for watch in settings.watchlist.values()):
+            raise UsageError(
+                "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
+            )
+        with serving_prefect(home, settings):
+            from flows.serve import serve_schedules
+
+            serve_schedules(home, settings)
+    return 0
 
 
 @app.command
@@ -241,10 +275,12 @@ def status(*, json: Json = False) -> int:
     """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale."""
     from flows.printing import print_status
     from flows.run import DONE, STALE_DATA
+    from warehouse.schedule_log import read_schedule_log
     from warehouse.status import HEALTHY, freshness, read_status, snapshots_with_other_settings
 
     settings = load_settings()
-    state = read_status(_home(settings))
+    home = _home(settings)
+    state = read_status(home) | {"schedule": read_schedule_log(home).last()}
     rows = freshness(state, settings.freshness, datetime.now(UTC))
     print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), json=json)
     return DONE if all(row.state == HEALTHY for row in rows) else STALE_DATA

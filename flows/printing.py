@@ -132,7 +132,10 @@ def print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
 
 
 def print_status(state: dict[str, Any], rows: list[Freshness], *, other_settings: int, json: bool) -> None:
-    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these."""
+    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these.
+
+    `state` is status.json; its `schedule`, if there, holds the last row of published/schedule.json per underlying.
+    """
     if json:
         print_json({**state, "snapshots_with_other_settings": other_settings, "freshness": rows})
         return
@@ -151,6 +154,9 @@ def print_status(state: dict[str, Any], rows: list[Freshness], *, other_settings
         ],
         json=False,
     )
+    if due := state.get("schedule"):
+        print("\nThe last scheduled run of each underlying (UTC):")
+        print_rows([{key: row[key] for key in ("underlying", "due_at", "outcome", "reason")} for row in due], json=False)
     live = "Nothing is published" if state["generation"] is None else f"Generation {state['generation']} is live"
     print(f"\n{live}; last written {state['written_at']} by {state['run_id'] or 'a rebuild'}.")
     if state["held"]:

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from models.errors import SettingsError
+from warehouse.cron_line import check_cron_line
 
 PREFIX = "STRIKEHOUSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -158,6 +159,14 @@ class FreshnessSettings(_Part):
     us_stale_hours: float = Field(default=97.0, gt=0)  # a long weekend: Thursday's close to Tuesday's
 
 
+class ScheduleSettings(_Part):
+    """How the watchlist's schedules are served."""
+
+    grace_minutes: float = Field(default=10.0, ge=0)  # a run that starts later than this is marked late, or skipped
+    port: int = Field(default=4200, ge=1, le=65535)  # of the Prefect server that `strikehouse schedule` starts, on 127.0.0.1
+    kept_days: float = Field(default=30.0, gt=0)  # how long published/schedule.json remembers what became of a run
+
+
 class ChartSettings(_Part):
     """Charts: whether a run draws them, and which browser takes pictures of them."""
 
@@ -177,7 +186,7 @@ class Watch(_Part):
     """One line of the watchlist: which venues an underlying is read from, and when."""
 
     venues: Annotated[tuple[str, ...], Field(min_length=1)]
-    schedule: tuple[str, ...] = ()  # cron lines
+    schedule: tuple[str, ...] = ()  # cron lines, in that time zone
     timezone: str = "UTC"
 
     @field_validator("timezone")
@@ -186,6 +195,11 @@ class Watch(_Part):
         if value not in available_timezones():
             raise ValueError(f"no time zone is called {value!r}; write it like America/New_York")
         return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _lines_come_due(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_cron_line(line) for line in value)
 
     @field_validator("venues")
     @classmethod
@@ -218,6 +232,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     checks: CheckSettings = CheckSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     charts: ChartSettings = ChartSettings()
     api: ApiSettings = ApiSettings()
     watchlist: dict[str, Watch] = dict(DEFAULT_WATCHLIST)
