@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,12 @@ CLOSED: dict[str, str | bool | int | float | list[str]] = {"enable_external_acce
 
 @contextmanager
 def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file for as long as a block lasts; see `connect_published`."""
+    with connect_published(home) as con:
+        yield con
+
+
+def connect_published(home: Home) -> duckdb.DuckDBPyConnection:
     """The published file: read-only, external access off, configuration locked.
 
     Raises `PublicationMissing` or `PublicationUnreadable`. A connection sees the generation that was live when it was opened.
@@ -31,12 +37,10 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         raise PublicationMissing(f"{path}: nothing is published yet. Run `strikehouse snapshot`, or `strikehouse demo` to try it.")
     try:
         # its real name: a process that still holds an older generation would otherwise be given that one again
-        con = duckdb.connect(str(_generation_file(path)), read_only=True, config=CLOSED)
+        return duckdb.connect(str(_generation_file(path)), read_only=True, config=CLOSED)
     except duckdb.Error as error:
         advice = "`strikehouse publish --rollback` goes back one generation, `strikehouse publish` makes a new one."
         raise PublicationUnreadable(f"{path} cannot be opened ({str(error).splitlines()[0]}). {advice}") from error
-    with con:
-        yield con
 
 
 def _generation_file(path: Path) -> Path:
@@ -83,9 +87,9 @@ def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFram
         return call_macro_on(con, macro, arguments)
 
 
-def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
-    """The rows of a table macro on an open warehouse; arguments that are None are left out."""
-    given = {name: value for name, value in arguments.items() if value is not None}
+def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], *, keep: Collection[str] = ()) -> pl.DataFrame:
+    """The rows of a table macro on an open warehouse; arguments that are None are left out, but for those to `keep`."""
+    given = {name: value for name, value in arguments.items() if value is not None or name in keep}
     call = ", ".join(f"{name} := ${name}" for name in given)
     return query_on(con, f"from {macro}({call})", given)
 
