@@ -31,6 +31,9 @@ class AlertNews:
     failures: Sequence[str] = ()  # addresses that did not take what was due, and why; or why the rules could not be asked
 
 
+NO_NEWS = AlertNews()
+
+
 def alerts_before_publication(
     con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, outcomes: Sequence[VenueOutcome]
 ) -> AlertNews:

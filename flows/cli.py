@@ -303,11 +303,10 @@ def doctor(
     json: Json = False,
 ) -> int:
     """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
-    from warehouse.doctor import PROBLEM
-
     from flows.doctor import examine
     from flows.printing import print_findings
     from flows.run import DONE, NOTHING_USABLE
+    from warehouse.doctor import PROBLEM
 
     findings = examine(load_settings, offline=offline, deep=deep, now=datetime.now(UTC))
     print_findings(findings, json=json)

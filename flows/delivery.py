@@ -18,6 +18,19 @@ def address_names(settings: Settings) -> list[str]:
     return [f"{place}:{url.partition('://')[0].lower()}" for place, url in enumerate(urls, start=1)]
 
 
+def unknown_addresses(settings: Settings) -> list[str]:
+    """Names of the addresses that Apprise makes nothing of; nothing is sent."""
+    import apprise
+
+    logger = logging.getLogger("apprise")
+    was_disabled, logger.disabled = logger.disabled, True  # it names addresses
+    try:
+        urls = zip(address_names(settings), settings.alerts.urls, strict=True)
+        return [name for name, url in urls if not apprise.Apprise.instantiate(url.get_secret_value(), suppress_exceptions=True)]
+    finally:
+        logger.disabled = was_disabled
+
+
 def deliver(settings: Settings, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Send each address its lines, as one notification; returns why the others did not take theirs, by the address's name.
 

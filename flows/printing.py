@@ -24,7 +24,6 @@ from warehouse.query import report
 
 if TYPE_CHECKING:
     from warehouse.doctor import Finding
-
     from warehouse.web.chart import Chart
 
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column

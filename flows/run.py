@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from flows.alerts import AlertNews, alerts_after_publication, alerts_before_publication
+from flows.alerts import NO_NEWS, AlertNews, alerts_after_publication, alerts_before_publication
 from flows.archived import load_pending_runs
 from flows.fetch import FetchedBook, fetch_all, write_run_manifest
 from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
@@ -53,7 +53,7 @@ class RunResult:
     held: str | None  # why not
     not_loaded: Sequence[str] = ()  # earlier runs whose archive is damaged
     charts: Sequence[RunChart] = ()  # what it drew, when it was asked to
-    alerts: AlertNews = AlertNews()
+    alerts: AlertNews = NO_NEWS
 
     @property
     def outcomes(self) -> list[VenueOutcome]:

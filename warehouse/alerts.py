@@ -7,9 +7,11 @@ and when it holds again it is a new one. Rules on numbers are queries of sql/ale
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,10 +20,12 @@ import polars as pl
 from models.ops_tables import Alerts
 from warehouse.ddl import literal
 from warehouse.freshness import Freshness
+from warehouse.home import Home
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings_alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
 from warehouse.work import insert, mark_unpublished, transaction
 
+LOG = logging.getLogger("strikehouse.alerts")
 LONGEST_MESSAGE = 400
 _SCHEMA = pl.Schema({name: column.dtype for name, column in Alerts.columns().items()})
 
@@ -135,10 +139,32 @@ def record_deliveries(
             mark_unpublished(con)
 
 
-def carry_over(con: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
-    """Put alerts of an earlier work file into one that has none: they are history that raw/ does not hold."""
-    if not con.execute("select 1 from ops.alerts limit 1").fetchall():
-        insert(con, "ops.alerts", rows.select(list(_SCHEMA)).cast(dict(_SCHEMA)).sort("first_seen_at", "alert_key"))
+def carry_over(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Take the alerts of the home's work file, or of its published one, into a new work file: they are history that raw/ does not hold."""
+    if con.execute("select 1 from ops.alerts limit 1").fetchall():
+        return
+    for file in (home.work_file, home.published_file):
+        rows = _alerts_of(con, file)
+        if rows is not None:
+            insert(con, "ops.alerts", rows)
+            return
+
+
+def _alerts_of(con: duckdb.DuckDBPyConnection, file: Path) -> pl.DataFrame | None:
+    """Alerts of another file; None when it is not there, cannot be read, or is of a version without them."""
+    if not file.exists():
+        return None
+    try:
+        con.execute(f"attach {literal(str(file))} as earlier (read_only)")
+    except duckdb.Error as error:
+        LOG.warning("%s: its alerts cannot be read (%s)", file, str(error).splitlines()[0])
+        return None
+    try:
+        return con.execute(f"select {', '.join(_SCHEMA)} from earlier.ops.alerts order by first_seen_at, alert_key").pl()
+    except duckdb.CatalogException:
+        return None
+    finally:
+        con.execute("detach earlier")
 
 
 def _found(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[Freshness], held: str | None) -> list[Condition]:
