@@ -43,7 +43,7 @@ def _with_logs(
     log_json: Annotated[bool, Parameter(negative="", help="Log lines as JSON, one object each, errors too.")] = False,
 ) -> Any:
     _LOG_OPTIONS.update(level=log_level, as_json=log_json)
-    return app(tokens, exit_on_error=False, print_error=True)
+    return app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
 
 
 def load_settings() -> Settings:
@@ -374,7 +374,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lean_start()
     _LOG_OPTIONS.clear()
     try:
-        code = app.meta(list(sys.argv[1:] if arguments is None else arguments), exit_on_error=False, print_error=True)
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        code = app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
     except cyclopts.CycloptsError:
         code = 2
     except (UsageError, SettingsError) as error:

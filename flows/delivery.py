@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from models.redaction import redact
@@ -18,17 +20,30 @@ def address_names(settings: Settings) -> list[str]:
     return [f"{place}:{url.partition('://')[0].lower()}" for place, url in enumerate(urls, start=1)]
 
 
+@contextmanager
+def _apprise_quiet() -> Iterator[_Said]:
+    """Apprise without its own lines, which name addresses, and without the deprecations of its many services; keeps its last warning."""
+    said = _Said()
+    logger = logging.getLogger("apprise")
+    before = (logger.propagate, logger.level)
+    logger.addHandler(said)
+    logger.propagate, logger.level = False, logging.WARNING
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield said
+    finally:
+        logger.removeHandler(said)
+        logger.propagate, logger.level = before
+
+
 def unknown_addresses(settings: Settings) -> list[str]:
     """Names of the addresses that Apprise makes nothing of; nothing is sent."""
     import apprise
 
-    logger = logging.getLogger("apprise")
-    was_disabled, logger.disabled = logger.disabled, True  # it names addresses
-    try:
-        urls = zip(address_names(settings), settings.alerts.urls, strict=True)
+    urls = zip(address_names(settings), settings.alerts.urls, strict=True)
+    with _apprise_quiet():
         return [name for name, url in urls if not apprise.Apprise.instantiate(url.get_secret_value(), suppress_exceptions=True)]
-    finally:
-        logger.disabled = was_disabled
 
 
 def deliver(settings: Settings, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -50,25 +65,16 @@ def _send(url: str, lines: Sequence[str], settings: Settings) -> str | None:
     """Why one address did not take a notification; None when it did."""
     import apprise  # 0.15 s, for those who have rules only
 
-    said = _Said()
-    logger = logging.getLogger("apprise")
-    before = (logger.propagate, logger.level)
-    logger.addHandler(said)
-    logger.propagate, logger.level = False, logging.WARNING  # it names addresses
     try:
-        service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
-        if not service:
-            return "this is no address that Apprise knows; correct alerts.urls"
-        service.socket_connect_timeout = service.socket_read_timeout = settings.alerts.timeout_s
-        title = f"{TITLE}: {len(lines)} alerts" if len(lines) > 1 else TITLE
-        if service.notify(body="\n".join(lines), title=title):
-            return None
-        return said.last or "the service did not take it"
+        with _apprise_quiet() as said:
+            service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+            if not service:
+                return "this is no address that Apprise knows; correct alerts.urls"
+            service.socket_connect_timeout = service.socket_read_timeout = settings.alerts.timeout_s
+            title = f"{TITLE}: {len(lines)} alerts" if len(lines) > 1 else TITLE
+            return None if service.notify(body="\n".join(lines), title=title) else said.last or "the service did not take it"
     except Exception as error:  # noqa: BLE001 - one of a hundred services; an alert must not end a run
         return f"{type(error).__name__}: {error}"
-    finally:
-        logger.removeHandler(said)
-        logger.propagate, logger.level = before
 
 
 class _Said(logging.Handler):

@@ -144,27 +144,24 @@ def carry_over(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     if con.execute("select 1 from ops.alerts limit 1").fetchall():
         return
     for file in (home.work_file, home.published_file):
-        rows = _alerts_of(con, file)
+        rows = _alerts_of(file)
         if rows is not None:
             insert(con, "ops.alerts", rows)
             return
 
 
-def _alerts_of(con: duckdb.DuckDBPyConnection, file: Path) -> pl.DataFrame | None:
-    """Alerts of another file; None when it is not there, cannot be read, or is of a version without them."""
+def _alerts_of(file: Path) -> pl.DataFrame | None:
+    """Alerts of another file; None when it is not there, is of a version without them, or is damaged: a rebuild mends that."""
     if not file.exists():
         return None
     try:
-        con.execute(f"attach {literal(str(file))} as earlier (read_only)")
+        with duckdb.connect(str(file), read_only=True) as other:
+            return other.execute(f"select {', '.join(_SCHEMA)} from ops.alerts order by first_seen_at, alert_key").pl()
+    except duckdb.CatalogException:
+        return None
     except duckdb.Error as error:
         LOG.warning("%s: its alerts cannot be read (%s)", file, str(error).splitlines()[0])
         return None
-    try:
-        return con.execute(f"select {', '.join(_SCHEMA)} from earlier.ops.alerts order by first_seen_at, alert_key").pl()
-    except duckdb.CatalogException:
-        return None
-    finally:
-        con.execute("detach earlier")
 
 
 def _found(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[Freshness], held: str | None) -> list[Condition]:
