@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6  # a shorter part of an address would be found in innocent words
@@ -50,9 +49,10 @@ def secret_parts(url: str) -> set[str]:
 
     Such addresses hold tokens anywhere: as user, as password, in the path, in place of the host. A real host name is none.
     """
-    address = urlsplit(url)
-    user, _, network = address.netloc.rpartition("@")
-    host, *port = network.split(":")
-    parts = [*user.split(":"), *port, *address.path.split("/"), *re.split(r"[&;=]", address.query), address.fragment]
+    _, _, address = url.partition("://")
+    network, *rest = re.split(r"[/?#]", address, maxsplit=1)
+    user, _, place = network.rpartition("@")
+    host, *port = place.split(":")
+    parts = [*user.split(":"), *port, *re.split(r"[/?#&;=]", "".join(rest))]
     parts += [] if _HOST_NAME.fullmatch(host) else [host]
     return {url, *(part for part in parts if len(part) >= SHORTEST_SECRET)}

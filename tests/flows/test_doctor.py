@@ -67,7 +67,7 @@ def test_settings_that_are_wrong_are_a_finding(cli: Cli) -> None:
 def cut(path: Path) -> None:
     content = path.read_bytes()
     path.unlink()  # a generation is a hard link
-    path.write_bytes(content[:-20] + bytes(20))
+    path.write_bytes(content[:-20] + b"x" * 20)
 
 
 def damage_publication(home: Home) -> None:

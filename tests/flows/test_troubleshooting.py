@@ -75,7 +75,7 @@ def mounted(folder: Path, *options: str) -> Iterator[None]:
     kept = folder.with_name("kept")
     folder.rename(kept)
     folder.mkdir()
-    size = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file() and path.stat().st_nlink == 1) + 4_000_000
+    size = sum({path.stat().st_ino: path.stat().st_size for path in kept.rglob("*") if path.is_file()}.values()) + 8_000_000
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False)
     if done.returncode:
         folder.rmdir()
