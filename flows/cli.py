@@ -316,7 +316,7 @@ def doctor(
 @app.command(name="import")
 def import_(
     *files: Annotated[Path, Parameter(help="Files, or folders that are searched for them; plain, .gz or .zip.")],
-    format: Literal["cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns"],
+    format: Literal["cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns", "settlements"],
     mapping: Annotated[Path | None, Parameter(help="Of the format columns: a TOML file that says which column holds what.")] = None,
     json: Json = False,
 ) -> int:

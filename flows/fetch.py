@@ -80,6 +80,9 @@ class VenueLine:
             error, can_heal = redact(str(failure)), isinstance(failure, VenueUnreachable)
             if isinstance(failure, VenueBusy) and failure.rest_until is not None:
                 _remember_rest(self._home, book.venue, failure.rest_until)
+        rest_until = self._http.rest_until  # also asked for with what a source can do without
+        if rest_until is not None and rest_until > datetime.now(UTC):
+            _remember_rest(self._home, book.venue, rest_until)
         folder = archive.close(payloads, error)
         return FetchedBook(book.venue, book.name, tuple(payloads), folder, error, time.monotonic() - started, can_heal)
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from flows.alerts import AlertNews
 from flows.rebuild import RebuildResult
-from flows.report import alert_lines, chart_lines, report_rows, snapshot_ids, venue_lines
+from flows.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
 from models.errors import UsageError
 from warehouse.freshness import Freshness
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from warehouse.doctor import Finding
     from warehouse.web.chart import Chart
 
+REPORTS = ("max_pain", "levels", "gamma_differences", "null_reasons")
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
 
 
 def print_run(home: Home, result: RunResult, *, json: bool) -> None:
-    """One line per venue, then max pain per expiry, levels, and where the published file lies."""
+    """One line per venue, then max pain per expiry, levels, how gamma compares, what is not measured, and where the published file lies."""
     ids = snapshot_ids(result) if result.generation is not None else []
     if json:
         summary = {
@@ -44,7 +45,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "charts": [{"underlying": one.underlying, "file": one.file, "error": one.error} for one in result.charts],
             "alerts": result.alerts,
             "snapshots": ids,
-            **{name: report(home, name, ids).to_dicts() if ids else [] for name in ("max_pain", "levels")},
+            **{name: report(home, name, ids).to_dicts() if ids else [] for name in REPORTS},
         }
         print_json(summary)
         return
@@ -54,6 +55,8 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print_frame(report(home, "max_pain", ids))
         print("\nLevels (USD; net gamma exposure in USD per 1 % move):")
         print_frame(report(home, "levels", ids))
+        _print_lines("Gamma near the money, median difference from the venue's own:", gamma_lines(report(home, "gamma_differences", ids)))
+        _print_lines("Not measured, and why:", missing_lines(report(home, "null_reasons", ids)))
     for line in result.not_loaded:
         print(f"\n{line}")
     if result.charts:
@@ -67,6 +70,11 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
     else:
         new = "Published" if any(load.load and load.load.is_changed for load in result.loads) else "Nothing new; live is"
         print(f"\n{new} generation {result.generation}: {home.published_file}")
+
+
+def _print_lines(title: str, lines: list[str]) -> None:
+    if lines:
+        print("\n".join(["", title, *lines]))
 
 
 def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:

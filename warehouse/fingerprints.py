@@ -35,6 +35,7 @@ def table_hashes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[
             select {partition}, count(*), md5(string_agg(md5(concat_ws('|', {text})), '' order by {order}))
             from {ddl.stored_name(name)}
             group by all
+            having count(*) > 0
         """
         for snapshot_id, rows, digest in con.execute(query).fetchall():
             hashes[name, snapshot_id] = (rows, digest)
