@@ -68,6 +68,8 @@ def report_markdown(home: Home, result: RunResult) -> str:
     notes = [f"* {one.underlying} on {one.venue}: {note}" for one in result.outcomes for note in _notes(one)]
     if notes:
         parts += ["## Warnings", "\n".join(notes)]
+    if lines := alert_lines(result):
+        parts += ["## Alerts", "\n".join(f"* {line}" for line in lines)]
     checks = [row for load in result.loads if load.load for row in load.load.check_results.iter_rows(named=True)]
     parts += ["## Checks", _table(checks) if checks else "All clean."]
     try:
@@ -110,6 +112,13 @@ def _counted(reasons: Counter[str]) -> str:
 def chart_lines(result: RunResult) -> list[str]:
     """Where each page of charts lies, or why it could not be drawn; a line each."""
     return [f"Charts of {one.underlying}: {one.file or f'not drawn. {one.error}'}" for one in result.charts]
+
+
+def alert_lines(result: RunResult) -> list[str]:
+    """Alerts that the run opened or ended, and what could not be delivered; a line each."""
+    news = result.alerts
+    lines = [f"Alert: {message}" for message in news.opened] + [f"Alert over: {message}" for message in news.cleared]
+    return lines + [f"Alert not delivered: {failure}" for failure in news.failures]
 
 
 def _charts(result: RunResult) -> list[str]:

@@ -50,6 +50,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,
     "ops.check_results": ops.CheckResults,
+    "ops.alerts": ops.Alerts,
     "ops.publication": ops.Publications,
 }
 

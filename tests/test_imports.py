@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "models", "warehouse", "tests", "bench")
 UNDER_PREFECT = {f"flows/{name}.py" for name in ("decisions", "due", "next_runs", "prefect_limit", "scheduled", "serve", "snapshot")}
-LAZY = ("prefect", "exchange_calendars", "pandas", "fastapi", "plotly", "rich")
+LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
 
@@ -71,6 +71,10 @@ def test_a_source_knows_models_and_its_settings(file: Path) -> None:
 
 def test_only_the_client_imports_httpx() -> None:
     assert [shown(file) for file in MODULES if "httpx" in third_parties(file)] == ["flows/sources/http.py"]
+
+
+def test_only_the_delivery_imports_apprise() -> None:
+    assert [shown(file) for file in MODULES if "apprise" in third_parties(file)] == ["flows/delivery.py"]
 
 
 def test_only_flows_import_prefect() -> None:

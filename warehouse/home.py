@@ -86,6 +86,11 @@ class Home:
         return self.root / "charts"
 
     @property
+    def logs(self) -> Path:
+        """A file of log lines per day."""
+        return self.root / "logs"
+
+    @property
     def temporary(self) -> Path:
         """Spill space of queries."""
         return self.root / "tmp"
