@@ -105,8 +105,7 @@ def publish(
         ]
         print_rows(rows, json=json)
     elif rollback:
-        number = publication.roll_back(home)
-        note_generation(home, number)
+        number = publication.roll_back(home, wait_s=settings.storage.lock_wait_s)
         print_rows([{"live generation": number}], json=json)
     else:
         with open_work(home, settings, "publish") as con:
