@@ -303,6 +303,23 @@ def rebuild(
     return 0 if not result.differences else 1
 
 
+@app.command
+def maintain(
+    *,
+    dry_run: Annotated[bool, Parameter(name="--dry-run", negative="", help="Only say what is due.")] = False,
+    json: Json = False,
+) -> int:
+    """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
+    from flows import maintain as maintenance
+    from flows.printing import print_maintenance, progress_line
+
+    settings = load_settings()
+    with progress_line("steps") as advance:
+        result = maintenance.maintain(_home(settings), settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+    print_maintenance(result, dry_run=dry_run, json=json)
+    return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and exits with its code; our errors become one line and no traceback."""
     lean_start()

@@ -41,17 +41,15 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
         for column, definition in contract.columns().items():
             if column not in present:
                 con.execute(f"alter table {ddl.stored_name(name)} add column {column} {ddl.sql_type(definition)}")
-        if ddl.is_moved(name) and not ddl.is_scoped(contract):
-            _take_over(con, name)
         if ddl.is_moved(name):
+            _take_over(con, name)
             con.execute(ddl.create_kept_view(name, moved_rows.files_of(con, name)))
         view = ddl.create_view(name)
         if view:
             con.execute(view)
-    for relation in all_relations():
-        if relation.is_view:
-            con.execute(f"create or replace view {relation.name} as {relation.sql}")
-            con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
+    for relation in [one for one in all_relations() if one.is_view]:
+        con.execute(f"create or replace view {relation.name} as {relation.sql}")
+        con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
     for relation in all_views():
         con.execute(ddl.create_history_view(relation.name, relation.sql))
     for name in marts():

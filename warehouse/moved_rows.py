@@ -87,7 +87,9 @@ def note_folder(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 def files_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, list[str]]:
     """Absolute path → columns, of the files that hold old rows of a published relation."""
-    return dict(con.execute(f"select {_ABSOLUTE}, columns from main.parquet_files where relation = {literal(name)} order by path").fetchall())
+    return dict(
+        con.execute(f"select {_ABSOLUTE}, columns from main.parquet_files where relation = {literal(name)} order by path").fetchall()
+    )
 
 
 def all_files(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -95,6 +97,12 @@ def all_files(con: duckdb.DuckDBPyConnection) -> list[str]:
     if not con.execute("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'parquet_files'").fetchall():
         return []
     return [row[0] for row in con.execute(f"select {_ABSOLUTE} from main.parquet_files order by path").fetchall()]
+
+
+def show_files(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the views show exactly the files that are listed."""
+    for name in ddl.MOVED:
+        con.execute(ddl.create_kept_view(name, files_of(con, name)))
 
 
 _ABSOLUTE = "(select any_value(path) from main.parquet_folder) || '/' || path"
@@ -118,7 +126,9 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
         if rows:
             path, sha256, size = _write(con, Path(folder), name, month)
             if _content(con, f"read_parquet({literal(str(Path(folder) / path))})", name, month) != (rows, digest):
-                raise WarehouseError(f"{Path(folder) / path}: it does not hold the rows that were written. Look at the disk; nothing was moved.")
+                raise WarehouseError(
+                    f"{Path(folder) / path}: it does not hold the rows that were written. Look at the disk; nothing was moved."
+                )
             columns = ddl.stored_columns(name)
             written.append((name, month.underlying, month.month, path, columns, rows, size, sha256))
     con.execute("begin")
@@ -129,7 +139,7 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
         con.unregister("written")
         for name in ddl.MOVED:
             con.execute(f"delete from {ddl.stored_name(name)} where {month.rows}")
-            con.execute(ddl.create_kept_view(name, files_of(con, name)))
+        show_files(con)
         con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
     except BaseException:
         con.execute("rollback")
@@ -138,10 +148,10 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
     return sum(row[6] for row in written)
 
 
-_FILES = {
-    "relation": pl.String, "underlying": pl.String, "month": pl.String, "path": pl.String, "columns": pl.List(pl.String), "rows": pl.Int64,
-    "bytes": pl.Int64, "sha256": pl.String,
-}  # fmt: skip
+_FILES: list[tuple[str, pl.DataType]] = [
+    ("relation", pl.String()), ("underlying", pl.String()), ("month", pl.String()), ("path", pl.String()), ("columns", pl.List(pl.String)),
+    ("rows", pl.Int64()), ("bytes", pl.Int64()), ("sha256", pl.String()),
+]  # fmt: skip
 
 
 def bring_back(con: duckdb.DuckDBPyConnection, snapshot_ids: Collection[str]) -> None:
@@ -154,7 +164,7 @@ def bring_back(con: duckdb.DuckDBPyConnection, snapshot_ids: Collection[str]) ->
         for name, path, columns in files:
             chosen = ", ".join(columns)
             con.execute(f"insert into {ddl.stored_name(name)} ({chosen}) select {chosen} from read_parquet({literal(path)})")
-            con.execute(ddl.create_kept_view(name, files_of(con, name)))
+        show_files(con)
 
 
 def unused_files(folder: Path, used: Collection[str]) -> Iterator[Path]:

@@ -149,6 +149,13 @@ def live_generation(home: Home) -> int | None:
     return next((generation.number for generation in generations(home) if generation.is_live), None)
 
 
+def mend_manifest(home: Home) -> None:
+    """Make manifest.json say what is live, after a kill between the two; for a process that holds the writer lock."""
+    live = next((generation.manifest for generation in generations(home) if generation.is_live), None)
+    if live is not None and _read(home.published / "manifest.json") != live:
+        write_whole(home.published / "manifest.json", orjson.dumps(live, option=orjson.OPT_INDENT_2))
+
+
 def live_manifest(home: Home) -> dict[str, Any]:
     """Manifest of the live generation; empty before the first publication. Raises `PublicationUnreadable`."""
     live = next((generation.manifest for generation in generations(home) if generation.is_live), None)

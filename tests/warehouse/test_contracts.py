@@ -120,7 +120,10 @@ def test_types_of_contracts_are_types_of_duckdb(monkeypatch: pytest.MonkeyPatch)
 
 def test_only_relations_with_a_scope_or_with_rows_that_move_are_stored_elsewhere_and_shown_by_a_view() -> None:
     assert ddl.stored_name("marts.max_pain") == ddl.kept_name("marts.max_pain") == "store.max_pain"
-    assert (ddl.stored_name("core.option_quotes"), ddl.kept_name("core.option_quotes")) == ("store.option_quotes", "store.option_quotes_kept")
+    assert (ddl.stored_name("core.option_quotes"), ddl.kept_name("core.option_quotes")) == (
+        "store.option_quotes",
+        "store.option_quotes_kept",
+    )
     assert ddl.stored_name("core.snapshots") == "core.snapshots"
     assert ddl.create_view("core.snapshots") is None
     assert ddl.create_view("marts.opex_calendar") is None, "its scope is not part of its key"

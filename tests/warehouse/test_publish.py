@@ -180,6 +180,9 @@ def test_a_broken_structure_is_held_back_and_readers_keep_the_last_good_file(
 def test_a_damaged_manifest_is_repaired_by_publishing(stocked: Home, publish_now: Callable[..., int]) -> None:
     publish_now(stocked)
     (stocked.published / "manifest.json").write_bytes(b"{")
+    assert live_manifest(stocked)["generation"] == 1, "the link says so"
+    shutil.copyfile(stocked.published_file, stocked.root / "copy")
+    (stocked.root / "copy").replace(stocked.published_file)
     with pytest.raises(PublicationUnreadable, match=r"manifest\.json.*strikehouse publish"):
         live_manifest(stocked)
     assert live_spot(stocked) == 100, "readers need no manifest"
