@@ -1,1 +1,19 @@
-"""DuckDB and files: settings, archive, loader, SQL runner, publisher and query layer."""
+"""DuckDB and files: settings, archive, loader, SQL runner, publisher and query layer. `open_warehouse` is its door in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from warehouse.frames import Warehouse, open_warehouse
+
+__all__ = ["Warehouse", "open_warehouse"]
+
+
+def __getattr__(name: str) -> Any:
+    """The Python door is opened when it is asked for: everything else of the package starts without it."""
+    if name in __all__:
+        from warehouse import frames
+
+        return getattr(frames, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

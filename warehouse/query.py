@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,12 @@ _WRITING_WORDS = re.compile(r"\b(copy|export|prepare|execute)\b", re.IGNORECASE)
 
 @contextmanager
 def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file for as long as a block lasts; see `connect_published`."""
+    with connect_published(home) as con:
+        yield con
+
+
+def connect_published(home: Home) -> duckdb.DuckDBPyConnection:
     """The published file: read-only, external access off, configuration locked.
 
     Raises `PublicationMissing` or `PublicationUnreadable`. A connection sees the generation that was live when it was opened.
@@ -41,11 +47,10 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         con = duckdb.connect(str(_generation_file(path)), read_only=True)
         with _CLOSING:
             _close(con)
+        return con
     except duckdb.Error as error:
         advice = "`strikehouse publish --rollback` goes back one generation, `strikehouse publish` makes a new one."
         raise PublicationUnreadable(f"{path} cannot be opened ({str(error).splitlines()[0]}). {advice}") from error
-    with con:
-        yield con
 
 
 def _close(con: duckdb.DuckDBPyConnection) -> None:
@@ -111,9 +116,9 @@ def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFram
         return call_macro_on(con, macro, arguments)
 
 
-def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any]) -> pl.DataFrame:
-    """The rows of a table macro on an open warehouse; arguments that are None are left out."""
-    given = {name: value for name, value in arguments.items() if value is not None}
+def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], *, keep: Collection[str] = ()) -> pl.DataFrame:
+    """The rows of a table macro on an open warehouse; arguments that are None are left out, but for those to `keep`."""
+    given = {name: value for name, value in arguments.items() if value is not None or name in keep}
     call = ", ".join(f"{name} := ${name}" for name in given)
     return query_on(con, f"from {macro}({call})", given)
 

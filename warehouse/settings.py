@@ -74,6 +74,7 @@ class BybitSettings(SourceSettings):
     base_url: str = "https://api.bybit.com"
     max_requests_per_second: float = Field(default=10.0, gt=0)
     option_oi_sides: int = Field(default=1, ge=1, le=2)  # whether open interest counts one side of a trade or both is not said for options
+    underlying_price: Literal["forward", "index"] = "forward"  # what underlyingPrice is; as an index it gives no forward, and parity does
 
 
 class OkxSettings(SourceSettings):
@@ -81,6 +82,7 @@ class OkxSettings(SourceSettings):
 
     base_url: str = "https://www.okx.com"  # two documented hosts; all libraries use this one
     max_requests_per_second: float = Field(default=4.0, gt=0)  # mark-price allows 5
+    inverse_premium: Literal["forward", "index"] = "forward"  # the price in USD that a premium in coin is taken times
     coin_margined: CommaSeparated = ("BTC", "ETH")  # underlyings with such a family, beside the USD-margined one that all have
 
 
@@ -242,7 +244,8 @@ class Settings(BaseSettings):
     @property
     def numbers_hash(self) -> str:
         """Hash of the settings that change numbers."""
-        sources = f"{self.sources.bybit.option_oi_sides} {self.sources.binance.oi_basis}"
+        bybit, okx, binance = self.sources.bybit, self.sources.okx, self.sources.binance
+        sources = f"{bybit.option_oi_sides} {bybit.underlying_price} {okx.inverse_premium} {binance.oi_basis}"
         text = self.models.model_dump_json() + self.checks.model_dump_json() + sources
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

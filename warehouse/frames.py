@@ -1,0 +1,224 @@
+"""The warehouse in Python: each table macro as a method that gives a polars frame; new generations are picked up by themselves.
+
+from warehouse import open_warehouse
+
+wh = open_warehouse("data")
+wh.max_pain("SPX", dte_max=30)
+wh.gex_levels("BTC", venues=["deribit", "okx"], as_of="2026-11-17")
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+import duckdb
+import polars as pl
+
+from models.errors import PublicationMissing, UsageError
+from models.tables import PUBLISHED
+from warehouse.home import Home
+from warehouse.macros import MACROS, QUERIES
+from warehouse.query import call_macro_on, connect_published, query_on
+from warehouse.settings import load_settings
+
+Instant = datetime | date | str
+
+
+class Scope(TypedDict, total=False):
+    """Which snapshot, and which of its venues."""
+
+    as_of: Instant | None  # the newest snapshot at or before it; an aware datetime is converted, a naive one and a text are UTC
+    venues: str | Sequence[str] | None  # added up again; None: all
+    complete_only: bool  # only snapshots for which every venue asked was usable
+
+
+class Expiries(Scope, total=False):
+    """Which expiries of it: filters apply before sums, ranks and levels."""
+
+    expiry: date | str | None  # its settlement instants are pooled before anything is computed
+    expires_at: Instant | None
+    dte_min: int | None
+    dte_max: int | None
+
+
+class Filters(Expiries, total=False):
+    """Which strikes of them."""
+
+    strike_min: float | None
+    strike_max: float | None
+    moneyness_min: float | None  # strike / spot
+    moneyness_max: float | None
+    window_pct: float | None  # within so many percent of spot, either side
+
+
+def open_warehouse(home: str | Path | None = None) -> Warehouse:
+    """The published warehouse of a home (default: that of the settings), read-only; usable while a job writes.
+
+    Raises `PublicationMissing` when nothing is published yet.
+    """
+    warehouse = Warehouse(Home(Path(home)) if home is not None else Home(load_settings().home))
+    warehouse.generation  # noqa: B018 - says at once when there is nothing to read
+    return warehouse
+
+
+class Warehouse:
+    """A published warehouse. Methods give frames with the columns, types and order of the mart named; safe to share between threads.
+
+    Each call reads the generation that is live when it begins. `QueryFailed` carries DuckDB's words, `PublicationUnreadable` what to do.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lock = threading.Lock()
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._seen: tuple[int, int, int] | None = None
+
+    @property
+    def generation(self) -> int:
+        """Number of the generation that calls read now."""
+        number: int = self.sql("select generation from ops.publication").item()
+        return number
+
+    def max_pain(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Max pain per expiry (`marts.max_pain`)."""
+        return self._macro("max_pain", underlying, filters)
+
+    def max_pain_pooled(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Max pain of all live expiries together (`marts.max_pain_pooled`)."""
+        return self._macro("max_pain_pooled", underlying, filters)
+
+    def pain_curve(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Pain at each listed strike, per expiry (`marts.pain_curve`)."""
+        return self._macro("pain_curve", underlying, filters)
+
+    def gex_heatmap(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Open interest and exposures by expiry and strike (`marts.gex_heatmap`)."""
+        return self._macro("gex_heatmap", underlying, filters)
+
+    def gex_profile(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Open interest and exposures by strike (`marts.gex_by_strike`)."""
+        return self._macro("gex_profile", underlying, filters)
+
+    def gex_by_expiry(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Open interest and exposures by expiry (`marts.gex_by_expiry`)."""
+        return self._macro("gex_by_expiry", underlying, filters)
+
+    def gex_ranked(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """The ten strikes of largest net gamma exposure (`marts.gex_ranked`)."""
+        return self._macro("gex_ranked", underlying, filters)
+
+    def gex_levels(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Key levels, flip and regime, over the expiries asked and over 0DTE (`marts.gex_levels`)."""
+        return self._macro("gex_levels", underlying, filters)
+
+    def gamma_profile(self, underlying: str, **filters: Unpack[Expiries]) -> pl.DataFrame:
+        """Gamma exposure if spot stood elsewhere (`marts.gamma_profile`)."""
+        return self._macro("gamma_profile", underlying, filters)
+
+    def gamma_flip_zones(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Where gamma exposure changes sign, by both methods (`marts.gamma_flip_zones`)."""
+        return self._macro("gamma_flip_zones", underlying, filters)
+
+    def opex_calendar(self, underlying: str, *, until: date | str | None = None, **filters: Unpack[Expiries]) -> pl.DataFrame:
+        """Types, roll-off and own levels per expiry; with `until` also expiries that no stored chain has (`marts.opex_calendar`)."""
+        return self._macro("opex_calendar", underlying, {**filters, "until": until})
+
+    def expiry_summary(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Smile, expected moves and density per expiry (`marts.expiry_summary`)."""
+        return self._macro("expiry_summary", underlying, filters)
+
+    def pin_score(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
+        """Pin score with its parts, and alignment, per expiry (`marts.pin_score`)."""
+        return self._macro("pin_score", underlying, filters)
+
+    def probability_between(self, underlying: str, low: float | None, high: float | None, **filters: Unpack[Expiries]) -> pl.DataFrame:
+        """Probability that an expiry settles above `low` (None: 0) and at most at `high` (None: no bound), by its implied density."""
+        return self._call("probability_between", {"underlying": underlying, "low": low, "high": high, **filters}, keep=("low", "high"))
+
+    def scan(
+        self, underlyings: str | Sequence[str] | None = None, *, as_of: Instant | None = None, complete_only: bool = False
+    ) -> pl.DataFrame:
+        """The watchlist ranked by pin score, with alignment and regime: the newest snapshot of each underlying at or before a moment."""
+        return self._call("scan", {"underlyings": underlyings, "as_of": as_of, "complete_only": complete_only})
+
+    def table(self, name: str, *, underlying: str | None = None) -> pl.DataFrame:
+        """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name."""
+        relation = name.replace("latest.", "marts.")
+        if relation not in PUBLISHED and name != "latest.snapshots":
+            raise UsageError(f"No table is called {name!r}. `wh.tables` lists them.")
+        where, parameters = ("", {}) if underlying is None else (" where underlying = upper($underlying)", {"underlying": underlying})
+        return self.sql(f"from {name}{where}", parameters)
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of all published relations."""
+        return [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
+
+    def sql(self, statement: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        """The result of one SQL statement on the live generation."""
+        con = self._live()
+        try:
+            return query_on(con, statement, parameters)
+        finally:
+            con.close()
+
+    def close(self) -> None:
+        """Let go of the file; the next call opens it again."""
+        with self._lock:
+            if self._con is not None:
+                self._con.close()
+            self._con = self._seen = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _macro(self, macro: str, underlying: str, filters: Any) -> pl.DataFrame:
+        frame = self._call(macro, {"underlying": underlying, **filters})
+        contract = PUBLISHED[MACROS[macro][0]]
+        return frame.cast({name: column.dtype for name, column in contract.columns().items()})
+
+    def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:
+        """`keep` names arguments that are told even when they are None."""
+        asked = {name: _told(value) for name, value in arguments.items() if value is not None or name in keep}
+        con = self._live()
+        try:
+            return call_macro_on(con, macro, asked, keep=keep)
+        finally:
+            con.close()
+
+    def _live(self) -> duckdb.DuckDBPyConnection:
+        """A cursor on the live generation, which stays open for the next call until another one is published."""
+        with self._lock:
+            try:
+                state = self._home.published_file.stat()
+            except FileNotFoundError:
+                state = None  # connect_published says what to do
+            seen = None if state is None else (state.st_dev, state.st_ino, state.st_mtime_ns)
+            if self._con is None or seen != self._seen:
+                before, self._con = self._con, connect_published(self._home)
+                self._seen = seen
+                if before is not None:
+                    before.close()  # cursors that are still reading keep theirs
+            return self._con.cursor()
+
+
+def _told(value: Any) -> Any:
+    """An argument as SQL takes it: instants as naive UTC."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return list(value)
+    return value
+
+
+METHODS = (*MACROS, *QUERIES)  # each is a method above, by a test
+
+__all__ = ["METHODS", "Expiries", "Filters", "PublicationMissing", "Scope", "Warehouse", "open_warehouse"]
