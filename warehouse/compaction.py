@@ -15,14 +15,16 @@ from warehouse.home import Home, disk_errors, sync_folder
 from warehouse.settings import Settings
 from warehouse.work import connect_work, mark_unpublished, transaction
 
+WORTH_BYTES = 1 << 20
+
 
 def free_pct(con: duckdb.DuckDBPyConnection) -> float:
-    """Share of the work file that holds nothing, after a checkpoint; percent."""
+    """Share of the work file that holds nothing, after a checkpoint; percent. 0 where it is too little to be worth a rewrite."""
     con.checkpoint()
-    ((total, free),) = con.execute(
-        "select total_blocks, free_blocks from pragma_database_size() where database_name = current_database()"
+    ((block, total, free),) = con.execute(
+        "select block_size, total_blocks, free_blocks from pragma_database_size() where database_name = current_database()"
     ).fetchall()
-    return 100.0 * float(free) / float(total) if total else 0.0
+    return 100.0 * float(free) / float(total) if free * block >= WORTH_BYTES else 0.0
 
 
 def compact(home: Home, settings: Settings) -> int:
@@ -39,6 +41,8 @@ def compact(home: Home, settings: Settings) -> int:
         con.execute(f"attach {literal(str(home.work_file))} as old (read_only)")
         with transaction(con):
             for table in _tables(con, "old"):
+                if _content(con, table) == _content(con, f"old.{table}"):
+                    continue  # calendars, which every work file has from the start: to delete them would leave free space again
                 con.execute(f"delete from {table}")
                 con.execute(f"insert into {table} by name from old.{table}")
             moved_rows.show_files(con)
@@ -70,6 +74,11 @@ def _tables(con: duckdb.DuckDBPyConnection, database: str) -> list[str]:
         f"select schema_name || '.' || table_name from duckdb_tables() where database_name = {literal(database)} order by all"
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def _content(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int | None]:
+    ((rows, digest),) = con.execute(f"select count(*), sum(hash(one)) from {table} as one").fetchall()
+    return rows, digest
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:

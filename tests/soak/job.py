@@ -20,7 +20,7 @@ from tests.soak.worker import slow_file
 from warehouse.home import Home
 
 LONGEST_RUN_S = 120.0
-USUAL_STEPS = {ARCHIVE: 60.0, PUBLICATION: 20.0, MAINTENANCE: 80.0}
+USUAL_STEPS = {ARCHIVE: 60.0, PUBLICATION: 20.0, MAINTENANCE: 40.0}
 USUAL_SECONDS = {"start": 0.03, "fetch": 0.5, "load": 0.8, "publish": 0.1, "close": 0.05, MAINTENANCE: 1.5}
 SLOW_RUN_S = 15.0  # then the worker notes where it is
 LEARNING = 0.1  # how much one run changes what is usual
