@@ -164,8 +164,7 @@ def publish(
         ]
         print_rows(rows, json=json)
     elif rollback:
-        number = publication.roll_back(home)
-        note_generation(home, number)
+        number = publication.roll_back(home, wait_s=settings.storage.lock_wait_s)
         print_rows([{"live generation": number}], json=json)
     else:
         start_log_file(home, settings)
@@ -403,6 +402,23 @@ def rebuild(
             result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance)
     print_rebuild(result, verify=verify, tolerance=tolerance, json=json)
     return 0 if not result.differences else 1
+
+
+@app.command
+def maintain(
+    *,
+    dry_run: Annotated[bool, Parameter(name="--dry-run", negative="", help="Only say what is due.")] = False,
+    json: Json = False,
+) -> int:
+    """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
+    from flows import maintain as maintenance
+    from flows.printing import print_maintenance, progress_line
+
+    settings = load_settings()
+    with progress_line("steps") as advance:
+        result = maintenance.maintain(_home(settings), settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+    print_maintenance(result, dry_run=dry_run, json=json)
+    return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,6 +23,7 @@ from warehouse.home import Home, disk_errors
 from warehouse.query import report
 
 if TYPE_CHECKING:
+    from flows.maintain import Maintenance
     from warehouse.doctor import Finding
     from warehouse.web.chart import Chart
 
@@ -194,7 +195,7 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
         print_json(result)
     elif not verify:
         done = "there was no usable snapshot to publish" if result.generation is None else f"published generation {result.generation}"
-        print(f"Rebuilt {result.runs} runs from raw/ and {done}.")
+        print("\n".join([*result.differences, f"Rebuilt {result.runs} runs from raw/ and {done}."]))
     elif result.differences:
         print("\n".join(result.differences))
         found, compared = len(result.differences), f"from a rebuild of {result.runs} runs"
@@ -205,6 +206,25 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
     else:
         how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
         print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
+    if result.kept and not json:
+        print(f"{result.kept} snapshots cannot be rebuilt, because `maintain` removed their replies: their rows were kept.")
+
+
+def print_maintenance(result: Maintenance, *, dry_run: bool, json: bool) -> None:
+    """What maintenance did, or would do, and the space that it won."""
+    won = result.bytes_before - result.bytes_after
+    if json:
+        print_json({**{name: getattr(result, name) for name in result.__dataclass_fields__}, "bytes_won": won, "dry_run": dry_run})
+        return
+    if not result.actions:
+        print("Nothing is due.")
+        return
+    print_rows([{"action": one.action, "what": one.what, "bytes": one.bytes} for one in result.actions], json=False)
+    if dry_run:
+        print("\nNothing was done: this is what is due.")
+        return
+    published = "" if result.published_bytes is None else f"; the published file has {result.published_bytes / 1e6:,.1f} MB"
+    print(f"\n{result.bytes_before / 1e6:,.1f} MB before, {result.bytes_after / 1e6:,.1f} MB after: {won / 1e6:,.1f} MB won{published}.")
 
 
 def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:
