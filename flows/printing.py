@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 
 from flows.rebuild import RebuildResult
-from flows.report import chart_lines, report_rows, snapshot_ids, venue_lines
+from flows.report import chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
 from models.errors import UsageError
 from warehouse.home import Home, disk_errors
@@ -24,11 +24,12 @@ from warehouse.status import Freshness
 if TYPE_CHECKING:
     from warehouse.web.chart import Chart
 
+REPORTS = ("max_pain", "levels", "gamma_differences", "null_reasons")
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
 
 
 def print_run(home: Home, result: RunResult, *, json: bool) -> None:
-    """One line per venue, then max pain per expiry, levels, and where the published file lies."""
+    """One line per venue, then max pain per expiry, levels, how gamma compares, what is not measured, and where the published file lies."""
     ids = snapshot_ids(result) if result.generation is not None else []
     if json:
         summary = {
@@ -41,7 +42,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "venues": report_rows(result),
             "charts": [{"underlying": one.underlying, "file": one.file, "error": one.error} for one in result.charts],
             "snapshots": ids,
-            **{name: report(home, name, ids).to_dicts() if ids else [] for name in ("max_pain", "levels")},
+            **{name: report(home, name, ids).to_dicts() if ids else [] for name in REPORTS},
         }
         print_json(summary)
         return
@@ -51,6 +52,8 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print_frame(report(home, "max_pain", ids))
         print("\nLevels (USD; net gamma exposure in USD per 1 % move):")
         print_frame(report(home, "levels", ids))
+        _print_lines("Gamma near the money, median difference from the venue's own:", gamma_lines(report(home, "gamma_differences", ids)))
+        _print_lines("Not measured, and why:", missing_lines(report(home, "null_reasons", ids)))
     for line in result.not_loaded:
         print(f"\n{line}")
     if result.charts:
@@ -62,6 +65,11 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
     else:
         new = "Published" if any(load.load and load.load.is_changed for load in result.loads) else "Nothing new; live is"
         print(f"\n{new} generation {result.generation}: {home.published_file}")
+
+
+def _print_lines(title: str, lines: list[str]) -> None:
+    if lines:
+        print("\n".join(["", title, *lines]))
 
 
 def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:

@@ -41,6 +41,19 @@ create or replace macro mean_by_weight(quantity, weight, place) as
         else list_sum(list(quantity order by place) filter (quantity is not null)) / nullif(count(quantity), 0)
     end;
 
+-- why a value is missing, null where it is there; a missing value that no relation gives a reason for shows as such
+create or replace macro reason_of(measured, reason) as case when measured is null then coalesce(reason, 'without_reason') end;
+
+-- why an alignment is unknown: what it lacks (definitions §9)
+create or replace macro reason_of_alignment(alignment, max_pain_strike, gamma_flip, gamma_flip_status, call_wall, put_wall) as
+    case
+        when alignment <> 'unknown' then null
+        when max_pain_strike is null then 'no_open_interest'
+        when gamma_flip is null then gamma_flip_status
+        when call_wall is null or put_wall is null then 'no_wall'
+        else 'without_reason'
+    end;
+
 -- the normal distribution function, to 1e-15: W. J. Cody, Rational Chebyshev approximations for the error function (1969), on three
 -- ranges of the distance from 0. exp(−d²/2) is split at sixteenths, which keeps its digits far out.
 create or replace macro normal_near_zero(d, s) as
