@@ -91,6 +91,8 @@ def test_nothing_imports_tests_or_benchmarks(file: Path) -> None:
 @pytest.mark.parametrize("file", MODULES, ids=shown)
 def test_heavy_imports_wait_until_they_are_needed(file: Path) -> None:
     at_start = {name.split(".")[0] for name in imports(file, only_at_start=True)} & set(LAZY)
+    if shown(file).startswith("warehouse/api/"):
+        at_start -= {"fastapi", "uvicorn", "starlette", "prometheus_client"}  # only `strikehouse api` imports the package
     assert at_start == ({"prefect"} if shown(file) in UNDER_PREFECT - {"flows/decisions.py", "flows/next_runs.py"} else set()), (
         "those under Prefect are themselves imported late"
     )

@@ -117,9 +117,8 @@ def _row(row: dict[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
         },
         "gex": {"gex": whole_usd(row["gex_usd_1pct"])},
     }
-    shown = {
-        "strike": row["strike"], "expiry": token_of(row["expiry"]), "dte": row["dte"], "type": "call" if row["option_type"] == "C" else "put",
-    }  # fmt: skip
+    kind = "call" if row["option_type"] == "C" else "put"
+    shown = {"strike": row["strike"], "expiry": token_of(row["expiry"]), "dte": row["dte"], "type": kind}
     for group in groups:
         shown |= parts[group]
     return shown

@@ -23,6 +23,13 @@ class Threshold(BaseModel):
     degraded_max_seconds: int
 
 
+class SessionThreshold(BaseModel):
+    """The same for US data, in sessions that closed without them."""
+
+    healthy_max_sessions: int
+    degraded_max_sessions: int
+
+
 class VenueState(BaseModel):
     """What a venue gives; `unknown` without a recent record, never `off` for that."""
 
@@ -41,7 +48,7 @@ class Status(BaseModel):
     overall_status: State
     symbols: dict[str, dict[str, Cell]]
     thresholds: dict[str, Threshold]
-    thresholds_us: dict[str, Threshold]
+    thresholds_us: dict[str, SessionThreshold]
     venues: dict[str, VenueState]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from warehouse.api.backquant import chain, gex, history, multi, options, service
+from warehouse.api.backquant import chain, documents, gex, history, multi, options, service
 from warehouse.api.backquant.errors import DialectRoute
 
 router = APIRouter(route_class=DialectRoute)
-for part in (gex, history, multi, options, chain, service):
+for part in (gex, history, multi, options, chain, service, documents):
     router.include_router(part.router)

@@ -19,9 +19,10 @@ from warehouse.api.backquant.parameters import Reader
 from warehouse.api.backquant.queries import ask
 from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
 from warehouse.frames import Warehouse
+from warehouse.freshness import STALE, Freshness, freshness, read_trading_calendar
 from warehouse.home import Home
 from warehouse.settings import FreshnessSettings, Settings
-from warehouse.status import HEALTHY, STALE, UNAVAILABLE, freshness, read_status
+from warehouse.status import read_status
 
 router = APIRouter(prefix="/v2", tags=["service"], route_class=DialectRoute, responses=ERRORS)
 
@@ -31,48 +32,46 @@ ENDPOINTS = (
     "/v2/gex/levels", "/v2/gex/strike-profile", "/v2/gex/strike-expiry-heatmap", "/v2/gex/expiry-profile", "/v2/gex/max-pain",
     "/v2/gex/history", "/v2/options/opex", "/v2/options/expiry-summary", "/v2/options/expected-move", "/v2/options/chain", "/v2/expiries",
 )  # fmt: skip
-# The freshness settings are three intervals of a schedule (crypto: hourly, 3 h); one and a half of them are still healthy.
-HEALTHY_SHARE = 0.5
+RECENT_HOURS = 24.0  # a run that found an empty chain so long ago still speaks for its venue
 ServerSettings = Annotated[Settings, Depends(settings)]
 
 
-def thresholds(limits: FreshnessSettings) -> dict[str, dict[str, int]]:
-    """Per market until which age data are healthy, and degraded, in seconds; older ones are stale, shown as unhealthy."""
-    hours = {"crypto": limits.crypto_stale_hours, "us": limits.us_stale_hours}
+def thresholds(limits: FreshnessSettings) -> dict[str, int]:
+    """Until which age crypto data are healthy, and degraded, in seconds; older ones are stale, shown as unhealthy."""
     return {
-        market: {"healthy_max_seconds": round(3600 * stale * HEALTHY_SHARE), "degraded_max_seconds": round(3600 * stale)}
-        for market, stale in hours.items()
+        "healthy_max_seconds": round(3600 * limits.crypto_degraded_hours),
+        "degraded_max_seconds": round(3600 * limits.crypto_stale_hours),
     }
 
 
-def cells(wh: Warehouse, status: dict[str, Any], limits: FreshnessSettings, now: datetime) -> dict[str, tuple[str, float | None]]:
-    """Symbol → state and age in seconds of its newest usable data. US data do not age while the market is closed."""
-    markets = {one["underlying"]: one["market"] for one in status["venues"]}
-    traded_at = last_trading(wh, now) if "us" in markets.values() else now
-    newest: dict[str, tuple[str, float | None]] = {}
+def sessions_missed(limits: FreshnessSettings) -> dict[str, int]:
+    """The same for US data, in sessions that closed without them: they do not age while the market is closed."""
+    return {"healthy_max_sessions": limits.us_degraded_sessions - 1, "degraded_max_sessions": limits.us_stale_sessions - 1}
+
+
+def fresh(home: Home, written: dict[str, Any], kept: Settings, now: datetime) -> list[Freshness]:
+    """Per underlying and venue of status.json, how old its last usable data are now."""
+    return freshness(written["venues"], kept.freshness, now, read_trading_calendar(home), kept.watchlist)
+
+
+def state_of(one: Freshness) -> str:
+    """How this dialect calls a state: `stale`, and very late, is unhealthy; unavailable is what never came."""
+    if one.captured_at is None:
+        return "unavailable"
+    return "unhealthy" if one.is_at_least(STALE) else one.state
+
+
+def cells(written: dict[str, Any], records: list[Freshness], now: datetime) -> dict[str, tuple[str, float | None]]:
+    """Symbol → state and age in seconds of its best venue's data; the others are told by `venues`."""
+    markets = {one["underlying"]: one["market"] for one in written["venues"]}
+    found: dict[str, tuple[str, float | None]] = {}
     for underlying in sorted(markets):
-        market = markets[underlying]
-        rows = {**status, "venues": [one for one in status["venues"] if one["underlying"] == underlying]}
-        aged = freshness(rows, limits, traded_at if market == "us" else now)
-        captured = [one.captured_at for one in aged if one.captured_at is not None]
-        limit = thresholds(limits)[market]
-        if not captured:
-            newest[symbol_of(underlying, market)] = ("unavailable", None)
-            continue
-        age = ((traded_at if market == "us" else now) - max(captured)).total_seconds()
-        states = {one.state for one in aged} - {UNAVAILABLE}
-        state = "unhealthy" if states == {STALE} else "healthy" if age <= limit["healthy_max_seconds"] else "degraded"
-        newest[symbol_of(underlying, market)] = (state, (now - max(captured)).total_seconds())
-    return newest
-
-
-def last_trading(wh: Warehouse, now: datetime) -> datetime:
-    """The last instant at which the US market was open; now, where the published sessions cannot be read."""
-    try:
-        at: datetime | None = ask(wh, "last_trading", now=now.astimezone(UTC).replace(tzinfo=None)).item()
-    except (PublicationMissing, PublicationUnreadable):
-        return now
-    return now if at is None else at.replace(tzinfo=UTC)
+        mine = [one for one in records if one.underlying == underlying]
+        captured = [one.captured_at for one in mine if one.captured_at is not None]
+        state = min((state_of(one) for one in mine), key=STATES.index)
+        age = (now - max(captured)).total_seconds() if captured else None
+        found[symbol_of(underlying, markets[underlying])] = (state, age)
+    return found
 
 
 def worst(states: list[str]) -> str:
@@ -89,8 +88,8 @@ def status(request: Request, wh: Reader, kept: ServerSettings) -> Response:
         written = read_status(home)
     except (PublicationMissing, PublicationUnreadable):
         raise Unavailable("No run has ended yet, or its status cannot be read") from None
-    found = cells(wh, written, kept.freshness, now)
-    limits = thresholds(kept.freshness)
+    records = fresh(home, written, kept, now)
+    found = cells(written, records, now)
     data = {
         "service": "strikehouse",
         "version": VERSION,
@@ -100,28 +99,28 @@ def status(request: Request, wh: Reader, kept: ServerSettings) -> Response:
             symbol: {category: {"status": state, "freshness_seconds": age} for category in CATEGORIES}
             for symbol, (state, age) in found.items()
         },
-        "thresholds": dict.fromkeys(CATEGORIES, limits["crypto"]),
-        "thresholds_us": dict.fromkeys(CATEGORIES, limits["us"]),
-        "venues": venue_states(wh, written, kept, now),
+        "thresholds": dict.fromkeys(CATEGORIES, thresholds(kept.freshness)),
+        "thresholds_us": dict.fromkeys(CATEGORIES, sessions_missed(kept.freshness)),
+        "venues": venue_states(wh, written, records, kept, now),
     }
     return reply(request, Status, data)
 
 
-def venue_states(wh: Warehouse, written: dict[str, Any], kept: Settings, now: datetime) -> dict[str, dict[str, Any]]:
+def venue_states(
+    wh: Warehouse, written: dict[str, Any], records: list[Freshness], kept: Settings, now: datetime
+) -> dict[str, dict[str, Any]]:
     """Per venue whether its chains come in: `on` with a fresh record, also of an empty chain; `off` when nothing asks for it."""
     try:
         given = ask(wh, "venues")
     except (PublicationMissing, PublicationUnreadable):
         given = pl.DataFrame(schema={"venue": pl.String, "underlying": pl.String, "market": pl.String, "live_contracts": pl.Int64})
-    records = freshness(written, kept.freshness, now)
     age = (now - datetime.fromisoformat(written["written_at"])).total_seconds() / 3600
     watched = {venue for watch in kept.watchlist.values() for venue in watch.venues}
     shown = {}
     for market, venues in VENUES.items():
-        limit = kept.freshness.us_stale_hours if market == "us" else kept.freshness.crypto_stale_hours
         for venue in venues:
             mine = [one for one in records if one.venue == venue]
-            is_on = any(one.state == HEALTHY or (one.last_status == "empty" and age <= limit) for one in mine)
+            is_on = any(not one.is_at_least(STALE) or (one.last_status == "empty" and age <= RECENT_HOURS) for one in mine)
             rows = given.filter(pl.col("venue") == venue)
             shown[venue] = {
                 "chain": "on" if is_on else "unknown" if mine or venue in watched else "off",
@@ -138,7 +137,8 @@ def health(request: Request, wh: Reader, kept: ServerSettings) -> Response:
     home: Home = request.app.state.home
     subsystems = {"warehouse": _is_readable(wh), "raw_store": os.access(home.raw, os.R_OK | os.X_OK)}
     try:
-        state = worst([one for one, _ in cells(wh, read_status(home), kept.freshness, now_of(request)).values()])
+        written, now = read_status(home), now_of(request)
+        state = worst([one for one, _ in cells(written, fresh(home, written, kept, now), now).values()])
     except (PublicationMissing, PublicationUnreadable):
         state = "degraded"  # no run has ended; an imported home can be read all the same
     if not subsystems["warehouse"] or state in ("unhealthy", "unavailable"):

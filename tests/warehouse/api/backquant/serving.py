@@ -20,6 +20,7 @@ from warehouse.frames import Warehouse
 from warehouse.home import Home
 from warehouse.settings import Settings
 
+
 class Remembering(Warehouse):
     """Frames of a home that does not change, each made once: the tests ask for the same ones over and over."""
 

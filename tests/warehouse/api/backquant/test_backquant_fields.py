@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ import polars as pl
 import pytest
 
 from tests.small_warehouse import FIRST, LAST, SECOND
-from tests.warehouse.api.backquant_app import NOW, Client
+from tests.warehouse.api.backquant.serving import NOW, Client
 from warehouse.frames import Warehouse
 
 # symbol, as_of, exchanges: several venues, some of them, one, and an index with AM and PM settlement on one date
@@ -68,8 +67,8 @@ class Question:
 
 
 @pytest.fixture(params=SCOPES, ids=lambda scope: f"{scope[0]}-{scope[1]:%H}-{scope[2] or 'all'}")
-def question(request: pytest.FixtureRequest, v2: Client, wh: Warehouse) -> Iterator[Question]:
-    yield Question(v2, wh, *request.param)
+def question(request: pytest.FixtureRequest, v2: Client, wh: Warehouse) -> Question:
+    return Question(v2, wh, *request.param)
 
 
 def whole(value: Any) -> int | None:
@@ -90,7 +89,12 @@ def token(expiry: date) -> str:
 
 def top(frame: pl.DataFrame, scope_expiry: str = "all") -> list[dict[str, Any]]:
     return [
-        {"rank": row["rank"], "strike": row["strike"], "gex": whole(row["net_gex_usd_1pct"]), "abs_gex": abs(whole(row["net_gex_usd_1pct"]) or 0)}
+        {
+            "rank": row["rank"],
+            "strike": row["strike"],
+            "gex": whole(row["net_gex_usd_1pct"]),
+            "abs_gex": abs(whole(row["net_gex_usd_1pct"]) or 0),
+        }
         for row in frame.filter(pl.col("scope_expiry") == scope_expiry).rows(named=True)
     ]
 
@@ -100,7 +104,10 @@ def quieter(question: Question, level: dict[str, Any], rows: pl.DataFrame) -> fl
     pair = [level["hvl_lower_strike"], level["hvl_upper_strike"]]
     if pair[0] is None:
         return None
-    sums = {one: sum(net for strike, net in rows.select("strike", "net_gex_usd_1pct").rows() if strike <= one and net is not None) for one in pair}
+    sums = {
+        one: sum(net for strike, net in rows.select("strike", "net_gex_usd_1pct").rows() if strike <= one and net is not None)
+        for one in pair
+    }
     return min(pair, key=lambda one: (abs(sums[one]), abs(one - question.spot), one))
 
 
@@ -119,7 +126,11 @@ def test_meta_tells_the_snapshot(question: Question) -> None:
     assert meta["computed_at"] == f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
     assert meta["freshness_seconds"] == (NOW - at).total_seconds()
     scope = pl.Series(question.read("gex_levels")["scope_venue"])[0]
-    known = question.wh.table("core.snapshot_venues").filter(pl.col("snapshot_id") == level["snapshot_id"], pl.col("status") == "ok")["venue"].to_list()
+    known = (
+        question.wh.table("core.snapshot_venues")
+        .filter(pl.col("snapshot_id") == level["snapshot_id"], pl.col("status") == "ok")["venue"]
+        .to_list()
+    )
     assert sorted(meta["source"]) == sorted(known if scope == "all" else scope.split("+"))
     assert meta.get("exchanges_filtered") == question.venues
     assert meta["extra"]["as_of"] == {
@@ -150,7 +161,9 @@ def test_levels(question: Question) -> None:
         kind = "level" if row["method"] == "cumulative_by_strike" else "strike"
         assert (shown["lower_strike"], shown["upper_strike"]) == (row[f"lower_{kind}"], row[f"upper_{kind}"])
         if row["method"] == "cumulative_by_strike":
-            assert shown["strike"] == quieter(question, {"hvl_lower_strike": row["lower_level"], "hvl_upper_strike": row["upper_level"]}, heat)
+            assert shown["strike"] == quieter(
+                question, {"hvl_lower_strike": row["lower_level"], "hvl_upper_strike": row["upper_level"]}, heat
+            )
         else:
             around = [one for one in (row["lower_strike"], row["upper_strike"]) if one is not None]
             assert shown["strike"] == min(around, key=lambda one: (abs(one - row["level"]), one))
@@ -178,8 +191,12 @@ def test_strike_profile(question: Question, filters: dict[str, float]) -> None:
         assert tuple(found["by_venue"]) == every
         for venue, block in found["by_venue"].items():
             in_scope = question.venues is None or venue in question.venues
-            alone = question.wh.gex_profile(question.symbol.removesuffix("USDT"), as_of=question.at.replace(tzinfo=None), venues=venue, **only)
-            alone = alone.filter(pl.col("strike").is_in(found["strikes"]), in_scope & (pl.col("captured_at") == question.at.replace(tzinfo=None)))
+            alone = question.wh.gex_profile(
+                question.symbol.removesuffix("USDT"), as_of=question.at.replace(tzinfo=None), venues=venue, **only
+            )
+            alone = alone.filter(
+                pl.col("strike").is_in(found["strikes"]), in_scope & (pl.col("captured_at") == question.at.replace(tzinfo=None))
+            )
             total = sum(both(row["call_oi"], row["put_oi"]) or 0 for row in alone.rows(named=True))
             assert block["call_oi"] == pytest.approx(sum(alone[f"call{unit}"].fill_null(0)))
             assert block["put_oi"] == pytest.approx(sum(alone[f"put{unit}"].fill_null(0)))
@@ -222,7 +239,9 @@ def test_expiry_profile(question: Question) -> None:
     assert list(zip(found["types"], found["is_anchor"], strict=True)) == [question.kind(one) for one in dates]
     assert found["net_gex"] == [whole(net) for net in nets]
     for side in ("call", "put"):
-        assert found[f"{side}_gex"] == [whole(sum(frame.filter(pl.col("expiry") == one)[f"{side}_gex_usd_1pct"].drop_nulls())) for one in dates]
+        assert found[f"{side}_gex"] == [
+            whole(sum(frame.filter(pl.col("expiry") == one)[f"{side}_gex_usd_1pct"].drop_nulls())) for one in dates
+        ]
     assert found["abs_gex_share_pct"] == pytest.approx([100 * float(abs(net) / sum(map(abs, nets))) for net in nets], abs=0.005001)
     rows = [question.read("max_pain", expiry=one).row(0, named=True) for one in dates]
     assert found["total_oi"] == [rounded(both(question.oi(row, "call"), question.oi(row, "put")), 4) for row in rows]
@@ -241,7 +260,12 @@ def test_max_pain(question: Question) -> None:
             "dte": question.dte(one),
             "max_pain": question.pain(one),
             "pain_curve": [
-                {"strike": row["strike"], "pain": whole(row["total_pain_usd"]), "call_pain": whole(row["call_pain_usd"]), "put_pain": whole(row["put_pain_usd"])}
+                {
+                    "strike": row["strike"],
+                    "pain": whole(row["total_pain_usd"]),
+                    "call_pain": whole(row["call_pain_usd"]),
+                    "put_pain": whole(row["put_pain_usd"]),
+                }
                 for row in curve
             ],
         }
@@ -270,7 +294,16 @@ def test_opex(question: Question) -> None:
     assert found["count"] == len(dates) and found["filtered_types"] is None
     assert found["type_counts"] == {kind: [one for one, _ in kinds].count(kind) for kind in ("daily", "weekly", "monthly", "quarterly")}
     anchors = [one for one, (_, is_anchor) in zip(dates, kinds, strict=True) if is_anchor]
-    nearest = {"type": question.kind(anchors[0])[0], "expiry": token(anchors[0]), "expiry_date": anchors[0].isoformat(), "dte": question.dte(anchors[0])} if anchors else None
+    nearest = (
+        {
+            "type": question.kind(anchors[0])[0],
+            "expiry": token(anchors[0]),
+            "expiry_date": anchors[0].isoformat(),
+            "dte": question.dte(anchors[0]),
+        }
+        if anchors
+        else None
+    )
     assert found["next_anchor"] == nearest
 
 
@@ -311,7 +344,13 @@ def test_expiries(question: Question) -> None:
     if question.venues is not None:
         pytest.skip("takes no exchanges")
     rows = [
-        {"expiry": token(one), "expiry_date": one.isoformat(), "dte": question.dte(one), "type": question.kind(one)[0], "is_anchor": question.kind(one)[1]}
+        {
+            "expiry": token(one),
+            "expiry_date": one.isoformat(),
+            "dte": question.dte(one),
+            "type": question.kind(one)[0],
+            "is_anchor": question.kind(one)[1],
+        }
         for one in question.dates()
     ]
     assert question.data("/expiries") == {"symbol": question.symbol, "count": len(rows), "expiries": rows}
@@ -321,13 +360,19 @@ def test_history_is_what_each_snapshot_says(question: Question) -> None:
     found = question.data("/gex/history")
     assert found["next_cursor"] is None and found["timestamps"] == sorted(found["timestamps"])
     for place, timestamp in enumerate(found["timestamps"]):
-        then = Question(question.client, question.wh, question.symbol, datetime.fromisoformat(timestamp), ",".join(question.venues or []) or None)
+        then = Question(
+            question.client, question.wh, question.symbol, datetime.fromisoformat(timestamp), ",".join(question.venues or []) or None
+        )
         level = then.data("/gex/levels")["all_expiry"]
         profile = then.read("gex_profile")
         near = profile.filter((pl.col("strike") - then.spot).abs() <= then.spot * 0.05)["net_gex_usd_1pct"].drop_nulls()
         assert found["total_gex"][place] == whole(then.read("gex_levels")["net_gex_usd_1pct"][1])
         assert found["net_gex_local_5pct"][place] == whole(sum(near))
-        assert (found["hvl"][place], found["call_wall"][place], found["put_wall"][place]) == (level["hvl"], level["call_resistance"], level["put_support"])
+        assert (found["hvl"][place], found["call_wall"][place], found["put_wall"][place]) == (
+            level["hvl"],
+            level["call_resistance"],
+            level["put_support"],
+        )
         assert found["spot_price"][place] == round(then.spot, 2)
 
 

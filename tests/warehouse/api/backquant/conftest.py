@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chains import SETTINGS
-from tests.warehouse.api.backquant_app import NOW, Client, Remembering, application
+from tests.warehouse.api.backquant.serving import NOW, Client, Remembering, application
 from warehouse.frames import Warehouse
 from warehouse.home import Home
 from warehouse.publish import publish
