@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_caps_keep_the_nearest_and_change_no_cell(v2: Client) -> None:
     data, spot = everything["data"], everything["meta"]["spot_price"]
     capped = v2.data("/gex/strike-expiry-heatmap", **COIN, max_strikes=10)
     assert capped["strikes"] == sorted(sorted(data["strikes"], key=lambda strike: (abs(strike - spot), strike))[:10])
-    at = {strike: row for strike, row in zip(data["strikes"], data["net_gex"], strict=True)}
+    at = dict(zip(data["strikes"], data["net_gex"], strict=True))
     assert capped["net_gex"] == [at[strike] for strike in capped["strikes"]]
     assert capped["truncated"] and capped["matched_strikes"] == len(data["strikes"])
     narrow = v2.data("/gex/strike-expiry-heatmap", **COIN, moneyness_min=1, dte_min=5, max_strikes=10)
@@ -60,7 +61,8 @@ def test_weekly_only_drops_anchors_and_horizons_and_types_filter(v2: Client) -> 
     everything = v2.data("/gex/expiry-profile", **idx)
     weekly = v2.data("/gex/expiry-profile", **idx, weekly_only=True)
     assert weekly["expiries"] == [one for one, anchor in zip(everything["expiries"], everything["is_anchor"], strict=True) if not anchor]
-    assert any(everything["is_anchor"]) and sum(weekly["abs_gex_share_pct"]) == pytest.approx(100, abs=0.05)
+    assert any(everything["is_anchor"]) and sum(everything["abs_gex_share_pct"]) == pytest.approx(100, abs=0.05)
+    assert weekly["total_gex"] == 0 and weekly["abs_gex_share_pct"] == [None], "as many calls as puts: nothing to have a share of"
     near = v2.reply("/options/opex", **idx, horizon=5)
     assert [row["dte"] for row in near["data"]["expirations"]] == [dte for dte in everything["dtes"] if dte <= 5]
     assert near["meta"]["extra"]["expiry_count"] == near["data"]["count"]
@@ -76,8 +78,8 @@ def test_max_pain_is_the_same_everywhere_and_its_curve_convex(v2: Client) -> Non
     for expiry, best in per_expiry.items():
         curve = v2.data("/gex/max-pain", **COIN, expiry=expiry)["pain_curve"]
         profile = v2.data("/gex/strike-profile", **COIN, expiry=expiry)
-        slopes = [(b["pain"] - a["pain"]) / (b["strike"] - a["strike"]) for a, b in zip(curve, curve[1:], strict=False)]
-        kinks = [b - a for a, b in zip(slopes, slopes[1:], strict=False)]
+        slopes = [(b["pain"] - a["pain"]) / (b["strike"] - a["strike"]) for a, b in pairwise(curve)]
+        kinks = [b - a for a, b in pairwise(slopes)]
         assert kinks == pytest.approx([oi or 0 for oi in profile["total_oi"][1:-1]], abs=1.0)
         assert best["value"] == min(point["pain"] for point in curve)
 
