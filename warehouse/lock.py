@@ -33,8 +33,9 @@ def writer_lock(home: Home, doing: str, *, wait_s: float = 0.0) -> Iterator[None
                 raise WorkFileLocked(f"{home.work_file} is being written by {_holder(descriptor)}. {advice}")
             time.sleep(RETRY_SECONDS)
         note = orjson.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "doing": doing})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, note, 0)
+        with disk_errors(home.lock_file):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, note, 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:
