@@ -23,6 +23,7 @@ from warehouse.home import Home
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
+from warehouse.tombstones import tombstones
 from warehouse.work import transaction
 
 NO_FAULT_OF_A_FILE = (
@@ -50,8 +51,8 @@ class UnitReadings:
 
 
 def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
-    """Runs that are archived and not loaded, all but one, in the order in which they started."""
-    loaded = loaded_runs(con)
+    """Runs that are archived and not loaded, all but one, in the order in which they started; not those whose replies are gone."""
+    loaded = loaded_runs(con) | tombstones(home).keys()
     return [run_id for run_id in run_ids(home) if run_id not in loaded and run_id != but]
 
 

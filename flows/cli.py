@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 
 from models.errors import SettingsError, StrikehouseError, UsageError
 from models.redaction import redact
-from warehouse.home import Home
+from warehouse.home import Home, home_of
 from warehouse.lean_imports import lean_start
 from warehouse.logs import LOGGER, is_json_log, start_log_file, start_logs, stop_logs
 from warehouse.settings import Settings
@@ -54,7 +54,7 @@ def load_settings() -> Settings:
 
 
 def _home(settings: Settings) -> Home:
-    return Home(settings.home.expanduser().absolute())
+    return home_of(settings)
 
 
 @app.command
@@ -104,6 +104,40 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
 
 
 @app.command
+def schedule(
+    *,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the next runs that are due, and serve nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_rows
+
+    settings = load_settings()
+    home = _home(settings)
+    home.prepare()  # Prefect puts its files there as soon as it is imported
+    if list_:
+        set_prefect_environment(home)
+        from flows.next_runs import next_runs
+
+        print_rows(next_runs(settings, datetime.now(UTC)), json=json)
+    else:
+        if json:
+            raise UsageError("--json goes with --list.")
+        from flows.prefect_server import serving_prefect
+
+        if not any(watch.schedule for watch in settings.watchlist.values()):
+            raise UsageError(
+                "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
+            )
+        with serving_prefect(home, settings):
+            from flows.serve import serve_schedules
+
+            serve_schedules(home, settings)
+    return 0
+
+
+@app.command
 def publish(
     *,
     rollback: Annotated[bool, Parameter(negative="", help="Make the generation before the live one live again.")] = False,
@@ -130,8 +164,7 @@ def publish(
         ]
         print_rows(rows, json=json)
     elif rollback:
-        number = publication.roll_back(home)
-        note_generation(home, number)
+        number = publication.roll_back(home, wait_s=settings.storage.lock_wait_s)
         print_rows([{"live generation": number}], json=json)
     else:
         start_log_file(home, settings)
@@ -277,6 +310,7 @@ def status(
     from flows.run import DONE, STALE_DATA
     from flows.status import read_freshness
     from warehouse.freshness import STALE
+    from warehouse.schedule_log import read_schedule_log
     from warehouse.status import snapshots_with_other_settings
 
     settings = load_settings()
@@ -290,6 +324,7 @@ def status(
         news = alerts_without_run(home, settings, now)
     asked = ([name.upper() for name in underlyings], [name for one in venue or [] for name in one.split(",")])
     state, rows = read_freshness(home, settings, now, *asked)
+    state |= {"schedule": read_schedule_log(home).last()}
     print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), news=news, json=json)
     counted = [row for row in rows if row.is_watched or any(asked)]
     return STALE_DATA if any(row.is_at_least(STALE) for row in counted) else DONE
@@ -367,6 +402,23 @@ def rebuild(
             result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance)
     print_rebuild(result, verify=verify, tolerance=tolerance, json=json)
     return 0 if not result.differences else 1
+
+
+@app.command
+def maintain(
+    *,
+    dry_run: Annotated[bool, Parameter(name="--dry-run", negative="", help="Only say what is due.")] = False,
+    json: Json = False,
+) -> int:
+    """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
+    from flows import maintain as maintenance
+    from flows.printing import print_maintenance, progress_line
+
+    settings = load_settings()
+    with progress_line("steps") as advance:
+        result = maintenance.maintain(_home(settings), settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+    print_maintenance(result, dry_run=dry_run, json=json)
+    return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

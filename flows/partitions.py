@@ -6,7 +6,9 @@ Memory is bounded by the units in flight, and what is committed stays: a rebuild
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -195,6 +197,14 @@ def _pool(home: Home, settings: Settings, calendar: TradingCalendar, runs: Seque
     )
 
 
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
 def _start_worker(home: Home, settings: Settings, calendar: TradingCalendar) -> None:
     lean_start()
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # a worker whose parent is killed would wait for its next unit for ever
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _Worker.home, _Worker.settings, _Worker.calendar = home, settings, calendar

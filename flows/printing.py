@@ -23,6 +23,7 @@ from warehouse.home import Home, disk_errors
 from warehouse.query import report
 
 if TYPE_CHECKING:
+    from flows.maintain import Maintenance
     from warehouse.doctor import Finding
     from warehouse.web.chart import Chart
 
@@ -139,7 +140,10 @@ def print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
 def print_status(
     state: dict[str, Any], rows: list[Freshness], *, other_settings: int, news: AlertNews | None = None, json: bool = False
 ) -> None:
-    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these."""
+    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these.
+
+    `state` is status.json; its `schedule`, if there, holds the last row of published/schedule.json per underlying.
+    """
     if json:
         print_json({**state, "snapshots_with_other_settings": other_settings, "freshness": rows, "alert_news": news})
         return
@@ -157,6 +161,9 @@ def print_status(
         ],
         json=False,
     )
+    if due := state.get("schedule"):
+        print("\nThe last scheduled run of each underlying (UTC):")
+        print_rows([{key: row[key] for key in ("underlying", "due_at", "outcome", "reason")} for row in due], json=False)
     live = "Nothing is published" if state["generation"] is None else f"Generation {state['generation']} is live"
     print(f"\n{live}; last written {state['written_at']} by {state['run_id'] or 'a rebuild'}.")
     if state["held"]:
@@ -188,7 +195,7 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
         print_json(result)
     elif not verify:
         done = "there was no usable snapshot to publish" if result.generation is None else f"published generation {result.generation}"
-        print(f"Rebuilt {result.runs} runs from raw/ and {done}.")
+        print("\n".join([*result.differences, f"Rebuilt {result.runs} runs from raw/ and {done}."]))
     elif result.differences:
         print("\n".join(result.differences))
         found, compared = len(result.differences), f"from a rebuild of {result.runs} runs"
@@ -199,6 +206,25 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
     else:
         how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
         print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
+    if result.kept and not json:
+        print(f"{result.kept} snapshots cannot be rebuilt, because `maintain` removed their replies: their rows were kept.")
+
+
+def print_maintenance(result: Maintenance, *, dry_run: bool, json: bool) -> None:
+    """What maintenance did, or would do, and the space that it won."""
+    won = result.bytes_before - result.bytes_after
+    if json:
+        print_json({**{name: getattr(result, name) for name in result.__dataclass_fields__}, "bytes_won": won, "dry_run": dry_run})
+        return
+    if not result.actions:
+        print("Nothing is due.")
+        return
+    print_rows([{"action": one.action, "what": one.what, "bytes": one.bytes} for one in result.actions], json=False)
+    if dry_run:
+        print("\nNothing was done: this is what is due.")
+        return
+    published = "" if result.published_bytes is None else f"; the published file has {result.published_bytes / 1e6:,.1f} MB"
+    print(f"\n{result.bytes_before / 1e6:,.1f} MB before, {result.bytes_after / 1e6:,.1f} MB after: {won / 1e6:,.1f} MB won{published}.")
 
 
 def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:

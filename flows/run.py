@@ -22,7 +22,7 @@ from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.checks import all_checks
 from warehouse.home import Home
 from warehouse.logs import logged
-from warehouse.publish import live_generation, publish
+from warehouse.publish import live_generation, mend_manifest, publish
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
@@ -117,6 +117,7 @@ def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, 
     """Publish what readers do not see yet: (live generation, None), or (None, why a structural check holds it back)."""
     if not has_snapshots(con):
         return None, None
+    mend_manifest(home)
     live = live_generation(home)
     if live is not None and home.published_file.exists() and not is_unpublished(con):
         return live, None

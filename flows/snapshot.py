@@ -25,6 +25,7 @@ from flows.charts import with_charts
 from flows.fetch import FetchedBook, VenueLine, write_run_manifest
 from flows.load import load_underlying, read_chain
 from flows.plan import Plan, sources_of
+from flows.prefect_limit import prefect_slot
 from flows.report import report_markdown, report_rows
 from flows.run import RunResult, all_outcomes, asked, close_run, publish_run
 from models.chain import Book
@@ -55,7 +56,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
     def snapshot(asks: list[str]) -> RunResult:  # noqa: ARG001 - Prefect shows what was asked
         fetched = _fetch(home, settings, plan)
         manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
-        with open_work(home, settings, f"snapshot {plan.run_id}") as con:
+        with open_work(home, settings, f"snapshot {plan.run_id}") as con, prefect_slot(home):
             calendar = read_calendar(con)
             damaged = load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
             loads = []

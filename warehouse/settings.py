@@ -25,6 +25,7 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from models.errors import SettingsError
 from models.redaction import secret_parts
+from warehouse.cron_line import check_cron_line
 from warehouse.settings_alerts import AlertSettings, VenueMissing
 from warehouse.settings_part import SettingsPart as _Part
 
@@ -109,7 +110,10 @@ class StorageSettings(_Part):
     """Where tables are kept, and what DuckDB may use."""
 
     catalog: str = "duckdb"
-    data_path: Path | None = None  # default: under home
+    data_path: Path | None = None  # where old rows lie as Parquet; default: parquet/ under home
+    native_days: int = Field(default=90, ge=0)  # `maintain` moves a month to Parquet when it ended so many days ago
+    raw_keep_days: int | None = Field(default=None, ge=1)  # `maintain` removes older replies whose rebuild it has verified; default: never
+    compact_free_pct: float = Field(default=25.0, gt=0, le=100)  # `maintain` rewrites a work file with so much free space in it
     generations_kept: int = Field(default=5, ge=2)
     lock_wait_s: float = Field(default=10.0, ge=0)  # how long a run waits for another one that writes
     memory_limit: str = "1GB"
@@ -171,6 +175,14 @@ class FreshnessSettings(_Part):
         return self
 
 
+class ScheduleSettings(_Part):
+    """How the watchlist's schedules are served."""
+
+    grace_minutes: float = Field(default=10.0, ge=0)  # a run that starts later than this is marked late, or skipped
+    port: int = Field(default=4200, ge=1, le=65535)  # of the Prefect server that `strikehouse schedule` starts, on 127.0.0.1
+    kept_days: float = Field(default=30.0, gt=0)  # how long published/schedule.json remembers what became of a run
+
+
 class ChartSettings(_Part):
     """Charts: whether a run draws them, and which browser takes pictures of them."""
 
@@ -199,7 +211,7 @@ class Watch(_Part):
     """One line of the watchlist: which venues an underlying is read from, and when."""
 
     venues: Annotated[tuple[str, ...], Field(min_length=1)]
-    schedule: tuple[str, ...] = ()  # cron lines
+    schedule: tuple[str, ...] = ()  # cron lines, in that time zone
     timezone: str = "UTC"
 
     @field_validator("timezone")
@@ -208,6 +220,11 @@ class Watch(_Part):
         if value not in available_timezones():
             raise ValueError(f"no time zone is called {value!r}; write it like America/New_York")
         return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _lines_come_due(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_cron_line(line) for line in value)
 
     @field_validator("venues")
     @classmethod
@@ -245,6 +262,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     checks: CheckSettings = CheckSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
     charts: ChartSettings = ChartSettings()
