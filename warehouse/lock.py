@@ -81,7 +81,7 @@ def _lock(path: Path, doing: str, refusal: Callable[[str], StrikehouseError], *,
                 raise refusal(_holder(descriptor))
             time.sleep(RETRY_SECONDS)
         note = orjson.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "doing": doing})
-        with disk_errors(home.lock_file):
+        with disk_errors(path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, note, 0)
         yield
