@@ -12,7 +12,7 @@ import pytest
 from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from tests.soak import ending
-from tests.soak.kills import KINDS, Killed, all_kills, kill_in_turn, a_few_kills
+from tests.soak.kills import KINDS, Killed, a_few_kills, all_kills, kill_in_turn
 from tests.soak.plan import STEP, Kill
 from tests.soak.steps import MAINTENANCE
 from warehouse.home import Home
