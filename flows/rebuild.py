@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.partitions import load_history
 from flows.version import code_version
 from models.errors import WarehouseError
+from warehouse.alerts import carry_over
 from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home import Home, disk_errors
 from warehouse.lock import writer_lock
@@ -51,6 +52,9 @@ def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Cal
             with connect_work(home, settings, beside) as con:
                 forget_sessions(con, *sessions, but=tombstones(home))
         runs, kept = _build(home, settings, beside, progress)
+        with connect_work(home, settings, beside) as con:
+            carry_over(con, home)
+            con.checkpoint()
         with disk_errors(home.work_file):
             _remove(home.root / "work.duckdb.wal")
             beside.replace(home.work_file)

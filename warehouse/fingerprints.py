@@ -42,6 +42,7 @@ def table_hashes(con: duckdb.DuckDBPyConnection, snapshots: Collection[str] | No
             from {ddl.kept_name(name)}
             {"" if snapshots is None else "where snapshot_id in (from wanted)"}
             group by all
+            having count(*) > 0
         """
         for snapshot_id, rows, digest in con.execute(query).fetchall():
             hashes[name, snapshot_id] = (rows, digest)
