@@ -126,6 +126,7 @@ def schedule(
             raise UsageError("--json goes with --list.")
         from flows.prefect_server import serving_prefect
 
+        start_log_file(home, settings)
         if not any(watch.schedule for watch in settings.watchlist.values()):
             raise UsageError(
                 "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
@@ -415,8 +416,11 @@ def maintain(
     from flows.printing import print_maintenance, progress_line
 
     settings = load_settings()
+    home = _home(settings)
+    if not dry_run:
+        start_log_file(home, settings)
     with progress_line("steps") as advance:
-        result = maintenance.maintain(_home(settings), settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+        result = maintenance.maintain(home, settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
     print_maintenance(result, dry_run=dry_run, json=json)
     return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
 
