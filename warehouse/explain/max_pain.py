@@ -17,13 +17,15 @@ FORMULA = (
     "max pain is the listed strike K where it is least, of tied ones (within 1e-9) the lowest"
 )
 
+INSTANTS = "Each settlement instant's own max pain; above they are pooled"
+
 
 def explain(chain: Chain) -> Explanation:
     """Max pain of an expiry, or of all live expiries pooled (definitions §4)."""
     is_pooled = chain.question.expiry is None and chain.question.expires_at is None
     rows = chain.macro("max_pain_pooled" if is_pooled else "max_pain")
     found = rows.row(0, named=True)
-    curve = ask_conventions(chain, "pain_points", convention=OURS)
+    curve, minima = ask_conventions(chain, "pain_points", convention=OURS), ask_conventions(chain, "pain_minima")
     contracts = _contracts(chain, curve, found["max_pain_strike"])
     note = None
     if found["max_pain_strike"] is None:
@@ -37,10 +39,13 @@ def explain(chain: Chain) -> Explanation:
         definition=Definition(FORMULA, "§4"),
         scope=chain.scope,
         inputs=_inputs(chain, found, curve),
-        tables=_tables(chain, found["max_pain_strike"], curve, has_instants=len(chain.expiries) > 1 and not is_pooled),
+        tables=(
+            *_tables(chain, found["max_pain_strike"], curve),
+            *([] if is_pooled or len(chain.expiries) == 1 else [Table(INSTANTS, tuple(instants(minima)))]),
+        ),
         contracts=tuple(contracts.drop("payload_sha256", "row_number").rows(named=True)),
         raw=raw_rows(chain, contracts),
-        alternatives=alternatives(chain),
+        alternatives=alternatives(chain, minima),
         asked_definition=chain.question.definition,
     )
 
@@ -70,7 +75,7 @@ def _inputs(chain: Chain, found: Row, curve: pl.DataFrame) -> tuple[Number, ...]
     )
 
 
-def _tables(chain: Chain, strike: float | None, curve: pl.DataFrame, *, has_instants: bool) -> tuple[Table, ...]:
+def _tables(chain: Chain, strike: float | None, curve: pl.DataFrame) -> tuple[Table, ...]:
     tables = [Table("The curve at max pain and its neighbours (slopes: USD per 1 USD of settlement price)", _neighbours(curve, strike))]
     bends = curve.with_columns(slope_change=pl.col("call_oi").fill_null(0) + pl.col("put_oi").fill_null(0))
     total = bends["slope_change"].sum()
@@ -86,8 +91,6 @@ def _tables(chain: Chain, strike: float | None, curve: pl.DataFrame, *, has_inst
     )
     if len(chain.venues) > 1:
         tables.append(Table("Each venue's part of the pain at max pain", _venues(chain, strike)))
-    if has_instants:
-        tables.append(Table("Each settlement instant's own max pain; above they are pooled", tuple(instants(chain))))
     return tuple(tables)
 
 

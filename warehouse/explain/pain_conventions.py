@@ -35,9 +35,9 @@ def ask_conventions(chain: Chain, name: Literal["pain_minima", "pain_points"], *
     return query_on(chain.con, f"with {chained}\n{statement(name)}", used)
 
 
-def alternatives(chain: Chain) -> tuple[Alternative, ...]:
-    """Max pain by each other convention that differs in what it counts."""
-    found = {row["convention"]: row for row in ask_conventions(chain, "pain_minima").rows(named=True)}
+def alternatives(chain: Chain, minima: pl.DataFrame) -> tuple[Alternative, ...]:
+    """Max pain by each other convention that differs in what it counts; `minima`: the rows of pain_minima."""
+    found = {row["convention"]: row for row in minima.rows(named=True)}
     is_pooled = chain.question.expiry is None and chain.question.expires_at is None
     has_adjusted = bool(chain.contracts["is_adjusted"].any())
     alone = {prefix: [name for name in found if name.startswith(f"{prefix} ")] for prefix in ("root", "venue", "instant")}
@@ -67,12 +67,11 @@ def alternatives(chain: Chain) -> tuple[Alternative, ...]:
     return (*lines, *_not_stored(chain))
 
 
-def instants(chain: Chain) -> list[Row]:
+def instants(minima: pl.DataFrame) -> list[Row]:
     """Each settlement instant's own max pain, for a date that has several."""
-    rows = ask_conventions(chain, "pain_minima").rows(named=True)
     return [
         {"expires_at": datetime.fromisoformat(row["convention"].split(" ")[1]), **{name: row[name] for name in row if name != "convention"}}
-        for row in rows
+        for row in minima.rows(named=True)
         if row["convention"].startswith("instant ")
     ]
 
