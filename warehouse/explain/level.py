@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -25,11 +26,12 @@ def explain(chain: Chain) -> Explanation:
     is_zero_dte = chain.question.zero_dte or level == "zero_dte_magnet"
     levels = chain.macro("gex_levels")
     found = levels.filter(pl.col("scope_expiry") == ("0dte" if chain.question.zero_dte else "all")).row(0, named=True)
-    ranking = _ranking(chain, is_zero_dte=is_zero_dte)
+    instants = _zero_dte(chain) if is_zero_dte else None
+    ranking = _ranking(chain, instants)
     (parameters,) = chain.ask("parameters").rows(named=True)
     meaning = meaning_of(level, min_share=parameters["level_min_share"])
     value = found[level]
-    contracts = _contracts(chain, ranking, value)
+    contracts = _contracts(chain, ranking, value, instants)
     what = "0DTE" if is_zero_dte else chain.scope.expiries
     tables = [Table(f"The profile around {level if value is None else f'{value:g}'} (USD per 1 % move)", _around(chain, ranking, value, level))]
     tables += [Table("How strikes rank", _ranks(chain, ranking, meaning))] if meaning.place else flip_tables(chain, level)
@@ -49,18 +51,19 @@ def explain(chain: Chain) -> Explanation:
         tables=tuple(tables),
         contracts=tuple(contracts.drop("payload_sha256", "row_number").rows(named=True)),
         raw=raw_rows(chain, contracts),
-        alternatives=_alternatives(chain, level, found, ranking),
+        alternatives=_alternatives(chain, level, found, ranking, parameters["level_min_share"]),
         asked_definition=chain.question.definition,
     )
 
 
-def _ranking(chain: Chain, *, is_zero_dte: bool) -> pl.DataFrame:
-    asked, instants = chain.question, None
-    if is_zero_dte:
-        if "+" in chain.facts.scope_venue:
-            raise UsageError("The 0DTE profile is explained for all venues or for one: name one venue, or none.")
-        zero = chain.ask("zero_dte", id=chain.facts.snapshot_id, scope_venue=chain.facts.scope_venue)
-        instants = zero["expires_at"].to_list()
+def _zero_dte(chain: Chain) -> list[datetime]:
+    if "+" in chain.facts.scope_venue:
+        raise UsageError("The 0DTE profile is explained for all venues or for one: name one venue, or none.")
+    return chain.ask("zero_dte", id=chain.facts.snapshot_id, scope_venue=chain.facts.scope_venue)["expires_at"].to_list()
+
+
+def _ranking(chain: Chain, instants: list[datetime] | None) -> pl.DataFrame:
+    asked = chain.question
     return chain.ask(
         "level_ranking", underlying=asked.underlying, as_of=chain.facts.captured_at, venues=asked.venues, expiry=asked.expiry,
         expires_at=asked.expires_at, instants=instants, spot=chain.facts.spot,
@@ -99,26 +102,36 @@ def _note(value: Any, level: str, found: Row, ranking: pl.DataFrame, meaning: Me
     return f"null: the strike would be {first['strike'][0]:g}, with a share of {share:.4f}, under {parameters['level_min_share']:g}"
 
 
-def _alternatives(chain: Chain, level: str, found: Row, ranking: pl.DataFrame) -> tuple[Alternative, ...]:
-    flash, back = FLASHALPHA[level], BACKQUANT.get(level)
+def _alternatives(chain: Chain, level: str, found: Row, ranking: pl.DataFrame, min_share: float) -> tuple[Alternative, ...]:
+    flash, back, value = FLASHALPHA[level], BACKQUANT.get(level), found[level]
     other = Alternative("backquant", "definition", "BackQuant has no such level", None)
     if back == "hvl":
         other = Alternative("backquant", "definition", "hvl: the strike of the pair around the crossing with the smaller |running sum|",
                             _hvl_strike(found, ranking), "USD")  # fmt: skip
     elif back:
-        other = Alternative("backquant", "definition", f"{back}: {meaning_of(back, min_share=0.02).formula}", found[back], "USD")
+        other = Alternative("backquant", "definition", f"{back}: {meaning_of(back, min_share=min_share).formula}", found[back], "USD")
     lines = [
-        Alternative("flashalpha", "definition", f"{flash}: {meaning_of(flash, min_share=0.02).formula}", found[flash], "USD"),
+        Alternative("flashalpha", "definition", f"{flash}: {meaning_of(flash, min_share=min_share).formula}", found[flash], "USD"),
         other,
+    ]
+    if level in CURVES:
+        lines += [
+            Alternative("inverted", "sign", "if dealers are short calls and long puts the place is the same and net falls through it", value, "USD"),
+            Alternative("implied-spot", "time", "for a market that has moved on: gamma_flip × implied spot / spot", found["gamma_flip_implied"], "USD"),
+        ]  # fmt: skip
+    else:
+        lines += _other_places(ranking)
+    return (*lines, *_scopes(chain, level))
+
+
+def _other_places(ranking: pl.DataFrame) -> list[Alternative]:
+    """What other rules would choose of the same strikes."""
+    return [
         _first(ranking, "place_by_call_oi", "call-oi", "definition", "the strike of the largest call open interest, which some call a call wall"),
         _first(ranking, "place_by_put_oi", "put-oi", "definition", "the strike of the largest put open interest, which some call a put wall"),
         _first(ranking, "place_by_negative_net", "inverted", "sign", "the largest net gamma exposure if dealers are short calls and long puts"),
         _first(ranking, "place_by_size", "absolute", "sign", "the strike of the largest |net|, whatever its sign"),
     ]
-    if level in ("gamma_flip", "hvl"):
-        lines.append(Alternative("implied-spot", "time", "the flip for a market that has moved on: × implied spot / spot",
-                                 found["gamma_flip_implied"], "USD"))  # fmt: skip
-    return (*lines, *_scopes(chain, level))
 
 
 def _scopes(chain: Chain, level: str) -> list[Alternative]:
@@ -154,9 +167,9 @@ def _hvl_strike(found: Row, ranking: pl.DataFrame) -> float | None:
     return None if ordered.is_empty() else float(ordered["strike"][0])
 
 
-def _contracts(chain: Chain, ranking: pl.DataFrame, value: float | None) -> pl.DataFrame:
+def _contracts(chain: Chain, ranking: pl.DataFrame, value: float | None, instants: list[datetime] | None) -> pl.DataFrame:
     """Contracts with the largest exposure on the level's strike, or on the two strikes around it."""
-    live = chain.contracts.filter("is_live")
+    live = chain.contracts.filter(pl.col("is_live") & (pl.col("expires_at").is_in(instants) if instants is not None else True))
     if value is not None:
         listed = ranking["strike"]
         below, above = listed.filter(listed <= value).max(), listed.filter(listed >= value).min()

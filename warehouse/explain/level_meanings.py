@@ -14,9 +14,12 @@ class Meaning(NamedTuple):
     side: str | None = None
 
 
-_WALL = "of the strikes {side} spot, the one with the {n} largest positive net gamma exposure; null when that is under {share:.0%} of the profile's largest |net|"  # noqa: E501
+_WALL = (
+    "of the strikes {side} spot, the one with the {n}largest positive net gamma exposure; null when that is under {share:g} of the "
+    "profile's largest |net|"
+)
 _BIGGEST = "the strike, on either side of spot, of the largest |{side} gamma exposure|"
-_ORDINALS = ("", "1st", "2nd", "3rd")
+_ORDINALS = ("", "", "2nd ", "3rd ")
 
 
 def meaning_of(level: str, *, min_share: float) -> Meaning:
@@ -57,7 +60,7 @@ FLASHALPHA = {
 BACKQUANT = {
     "call_resistance": "call_resistance", "call_wall_2": "call_wall_2", "call_wall_3": "call_wall_3", "call_wall": "call_resistance",
     "put_support": "put_support", "put_wall_2": "put_wall_2", "put_wall_3": "put_wall_3", "put_wall": "put_support",
-    "max_positive_gamma": "call_resistance", "max_negative_gamma": "put_support", "gamma_flip": "hvl", "hvl": "hvl",
+    "gamma_flip": "hvl", "hvl": "hvl",
 }  # fmt: skip
 STATUS_MEANINGS = {
     "available": "there is a root, net rises through it, and enough strikes stand around it",
