@@ -75,8 +75,8 @@ def _inputs(
     front = "of the front live expiry: a pool has none of its own" if is_pooled else None
     largest = None if by_gamma.is_empty() else by_gamma["abs_gex_usd_1pct"][0]
     return (
-        Number("oi_of_three", by_oi.head(LARGEST)["total_oi"].sum(), unit, "in the three largest strikes"),
-        Number("total_oi", by_oi["total_oi"].sum(), unit),
+        Number("oi_of_three", round(by_oi.head(LARGEST)["total_oi"].sum(), 6), unit, "in the three largest strikes"),
+        Number("total_oi", round(by_oi["total_oi"].sum(), 6), unit),
         Number("max_pain_strike", found["max_pain_strike"], "USD"),
         Number("spot", found["spot"], "USD"),
         Number("distance_abs", found["distance_abs"], "USD", "|spot − max pain|"),
