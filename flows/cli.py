@@ -227,7 +227,7 @@ def explain(
     top: Annotated[int, Parameter(help="So many strikes and contracts.")] = 5,
     json: Json = False,
 ) -> int:
-    """Show where a number comes from: definition, inputs, contracts, archived rows, and other conventions (`explain gex SPX 2026-08-21`)."""
+    """Show where a number comes from: definition, inputs, contracts, archived rows, other conventions (`explain gex SPX 2026-08-21`)."""
     from flows.printing_explain import print_explanation
     from warehouse.explain.door import explain as explain_question
     from warehouse.explain.question import from_words, instant_of

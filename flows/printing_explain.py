@@ -91,7 +91,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _scope_lines(scope: Scope) -> Iterable[str]:
-    yield f"snapshot {scope.snapshot_id} of generation {scope.generation}: captured {scope.captured_at:%Y-%m-%d %H:%M:%S} UTC, {scope.status}"
+    captured = f"{scope.captured_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"snapshot {scope.snapshot_id} of generation {scope.generation}: captured {captured}, {scope.status}"
     yield f"session {scope.session_date}, open interest of {scope.oi_as_of or 'unknown date'}, spot {cell(scope.spot)} USD"
     yield f"venues {scope.venues.replace(',', ', ')} (scope {scope.scope_venue}); {scope.expiries}"
     for one in scope.sources:

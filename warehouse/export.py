@@ -47,18 +47,30 @@ class Exported:
 
 @dataclass(frozen=True)
 class _Query:
-    """A relation with its session and underlying."""
+    """The rows of a relation in a range, and what they are ordered and put into folders by."""
 
-    name: str
     relation: str  # FROM clause with `source` as its alias
-    has_session: bool
-    has_underlying: bool
-    key: tuple[str, ...]  # what orders its rows
+    key: tuple[str, ...]
+    partitioned_by: tuple[str, ...]  # session and underlying, where both are known
+    conditions: tuple[str, ...]
+    parameters: dict[str, Any]
 
-    def select(self, hidden: Sequence[str]) -> str:
-        """SELECT of all columns but the hidden ones."""
+    def partitions(self, con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+        """Session and underlying of each partition that has rows, in order; one without either for other relations."""
+        where = " and ".join(("true", *self.conditions))
+        if not self.partitioned_by:
+            return [{}] if _ask(con, f"select 1 {self.relation} where {where} limit 1", self.parameters).fetchone() else []
+        names = ", ".join(self.partitioned_by)
+        rows = _ask(con, f"select distinct {names} {self.relation} where {where} order by {names}", self.parameters).fetchall()
+        return [dict(zip(self.partitioned_by, row, strict=True)) for row in rows]
+
+    def batches(self, con: duckdb.DuckDBPyConnection, partition: dict[str, Any], hidden: Sequence[str] = ()) -> pa.RecordBatchReader:
+        """Rows of one partition in the order of the key, without the hidden columns."""
+        where = " and ".join(("true", *self.conditions, *(f"{name} is not distinct from $in_{name}" for name in partition)))
         excluded = f"exclude ({', '.join(hidden)}) " if hidden else ""
-        return f"select * {excluded}{self.relation}"
+        order = ", ".join(f"source.{name}" for name in self.key)
+        parameters = self.parameters | {f"in_{name}": value for name, value in partition.items()}
+        return _ask(con, f"select * {excluded}{self.relation} where {where} order by {order}", parameters).to_arrow_reader(BATCH_ROWS)
 
 
 def export_table(
@@ -77,14 +89,12 @@ def export_table(
     has no session or underlying of its own takes those of its snapshot. Raises `UsageError` for an unknown table, or a range where there
     is none to choose by, or no rows in it.
     """
-    query = _query(table)
+    query = _query(table, [name.upper() for name in underlyings], sessions)
     is_stdout = output is None or str(output) == "-"
     if format == "parquet" and is_stdout:
         raise UsageError("Parquet goes to a folder: name one with --output, or take --format arrow.")
-    if (underlyings and not query.has_underlying) or (any(sessions) and not query.has_session):
-        raise UsageError(f"{table} has no session or underlying: leave the range out.")
     with open_published(home) as con:
-        partitions = _partitions(con, query, [name.upper() for name in underlyings], sessions)
+        partitions = query.partitions(con)
         if not partitions:
             raise UsageError(f"{table} has no rows in this range.")
         if format == "parquet":
@@ -96,42 +106,32 @@ def export_table(
         return Exported(rows, 1, None if is_stdout else output)
 
 
-def _query(table: str) -> _Query:
+def _query(table: str, underlyings: list[str], sessions: tuple[date | None, date | None]) -> _Query:
     contract = PUBLISHED.get(table.replace("latest.", "marts."), PUBLISHED["core.snapshots"] if table == "latest.snapshots" else None)
     if contract is None:
         known = [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
         raise UsageError(f"No table is called {table!r}. Known: {', '.join(known)}.")
     columns = contract.column_names()
-    key = tuple(contract.primary_key() or columns)
-    own = {SESSION: SESSION in columns, UNDERLYING: UNDERLYING in columns}
-    if "snapshot_id" not in columns or all(own.values()):
-        return _Query(table, f"from {table} as source", own[SESSION], own[UNDERLYING], key)
-    missing = ", ".join(f"snapshots.{name}" for name, has in own.items() if not has)
-    relation = f"from (select source.*, {missing} from {table} as source inner join core.snapshots as snapshots using (snapshot_id)) as source"
-    return _Query(table, relation, True, True, key)
-
-
-def _partitions(
-    con: duckdb.DuckDBPyConnection, query: _Query, underlyings: Sequence[str], sessions: tuple[date | None, date | None]
-) -> list[dict[str, Any]]:
-    """Session and underlying of each partition that has rows, in order."""
-    keys = [one for one, has in ((SESSION, query.has_session), (UNDERLYING, query.has_underlying)) if has]
-    conditions = ["true"] if not underlyings else [f"list_contains($underlyings, {UNDERLYING})"]
-    conditions += [f"{SESSION} {sign} ${name}" for sign, name, day in ((">=", "first", sessions[0]), ("<=", "last", sessions[1])) if day]
-    given = {"underlyings": list(underlyings), "first": sessions[0], "last": sessions[1]}
-    if not keys:
-        return [{}] if _ask(con, f"select 1 {query.relation} limit 1", {}).fetchone() else []
-    names = ", ".join(keys)
-    statement = f"select distinct {names} {query.relation} where {' and '.join(conditions)} order by {names}"
-    rows = _ask(con, statement, {name: value for name, value in given.items() if value}).fetchall()
-    return [dict(zip(keys, row, strict=True)) for row in rows]
-
-
-def _batches(con: duckdb.DuckDBPyConnection, query: _Query, partition: dict[str, Any], hidden: Sequence[str] = ()) -> pa.RecordBatchReader:
-    """Rows of one partition in the order of the key, without the columns that the names of its folders hold."""
-    conditions = " and ".join(f"{name} is not distinct from ${name}" for name in partition) or "true"
-    order = ", ".join(f"source.{name}" for name in query.key)
-    return _ask(con, f"{query.select(hidden)} where {conditions} order by {order}", partition).to_arrow_reader(BATCH_ROWS)
+    known_of = [name for name in (SESSION, UNDERLYING) if name in columns]
+    relation = f"from {table} as source"
+    if "snapshot_id" in columns and len(known_of) < 2:
+        taken = ", ".join(f"snapshots.{name}" for name in (SESSION, UNDERLYING) if name not in columns)
+        joined = f"{table} as source left join core.snapshots as snapshots using (snapshot_id)"
+        relation, known_of = f"from (select source.*, {taken} from {joined}) as source", [SESSION, UNDERLYING]
+    conditions, parameters = [], {}
+    asked: list[tuple[str, str, Any]] = [
+        (UNDERLYING, f"list_contains($underlyings, {UNDERLYING})", underlyings), (SESSION, f"{SESSION} >= $first", sessions[0]),
+        (SESSION, f"{SESSION} <= $last", sessions[1]),
+    ]  # fmt: skip
+    for (column, condition, value), name in zip(asked, ("underlyings", "first", "last"), strict=True):
+        if not value:
+            continue
+        if column not in known_of:
+            raise UsageError(f"{table} has no {column}: leave that range out.")
+        conditions.append(condition)
+        parameters[name] = value
+    partitioned_by = tuple(known_of) if len(known_of) == 2 else ()
+    return _Query(relation, tuple(contract.primary_key() or columns), partitioned_by, tuple(conditions), parameters)
 
 
 def _ask(con: duckdb.DuckDBPyConnection, statement: str, parameters: dict[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -146,7 +146,7 @@ def _write_partition(con: duckdb.DuckDBPyConnection, query: _Query, partition: d
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     rows = 0
-    reader = _batches(con, query, partition, list(partition))
+    reader = query.batches(con, partition, list(partition))
     with _target(folder / PARTITION_FILE) as sink, pa.parquet.ParquetWriter(sink, reader.schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch)
@@ -158,7 +158,7 @@ def _write_stream(con: duckdb.DuckDBPyConnection, query: _Query, partitions: lis
     rows, writer = 0, None
     try:
         for partition in partitions:
-            reader = _batches(con, query, partition)
+            reader = query.batches(con, partition)
             if writer is None:
                 writer = pa.csv.CSVWriter(sink, reader.schema) if format == "csv" else pa.ipc.new_stream(sink, reader.schema)
             for batch in reader:

@@ -31,21 +31,24 @@ told as (
     select
         option_type,
         unnest([
-            {'convention': 'ours', 'value': gex_usd_1pct::double},
-            {'convention': 'venue-gamma', 'value': sign * venue_gamma * spot * spot * oi_base * 0.01},
-            {'convention': 'at-forward', 'value': gex_usd_1pct::double * pow(forward / spot, 2)},
-            {'convention': 'per-point', 'value': gex_usd_1pct::double / (0.01 * spot)},
-            {'convention': 'shares-per-point', 'value': sign * gamma * oi_base},
-            {'convention': 'per-100-percent', 'value': gex_usd_1pct::double * 100},
-            {'convention': 'contracts', 'value': gex_usd_1pct::double / multiplier}
-        ]) as said
+            'ours', 'venue-gamma', 'at-forward', 'per-point', 'shares-per-point', 'per-100-percent', 'contracts'
+        ]) as convention,
+        unnest([
+            gex_usd_1pct::double,
+            sign * venue_gamma * spot * spot * oi_base * 0.01,
+            gex_usd_1pct::double * pow(forward / spot, 2),
+            gex_usd_1pct::double / (0.01 * spot),
+            sign * gamma * oi_base,
+            gex_usd_1pct::double * 100,
+            gex_usd_1pct::double / multiplier
+        ]) as value
     from contracts
 )
 
 select
-    said.convention as convention,
-    sum(said.value::decimal(18, 2)) filter (option_type = 'C') as call_gex,
-    sum(said.value::decimal(18, 2)) filter (option_type = 'P') as put_gex,
+    convention,
+    sum(value::decimal(18, 2)) filter (option_type = 'C') as call_gex,
+    sum(value::decimal(18, 2)) filter (option_type = 'P') as put_gex,
     net_of(call_gex, put_gex) as net_gex
 from told
 group by convention

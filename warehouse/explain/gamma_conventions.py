@@ -24,7 +24,11 @@ _UNITS: dict[str, tuple[str, str, str]] = {
     "venue-gamma": ("definition", USD_1PCT, "the venue's own gamma × its spot², where it gives one"),
     "at-forward": ("definition", USD_1PCT, "gamma × forward² instead of gamma × spot²"),
 }
-_SIGNS = {"short_both": "dealers are short calls and puts", "inverted": "dealers are short calls and long puts", "gross": "both sides added"}
+_SIGNS = {
+    "short_both": "dealers are short calls and puts",
+    "inverted": "dealers are short calls and long puts",
+    "gross": "both sides added",
+}
 
 
 def alternatives(chain: Chain, scenarios: list[Row]) -> tuple[Alternative, ...]:
@@ -44,11 +48,10 @@ def alternatives(chain: Chain, scenarios: list[Row]) -> tuple[Alternative, ...]:
         for row in scenarios if row["scenario"] in _SIGNS
     ]  # fmt: skip
     live = chain.contracts.filter("is_live")
-    lines += [
-        Alternative("own-iv", "definition", "each contract at its own volatility, not one of the out-of-the-money side per strike",
-                    _at_own_iv(live), USD_1PCT),
-        Alternative("no-carry", "definition", "Black–Scholes on spot without rates: forward = spot, no discount", _without_carry(live), USD_1PCT),
-    ]  # fmt: skip
+    own_iv = "each contract at its own volatility, not the one of the out-of-the-money side per strike"
+    no_carry = "Black–Scholes on spot without rates: forward = spot, no discount"
+    lines.append(Alternative("own-iv", "definition", own_iv, _at_own_iv(live), USD_1PCT))
+    lines.append(Alternative("no-carry", "definition", no_carry, _without_carry(live), USD_1PCT))
     return (*lines, *_dialects(found.get("ours")), *_by_venue(chain, live), *_time(chain))
 
 

@@ -66,7 +66,7 @@ def explain(chain: Chain) -> Explanation:
         ),
         contracts=tuple(rows.drop("payload_sha256", "row_number").rows(named=True)),
         raw=raw_rows(chain, rows),
-        alternatives=_alternatives(chain, first, rows, lines, candidates),
+        alternatives=_alternatives(first, rows, lines, candidates),
         asked_definition=chain.question.definition,
     )
 
@@ -127,27 +127,29 @@ def _candidates(rows: pl.DataFrame) -> tuple[Row, ...]:
 
 
 def _other_lines(lines: pl.DataFrame) -> tuple[Row, ...]:
-    grouped = lines.group_by(LINE).agg(
-        oi_base=pl.col("oi_base").sum(), **{name: pl.col(name).first() for name in ("forward", "forward_source", "iv", "iv_source", "iv_reason")}
-    )  # fmt: skip
+    shared = {name: pl.col(name).first() for name in ("forward", "forward_source", "iv", "iv_source", "iv_reason")}
+    grouped = lines.group_by(LINE).agg(oi_base=pl.col("oi_base").sum(), **shared)
     return tuple(grouped.sort(LINE).rows(named=True))
 
 
-def _alternatives(chain: Chain, first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidates: tuple[Row, ...]) -> tuple[Alternative, ...]:
+def _alternatives(first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidates: tuple[Row, ...]) -> tuple[Alternative, ...]:
     own = {row["option_type"]: row["venue_iv"] for row in rows.rows(named=True)}
     percent = None if first["iv"] is None else first["iv"] * 100
     mid = next(row["iv"] for row in candidates if row["source"] == "mid")
     fraction = "annualised fraction"
+    blend = "the mean over the venues that quote it, weighted by open interest, in percent"
+    no_carry = "solved from the same quotes with forward = spot and no discount"
+    clock = f"quotes of {first['quoted_at']} UTC; tau counts seconds over 365 days, not trading days"
     return (
         Alternative("percent", "unit", "in percent", percent, "percent"),
         Alternative("call-own", "definition", "the call's own volatility as its venue says it", own.get("C"), fraction),
         Alternative("put-own", "definition", "the put's own volatility as its venue says it", own.get("P"), fraction),
         Alternative("mid", "definition", "always solved from the out-of-the-money mid", mid, fraction),
-        Alternative("no-carry", "definition", "solved from the same quotes with forward = spot and no discount", _without_carry(rows), fraction),
+        Alternative("no-carry", "definition", no_carry, _without_carry(rows), fraction),
         Alternative("flashalpha", "definition", "call_iv and put_iv of its strikes: decimal, ours for both sides", first["iv"], fraction),
-        Alternative("backquant", "definition", "the mean over the venues that quote it, weighted by open interest, in percent",
-                    _blend(chain, lines, first), "percent"),
-        Alternative("other-time", "time", f"quotes of {first['quoted_at']} UTC; tau counts seconds over 365 days, not trading days", first["tau"],
+        Alternative("backquant", "definition", blend,
+                    _blend(lines, first), "percent"),
+        Alternative("other-time", "time", clock, first["tau"],
                     "years"),
     )  # fmt: skip
 
@@ -160,11 +162,11 @@ def _without_carry(rows: pl.DataFrame) -> Any:
     return strike_vols(plain, iv_min=settings.iv_min, iv_max=settings.iv_max)["iv"][0]
 
 
-def _blend(chain: Chain, lines: pl.DataFrame, first: Row) -> float | None:
+def _blend(lines: pl.DataFrame, first: Row) -> float | None:
     same = [row for row in _other_lines(lines) if row["expires_at"] == first["expires_at"] and row["iv"] is not None]
     weights = [row["oi_base"] or 0.0 for row in same]
     if not same:
         return None
     if not sum(weights):
         weights = [1.0] * len(same)
-    return 100 * sum(weight * row["iv"] for weight, row in zip(weights, same, strict=True)) / sum(weights)
+    return 100 * float(sum(weight * row["iv"] for weight, row in zip(weights, same, strict=True)) / sum(weights))

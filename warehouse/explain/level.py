@@ -33,7 +33,9 @@ def explain(chain: Chain) -> Explanation:
     value = found[level]
     contracts = _contracts(chain, ranking, value, instants)
     what = "0DTE" if is_zero_dte else chain.scope.expiries
-    tables = [Table(f"The profile around {level if value is None else f'{value:g}'} (USD per 1 % move)", _around(chain, ranking, value, level))]
+    tables = [
+        Table(f"The profile around {level if value is None else f'{value:g}'} (USD per 1 % move)", _around(chain, ranking, value, level))
+    ]
     tables += [Table("How strikes rank", _ranks(chain, ranking, meaning))] if meaning.place else flip_tables(chain, level)
     return Explanation(
         kind="level",
@@ -115,10 +117,10 @@ def _alternatives(chain: Chain, level: str, found: Row, ranking: pl.DataFrame, m
         other,
     ]
     if level in CURVES:
-        lines += [
-            Alternative("inverted", "sign", "if dealers are short calls and long puts the place is the same and net falls through it", value, "USD"),
-            Alternative("implied-spot", "time", "for a market that has moved on: gamma_flip × implied spot / spot", found["gamma_flip_implied"], "USD"),
-        ]  # fmt: skip
+        turned = "if dealers are short calls and long puts the place is the same, and net falls through it"
+        moved = "for a market that has moved on: gamma_flip × implied spot / spot"
+        lines.append(Alternative("inverted", "sign", turned, value, "USD"))
+        lines.append(Alternative("implied-spot", "time", moved, found["gamma_flip_implied"], "USD"))
     else:
         lines += _other_places(ranking)
     return (*lines, *_scopes(chain, level))
@@ -127,9 +129,19 @@ def _alternatives(chain: Chain, level: str, found: Row, ranking: pl.DataFrame, m
 def _other_places(ranking: pl.DataFrame) -> list[Alternative]:
     """What other rules would choose of the same strikes."""
     return [
-        _first(ranking, "place_by_call_oi", "call-oi", "definition", "the strike of the largest call open interest, which some call a call wall"),
-        _first(ranking, "place_by_put_oi", "put-oi", "definition", "the strike of the largest put open interest, which some call a put wall"),
-        _first(ranking, "place_by_negative_net", "inverted", "sign", "the largest net gamma exposure if dealers are short calls and long puts"),
+        _first(
+            ranking,
+            "place_by_call_oi",
+            "call-oi",
+            "definition",
+            "the strike of the largest call open interest, which some call a call wall",
+        ),
+        _first(
+            ranking, "place_by_put_oi", "put-oi", "definition", "the strike of the largest put open interest, which some call a put wall"
+        ),
+        _first(
+            ranking, "place_by_negative_net", "inverted", "sign", "the largest net gamma exposure if dealers are short calls and long puts"
+        ),
         _first(ranking, "place_by_size", "absolute", "sign", "the strike of the largest |net|, whatever its sign"),
     ]
 
@@ -145,7 +157,9 @@ def _scopes(chain: Chain, level: str) -> list[Alternative]:
         lines.append(_level_of(chain.macro("gex_levels"), level, "0dte", "0dte", "over 0DTE alone"))
     if len(chain.venues) > 1:
         lines += [
-            _level_of(chain.macro("gex_levels", venues=[one]), level, "0dte" if asked.zero_dte else "all", f"venue-{one}", f"of {one} alone")
+            _level_of(
+                chain.macro("gex_levels", venues=[one]), level, "0dte" if asked.zero_dte else "all", f"venue-{one}", f"of {one} alone"
+            )
             for one in chain.venues
         ]
     return lines

@@ -39,8 +39,8 @@ _OTHERS = {
     "highest_oi_strike": Meaning("the strike of the largest open interest, calls and puts together", "place_by_oi"),
     "zero_dte_magnet": Meaning("the strike of the largest |net gamma exposure| of 0DTE", "place_by_size"),
     "hvl": Meaning(
-        "where the net gamma exposure, added up from the lowest strike, turns from negative to positive within 20 % of spot, linear between "
-        "two strikes; of several crossings the one nearest spot",
+        "where the net gamma exposure, added up from the lowest strike, turns from negative to positive within 20 % of spot, linear "
+        "between two strikes; of several crossings the one nearest spot",
         None,
     ),
     "gamma_flip": Meaning(

@@ -103,28 +103,40 @@ def _alternatives(found: Row, by_gamma: pl.DataFrame) -> tuple[Alternative, ...]
     with_zero = sum((known[name] or 0.0) * weight for name, weight in WEIGHTS.items())
     has_all = all(value is not None for value in known.values())
     even = sum(value for value in known.values()) / len(known) if has_all else None
+    score = "0 to 100"
+    meanings = {
+        "flashalpha": "pin_probability of its max pain: the same weights; its sub-scores are not published, so ours stand in them",
+        "missing-as-0": "a missing part counted as 0, and no limit of days or interest, as FlashAlpha's field that may not be null",
+        "magnet": "around the strike of the largest gross gamma instead of max pain, as FlashAlpha's zero-dte view does with |net|",
+        "equal-weights": "the mean of the four parts",
+    }
+    values = (
+        found["pin_score"],
+        math.floor(with_zero + 0.5),
+        _around_magnet(found, by_gamma),
+        None if even is None else math.floor(even + 0.5),
+    )
+    probability = "a probability of settling near max pain is that of the implied density: the macro probability_between"
     return (
-        Alternative("flashalpha", "definition", "pin_probability of its max pain: the same weights; its sub-scores are not published, so "
-                    "ours stand in them", found["pin_score"], "0 to 100"),
-        Alternative("missing-as-0", "definition", "a missing part counted as 0 and no limit of days or interest, as FlashAlpha's field that "
-                    "may not be null", math.floor(with_zero + 0.5), "0 to 100"),
-        Alternative("magnet", "definition", "around the strike of the largest gross gamma instead of max pain, as FlashAlpha's zero-dte view "
-                    "does with the largest |net|", _around_magnet(found, by_gamma), "0 to 100"),
-        Alternative("equal-weights", "definition", "the mean of the four parts", None if even is None else math.floor(even + 0.5), "0 to 100"),
+        *(Alternative(name, "definition", meaning, value, score) for (name, meaning), value in zip(meanings.items(), values, strict=True)),
         Alternative("backquant", "definition", "BackQuant publishes no pin score", None),
         Alternative("no-sign", "sign", "open interest and gross gamma assume nothing of who holds the positions", None),
-        Alternative("probability", "definition", "a probability of settling near max pain is the implied density's: probability_between", None),
-    )  # fmt: skip
+        Alternative("probability", "definition", probability, None),
+    )
 
 
 def _around_magnet(found: Row, by_gamma: pl.DataFrame) -> int | None:
     move = move_of(found)
-    if by_gamma.is_empty() or by_gamma["abs_gex_usd_1pct"][0] is None or None in (move, found["oi_part"], found["time_part"], found["spot"]):
+    if (
+        by_gamma.is_empty()
+        or by_gamma["abs_gex_usd_1pct"][0] is None
+        or None in (move, found["oi_part"], found["time_part"], found["spot"])
+    ):
         return None
     assert move is not None
     proximity = 100 * math.exp(-abs(found["spot"] - by_gamma["strike"][0]) / move)
     parts = {"oi_part": found["oi_part"], "proximity_part": proximity, "time_part": found["time_part"], "gamma_part": 100.0}
-    return math.floor(sum(parts[name] * weight for name, weight in WEIGHTS.items()) + 0.5)
+    return math.floor(float(sum(parts[name] * weight for name, weight in WEIGHTS.items())) + 0.5)
 
 
 def _rows(frame: pl.DataFrame, columns: list[str]) -> tuple[Row, ...]:

@@ -82,10 +82,8 @@ def _own_row(archive: _Archive, contract: Row) -> RawRow:
             problem = None if place else f"the reply has no row {number} about it"
         except ArchiveDamaged as error:
             problem = str(error)
-    return RawRow(
-        contract["venue"], contract["instrument"], reply and reply["name"], reply and f"{reply['folder']}/{reply['file']}", sha256, number,
-        place, row, problem,
-    )  # fmt: skip
+    request, file = (None, None) if reply is None else (reply["name"], f"{reply['folder']}/{reply['file']}")
+    return RawRow(contract["venue"], contract["instrument"], request, file, sha256, number, place, row, problem)
 
 
 def _row_at(archive: _Archive, reply: Row, number: int, instrument: str) -> tuple[str | None, Any]:
@@ -96,8 +94,9 @@ def _row_at(archive: _Archive, reply: Row, number: int, instrument: str) -> tupl
     lists = [(path, rows[number]) for path, rows in _lists(document) if number < len(rows)]
     named = [(path, row) for path, row in lists if _names(row, instrument)]
     # a file of one's own may name contracts otherwise than their venue does; then the number alone tells, if there is one list only
-    path, row = (named or lists if len(lists) == 1 else named or [(None, None)])[0]
-    return (None, None) if path is None else (f"{path}[{number}]", row)
+    for path, row in named or (lists if len(lists) == 1 else []):
+        return f"{path}[{number}]", row
+    return None, None
 
 
 def _row_of_table(body: bytes, number: int) -> tuple[str | None, Any]:
