@@ -51,7 +51,7 @@ def print_explanation(found: Explanation, *, json: bool) -> None:
 def print_alternatives(found: Iterable[Alternative]) -> None:
     """A line per convention: what it is about, its name, its value, its meaning."""
     for one in found:
-        value = "not computed" if one.value is None else f"{cell(one.value)} {one.unit or ''}".rstrip()
+        value = f"{cell(one.value)} {one.unit}" if one.unit is not None else "not computed"
         print(f"  {one.about:<10}  {one.convention:<18}  {value}: {one.meaning}")
 
 

@@ -81,7 +81,7 @@ class Alternative:
     about: str  # unit, sign, scope, time or definition
     meaning: str
     value: Any
-    unit: str | None = None
+    unit: str | None = None  # None: nothing to compute, or nothing stored to compute it from
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def alternatives(chain: Chain, scenarios: list[Row]) -> tuple[Alternative, ...]:
     no_carry = "Black–Scholes on spot without rates: forward = spot, no discount"
     lines.append(Alternative("own-iv", "definition", own_iv, _at_own_iv(live), USD_1PCT))
     lines.append(Alternative("no-carry", "definition", no_carry, _without_carry(live), USD_1PCT))
-    return (*lines, *_dialects(found.get("ours")), *_by_venue(chain, live), *_time(chain))
+    return (*lines, *_dialects(found.get("ours")), *_scopes(chain), *_by_venue(chain, live), *_time(chain))
 
 
 def added_up(gamma_s2: Floats, contracts: pl.DataFrame) -> Decimal | None:
@@ -86,6 +86,15 @@ def _dialects(net: Decimal | None) -> tuple[Alternative, ...]:
     return (
         Alternative("flashalpha", "definition", "gamma × OI × 100 × S² × 0.01, puts negative: ours, to 1 USD", rounded, USD_1PCT),
         Alternative("backquant", "definition", f"the same in coins, to 1 USD, positioning `std`{flow}", rounded, USD_1PCT),
+    )
+
+
+def _scopes(chain: Chain) -> tuple[Alternative, ...]:
+    """Over all live expiries and strikes, and over 0DTE."""
+    levels = dict(chain.macro("gex_levels", expiry=None, expires_at=None).select("scope_expiry", "net_gex_usd_1pct").rows())
+    return (
+        Alternative("all-expiries", "scope", "over all live expiries and strikes", levels["all"], USD_1PCT),
+        Alternative("0dte", "scope", "over 0DTE alone, all strikes", levels["0dte"], USD_1PCT),
     )
 
 

@@ -140,6 +140,12 @@ def _alternatives(first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidate
     blend = "the mean over the venues that quote it, weighted by open interest, in percent"
     no_carry = "solved from the same quotes with forward = spot and no discount"
     clock = f"quotes of {first['quoted_at']} UTC; tau counts seconds over 365 days, not trading days"
+    every_line = (
+        Alternative(
+            f"line-{row['venue']}-{row['root']}", "scope", f"of {row['venue']} {row['root']}, {row['expires_at']}", row["iv"], fraction
+        )
+        for row in _other_lines(lines)
+    )
     return (
         Alternative("percent", "unit", "in percent", percent, "percent"),
         Alternative("call-own", "definition", "the call's own volatility as its venue says it", own.get("C"), fraction),
@@ -147,11 +153,11 @@ def _alternatives(first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidate
         Alternative("mid", "definition", "always solved from the out-of-the-money mid", mid, fraction),
         Alternative("no-carry", "definition", no_carry, _without_carry(rows), fraction),
         Alternative("flashalpha", "definition", "call_iv and put_iv of its strikes: decimal, ours for both sides", first["iv"], fraction),
-        Alternative("backquant", "definition", blend,
-                    _blend(lines, first), "percent"),
-        Alternative("other-time", "time", clock, first["tau"],
-                    "years"),
-    )  # fmt: skip
+        Alternative("backquant", "definition", blend, _blend(lines, first), "percent"),
+        *every_line,
+        Alternative("other-time", "time", clock, None),
+        Alternative("no-sign", "sign", "a volatility assumes nothing of who holds the positions", None),
+    )
 
 
 def _without_carry(rows: pl.DataFrame) -> Any:

@@ -123,6 +123,11 @@ def _alternatives(chain: Chain, level: str, found: Row, ranking: pl.DataFrame, m
         lines.append(Alternative("implied-spot", "time", moved, found["gamma_flip_implied"], "USD"))
     else:
         lines += _other_places(ranking)
+    facts = chain.facts
+    apart = None if value is None or not facts.spot else 100 * (value / facts.spot - 1)
+    when = f"open interest of {facts.oi_as_of}, quotes of {facts.session_date}: exposures move with spot and time"
+    lines.append(Alternative("percent-of-spot", "unit", "as distance from spot, signed", apart, "percent of spot"))
+    lines.append(Alternative("other-time", "time", when, None))
     return (*lines, *_scopes(chain, level))
 
 

@@ -55,7 +55,7 @@ def explain(chain: Chain) -> Explanation:
         ),
         contracts=tuple(contracts.drop("payload_sha256", "row_number").rows(named=True)),
         raw=raw_rows(chain, contracts),
-        alternatives=_alternatives(found, by_gamma),
+        alternatives=_alternatives(chain, found, by_gamma),
         asked_definition=chain.question.definition,
     )
 
@@ -98,7 +98,7 @@ def move_of(found: Row) -> float | None:
     return float(distance / -math.log(part / 100))
 
 
-def _alternatives(found: Row, by_gamma: pl.DataFrame) -> tuple[Alternative, ...]:
+def _alternatives(chain: Chain, found: Row, by_gamma: pl.DataFrame) -> tuple[Alternative, ...]:
     known = {name: found[name] for name in WEIGHTS}
     with_zero = sum((known[name] or 0.0) * weight for name, weight in WEIGHTS.items())
     has_all = all(value is not None for value in known.values())
@@ -122,7 +122,17 @@ def _alternatives(found: Row, by_gamma: pl.DataFrame) -> tuple[Alternative, ...]
         Alternative("backquant", "definition", "BackQuant publishes no pin score", None),
         Alternative("no-sign", "sign", "open interest and gross gamma assume nothing of who holds the positions", None),
         Alternative("probability", "definition", probability, None),
+        Alternative(
+            "fraction", "unit", "divided by 100, as a score from 0 to 1", found["pin_score"] and found["pin_score"] / 100, "0 to 1"
+        ),
+        Alternative("pooled", "scope", "of all live expiries pooled", _pooled(chain), score),
+        Alternative("other-time", "time", f"open interest of {chain.facts.oi_as_of}; days to settlement are counted from the quotes", None),
     )
+
+
+def _pooled(chain: Chain) -> int | None:
+    score: int | None = chain.macro("max_pain_pooled", expiry=None, expires_at=None)["pin_score"][0]
+    return score
 
 
 def _around_magnet(found: Row, by_gamma: pl.DataFrame) -> int | None:

@@ -22,7 +22,9 @@ def test_the_score_is_that_of_the_mart_and_the_sum_of_its_parts(wh: Warehouse, e
     row = wh.pin_score("COIN", expires_at=expires_at, as_of=FIRST).row(0, named=True)
     assert found.number.value == row["pin_score"] is not None
     parts = rows(found, "The parts")
-    assert {one["part"]: one["value"] for one in parts} == {name: row[name] for name in ("oi_part", "proximity_part", "time_part", "gamma_part")}
+    assert {one["part"]: one["value"] for one in parts} == {
+        name: row[name] for name in ("oi_part", "proximity_part", "time_part", "gamma_part")
+    }
     assert math.floor(sum(one["points"] for one in parts) + 0.5) == found.number.value
 
 
@@ -85,9 +87,15 @@ def test_of_several_lines_the_one_with_most_open_interest_is_explained(wh: Wareh
 
 def test_the_forward_and_its_source_are_told(wh: Warehouse) -> None:
     found = wh.explain("iv", "COIN", expires_at=SHORT, strike=95, as_of=FIRST, venues=["deribit"])
-    greeks = wh.sql("from core.option_greeks").filter(pl.col("instrument") == found.contracts[0]["instrument"], pl.col("venue") == "deribit")
+    greeks = wh.sql("from core.option_greeks").filter(
+        pl.col("instrument") == found.contracts[0]["instrument"], pl.col("venue") == "deribit"
+    )
     row = greeks.filter(pl.col("snapshot_id") == found.scope.snapshot_id).row(0, named=True)
-    assert (told(found, "forward"), told(found, "forward_source"), told(found, "tau")) == (row["forward"], row["forward_source"], row["tau"])
+    assert (told(found, "forward"), told(found, "forward_source"), told(found, "tau")) == (
+        row["forward"],
+        row["forward_source"],
+        row["tau"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +109,11 @@ def test_the_forward_and_its_source_are_told(wh: Warehouse) -> None:
         ("gex", {"definition": "vix"}, "gex knows no definition 'vix' here. Known: per-point"),
         ("level", {"level": "floor"}, "level needs the name of one"),
         ("max-pain", {"expiry": "2026-03-07"}, "has no live expiry on 2026-03-07. Nearest: 2026-03-06"),
-        ("max-pain", {"expires_at": datetime(2026, 3, 6, 9)}, "has no expiry that settles at 2026-03-06T09:00:00. Its first: 2026-03-06T08"),
+        (
+            "max-pain",
+            {"expires_at": datetime(2026, 3, 6, 9)},
+            "has no expiry that settles at 2026-03-06T09:00:00. Its first: 2026-03-06T08",
+        ),
         ("max-pain", {"expiry": "2026-03-06", "expires_at": SHORT}, "not both"),
         ("max-pain", {"venues": ["kraken"]}, "from kraken is published"),
         ("iv", {"instrument": "XYZ"}, "has no instrument XYZ"),
