@@ -15,7 +15,7 @@ import zstandard
 from flows.plan import make_plan
 from flows.run import DONE, run_snapshot
 from models.errors import UsageError
-from tests.conftest import Demo
+from tests.conftest import CHECKOUT, Demo
 from tests.flows.conftest import Cli
 from tests.flows.test_crypto_runs import AT, VENUES
 from tests.venue_double import serve
@@ -197,6 +197,12 @@ def test_adjusted_contracts_are_a_convention_of_their_own(ask: Cli) -> None:
     day = ask("sql", rows, "--json").json[0]["expiry"]
     found = ask("explain", "max-pain", "SPY", day, "--json").json
     assert "adjusted" in [one["convention"] for one in found["alternatives"]]
+
+
+def test_the_example_of_the_documentation_is_what_is_printed(ask: Cli) -> None:
+    example = (CHECKOUT / "docs" / "explain.md").read_text().split("```text\n")[1].split("```")[0]
+    said = ask("explain", "max-pain", "SPX", "2026-12-18").out.splitlines()
+    assert [line for line in example.splitlines() if line not in said] == []
 
 
 def test_words_are_told_apart_by_their_look() -> None:

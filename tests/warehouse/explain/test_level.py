@@ -18,8 +18,11 @@ from warehouse.frames import Warehouse
 SHORT = datetime(2026, 3, 6, 8)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("asked", [{}, {"expires_at": SHORT}, {"venues": ["deribit"]}])
+@pytest.mark.parametrize(
+    ("level", "asked"),
+    [(level, {}) for level in LEVELS]
+    + [(level, asked) for level in ("call_resistance", "hvl", "gamma_flip") for asked in ({"expires_at": SHORT}, {"venues": ["deribit"]})],
+)
 def test_every_level_is_that_of_the_mart(wh: Warehouse, level: str, asked: dict[str, Any]) -> None:
     found = wh.explain("level", "COIN", level=level, as_of=FIRST, **asked)
     levels = wh.gex_levels("COIN", as_of=FIRST, **asked).filter(pl.col("scope_expiry") == "all").row(0, named=True)
