@@ -223,8 +223,10 @@ def print_maintenance(result: Maintenance, *, dry_run: bool, json: bool) -> None
     if dry_run:
         print("\nNothing was done: this is what is due.")
         return
+    more = f"{-won / 1e6:,.1f} MB more, because earlier generations are kept beside the new one"
+    change = f"{won / 1e6:,.1f} MB won" if won >= 0 else more
     published = "" if result.published_bytes is None else f"; the published file has {result.published_bytes / 1e6:,.1f} MB"
-    print(f"\n{result.bytes_before / 1e6:,.1f} MB before, {result.bytes_after / 1e6:,.1f} MB after: {won / 1e6:,.1f} MB won{published}.")
+    print(f"\n{result.bytes_before / 1e6:,.1f} MB before, {result.bytes_after / 1e6:,.1f} MB after: {change}{published}.")
 
 
 def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:

@@ -100,7 +100,7 @@ def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[
         load_history(con, home, settings, progress=progress)
         runs = len(loaded_runs(con))
         con.checkpoint()
-    if not runs:
+    if not runs and not kept.problems:  # what is lost is told in the result
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")
     return runs, kept
 

@@ -81,8 +81,9 @@ def _lock(path: Path, doing: str, refusal: Callable[[str], StrikehouseError], *,
                 raise refusal(_holder(descriptor))
             time.sleep(RETRY_SECONDS)
         note = orjson.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "doing": doing})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, note, 0)
+        with disk_errors(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, note, 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:

@@ -56,6 +56,7 @@ def connect_work(home: Home, settings: Settings, path: Path) -> Iterator[duckdb.
     with duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
         con.execute(f"attach {ddl.literal(str(path))} as work (storage_version '{STORAGE_VERSION}')")
         con.execute("use work")
+        con.execute("set enable_progress_bar = false")  # it would stand on standard output, among results
         con.execute("pragma wal_autocheckpoint='1GB'")  # publication checkpoints; one in between would write row groups twice
         _migrate(con, path, parquet_folder(home, settings))
         _refresh_constants(con, settings)

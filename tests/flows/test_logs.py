@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,9 @@ def test_every_line_of_a_run_says_run_underlying_venue_and_step(cli: Cli, venues
 @pytest.mark.prefect
 def test_with_prefect_lines_say_the_same(tmp_path: Path, venues: Double, cli: Cli) -> None:
     variables = {f"STRIKEHOUSE_SOURCES__{venue.upper()}__BASE_URL": url for venue, url in venues.urls.items()}
-    done = strikehouse(tmp_path / "prefect" / "home", *RUN[:-1], "--log-json", "--log-level", "INFO", variables=variables)
+    done = strikehouse(
+        tmp_path / "prefect" / "home", *RUN[:-1], "--log-json", "--log-level", "INFO", variables=variables, python=[sys.executable]
+    )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert len({line["run_id"] for line in lines}) == 1 and lines[0]["run_id"]
