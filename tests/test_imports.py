@@ -12,7 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "models", "warehouse", "tests", "bench")
-LAZY = ("prefect", "exchange_calendars", "pandas", "fastapi", "plotly", "rich")
+LAZY = ("prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
 
@@ -86,7 +86,14 @@ def test_nothing_imports_tests_or_benchmarks(file: Path) -> None:
 @pytest.mark.parametrize("file", MODULES, ids=shown)
 def test_heavy_imports_wait_until_they_are_needed(file: Path) -> None:
     at_start = {name.split(".")[0] for name in imports(file, only_at_start=True)} & set(LAZY)
+    if shown(file).startswith("warehouse/api/"):
+        at_start -= {"fastapi", "uvicorn", "starlette", "prometheus_client"}  # only `strikehouse api` imports the package
     assert at_start == ({"prefect"} if shown(file) == "flows/snapshot.py" else set()), "flows/snapshot.py is itself imported late"
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if not shown(file).startswith("warehouse/api/")], ids=shown)
+def test_nothing_else_imports_the_api_at_start(file: Path) -> None:
+    assert not [name for name in imports(file, only_at_start=True) if name.startswith("warehouse.api")]
 
 
 @pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("flows/")], ids=shown)

@@ -135,7 +135,9 @@ class Gate:
         is_read = passing.scope["method"] == "GET" and passing.path not in OPEN_PATHS | passing.dialect.open_paths
         if not is_read:
             return await self._asked(passing, receive)
-        generation = self._generations.known() or await run_in_threadpool(self._generations.current)
+        generation = self._generations.known()
+        if generation is None:
+            generation = await run_in_threadpool(self._generations.current)
         passing.generation = generation
         question = (passing.path, _query_without_key(passing))
         passing.etag = self._etag(generation, question)

@@ -29,6 +29,7 @@ def make_server(home: Home, settings: Settings, *, host: str, port: int) -> uvic
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",
+        ws="none",
     )
     return uvicorn.Server(config)
 

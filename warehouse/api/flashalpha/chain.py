@@ -29,8 +29,8 @@ class Moment:
     now: datetime  # naive UTC
 
     def report(self, name: str, **parameters: Any) -> pl.DataFrame:
-        """The rows of `sql/api/<name>.sql`."""
-        return self.warehouse.report("api", name, parameters)
+        """The rows of `sql/api/flashalpha_<name>.sql`."""
+        return self.warehouse.report("api", f"flashalpha_{name}", parameters)
 
 
 def moment(request: Request, at: At = None) -> Moment:
@@ -49,7 +49,7 @@ class Chain:
     """One snapshot, over all its venues."""
 
     when: Moment
-    snapshot: dict[str, Any]  # a row of sql/api/snapshot.sql
+    snapshot: dict[str, Any]  # a row of sql/api/flashalpha_snapshot.sql
 
     @property
     def symbol(self) -> str:
@@ -94,8 +94,16 @@ class Chain:
         return frame.row(0, named=True)
 
     def report(self, name: str, **parameters: Any) -> pl.DataFrame:
-        """The rows of `sql/api/<name>.sql` for this snapshot."""
+        """The rows of `sql/api/flashalpha_<name>.sql` for this snapshot."""
         return self.when.report(name, snapshot_id=self.snapshot["snapshot_id"], **parameters)
+
+    def expires_at(self, expiry: date) -> datetime:
+        """The last settlement instant of an expiration date; raises `no_data` when no live contract has that date."""
+        found = self.report("expiries").filter(pl.col("expiry") == expiry)
+        if found.is_empty():
+            raise self.nothing(expiry)
+        latest: datetime = found["expires_at"].to_list()[-1]
+        return latest
 
     def nothing(self, expiry: date | None) -> Exception:
         """`no_data` about an expiration, or about all."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from warehouse.api.dialects import utc_text
 
+COIN_DIGITS = 8  # finer than any venue counts
 Value = float | int | Decimal | None
 
 
@@ -68,7 +69,7 @@ def score(value: Value) -> int:
 
 def contracts(value: Value, market: str) -> int | float | None:
     """Open interest, change or volume: whole contracts in the US, coins with their fractions in crypto."""
-    found = number(value)
+    found = number(value, COIN_DIGITS)
     return round(found) if market == "us" and found is not None else found
 
 

@@ -149,6 +149,8 @@ class TermStructure(OfSymbol):
 def gex(chain: OfChain, expiration: Expiration = None, min_oi: MinOi = 0) -> Gex:
     """Gamma exposure by strike, of all expirations or one; `min_oi` filters `strikes` only."""
     asked = read_date("expiration", expiration)
+    if asked is not None:
+        chain.expires_at(asked)
     levels = chain.levels(asked)
     net = number(levels["net_gex_usd_1pct"])
     return Gex(
@@ -217,7 +219,7 @@ def exposure_summary(chain: OfChain) -> ExposureSummary:
         exposures=NetExposures(**exposures),
         interpretation=_in_words(exposures),
         hedging_estimate=HedgingEstimate(
-            spot_down_1pct=hedge(exposures["net_gex"], chain.spot, -0.01), spot_up_1pct=hedge(exposures["net_gex"], chain.spot, 0.01)
+            spot_down_1pct=hedge(chain, exposures["net_gex"], -0.01), spot_up_1pct=hedge(chain, exposures["net_gex"], 0.01)
         ),
         zero_dte=_zero_dte_share(chain, exposures["net_gex"]),
     )
@@ -239,9 +241,11 @@ def net_exposures(rows: list[dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def hedge(net_gex: float | None, spot: float | None, move: float, *, is_signed: bool = False) -> HedgingMove:
+def hedge(chain: Chain, net_gex: float | None, move: float, *, is_signed: bool = False) -> HedgingMove:
     """What dealers trade when spot moves by a fraction: a long-gamma book sells rallies and buys dips."""
-    shares = round(-known(net_gex) / spot * move * 100) + 0.0 if spot else 0.0
+    spot = chain.spot
+    exact = -known(net_gex) / spot * move * 100 if spot else 0.0
+    shares = round(exact, 0 if chain.market == "us" else 4) + 0.0  # coins come in parts
     notional = shares * known(spot)
     return HedgingMove(
         dealer_shares_to_trade=shares,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
-import polars as pl
 from fastapi import Request
 
 from warehouse.api.flashalpha.chain import Chain, OfChain
@@ -29,12 +27,7 @@ def zero_dte(request: Request, chain: OfChain, strike_range: StrikeRange = 0.03,
         if not dates:
             return _nothing_today(chain)
         asked = dates[0]
-    expires = chain.report("expiries").filter(pl.col("expiry") == asked)
-    if expires.is_empty():
-        raise chain.nothing(asked)
-    latest: Any = expires["expires_at"].max()
-    session = session_of(chain, latest)
-    return _answer(chain, asked, session, strike_range)
+    return _answer(chain, asked, session_of(chain, chain.expires_at(asked)), strike_range)
 
 
 def _answer(chain: Chain, expiry: date, session: Session, strike_range: float) -> ZeroDte:

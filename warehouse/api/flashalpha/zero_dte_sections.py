@@ -117,13 +117,13 @@ def pin_risk_of(near: Closeup) -> PinRisk:
 
 def hedging_of(near: Closeup) -> ZeroDteHedging:
     """What dealers trade, linear in the move."""
-    net, spot = near.exposures["net_gex"], near.chain.spot
+    net = near.exposures["net_gex"]
     moves = {
-        f"spot_{way}_{name}": hedge(net, spot, sign * size, is_signed=True)
+        f"spot_{way}_{name}": hedge(near.chain, net, sign * size, is_signed=True)
         for name, size in MOVES.items()
         for way, sign in (("up", 1), ("down", -1))
     }
-    return ZeroDteHedging(**moves, convexity_at_spot=convexity(near.frame, spot))
+    return ZeroDteHedging(**moves, convexity_at_spot=convexity(near.frame, near.chain.spot))
 
 
 def flow_of(near: Closeup) -> Flow:

@@ -1,4 +1,4 @@
--- api/coverage: what is stored of each underlying, or of one: its days, those with a usable snapshot, and how much there is.
+-- api/flashalpha_coverage: what is stored of each underlying, or of one: its days, those with a usable snapshot, and how much there is.
 -- One row per underlying.   Parameters: underlying (null: each), at (naive UTC, null: all). A day is a session, in crypto a UTC day
 
 with snapshots as (

@@ -1,4 +1,4 @@
--- api/contracts: quotes and greeks of the live contracts of a snapshot over all venues, of one expiry date or of all.
+-- api/flashalpha_contracts: quotes and greeks of the live contracts of a snapshot over all venues, of one expiry date or of all.
 -- One row per expires_at, strike, option_type; several venues are means weighted by open interest (definitions §7), sums for interest and
 -- volume.   Parameters: snapshot_id, expiry (null: all).   Unit: USD, contracts; crypto: coins
 

@@ -1,4 +1,4 @@
--- api/gaps: days between the first and the last snapshot of an underlying that have no usable one, and why.
+-- api/flashalpha_gaps: days between the first and the last snapshot of an underlying that have no usable one, and why.
 -- One row per day.   Parameters: underlying, at (naive UTC, null: all). A day is a session, in crypto a UTC day
 
 with snapshots as (

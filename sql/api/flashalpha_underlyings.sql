@@ -1,4 +1,4 @@
--- api/underlyings: what is stored at or before a moment (null: all): per underlying its newest snapshot.
+-- api/flashalpha_underlyings: what is stored at or before a moment (null: all): per underlying its newest snapshot.
 -- One row per underlying.   Parameter: at (naive UTC)
 
 select underlying, any_value(market) as market, max(captured_at) as captured_at

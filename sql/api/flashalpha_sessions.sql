@@ -1,4 +1,4 @@
--- api/sessions: the US session of a date, if it is one, and the first session after it.
+-- api/flashalpha_sessions: the US session of a date, if it is one, and the first session after it.
 -- One row.   Parameter: date (New York).   Times are UTC
 
 select

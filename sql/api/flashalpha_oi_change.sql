@@ -1,4 +1,4 @@
--- api/oi_change: change of open interest by strike over all venues, of one expiry date or of all.
+-- api/flashalpha_oi_change: change of open interest by strike over all venues, of one expiry date or of all.
 -- One row per strike, option_type; null where nothing could be compared.   Parameters: snapshot_id, expiry (null: all).   definitions §11
 
 select
