@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI, Request, Security
@@ -32,7 +34,22 @@ def dialects() -> tuple[Dialect, ...]:
     """All dialects; the first one also answers for paths that are nobody's."""
     from warehouse.api import flashalpha
 
-    return (flashalpha.dialect(),)
+    spoken = [flashalpha.dialect()]
+    if find_spec("warehouse.api.backquant") is not None:
+        backquant: Any = import_module("warehouse.api.backquant")
+        spoken.append(
+            Dialect(
+                name="backquant",
+                prefixes=backquant.PREFIXES,
+                routers=(backquant.router,),
+                refuse=backquant.refuse,
+                rate_headers=backquant.rate_headers,
+                exception_handlers=backquant.exception_handlers,
+                open_paths=backquant.OPEN_PATHS,
+                on_invalid=backquant.on_invalid,
+            )
+        )
+    return tuple(spoken)
 
 
 def create_app(home: Home, settings: Settings) -> FastAPI:

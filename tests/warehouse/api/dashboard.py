@@ -39,10 +39,15 @@ def open_interest(body: dict[str, Any], rows: int = 8) -> list[str]:
     ]
 
 
+def strike(value: float | None) -> str:
+    """A strike; `-` for an expiration in which nobody holds anything."""
+    return "-" if value is None else f"{value:,.2f}"
+
+
 def calendar(body: dict[str, Any]) -> list[str]:
     """Max pain per expiration."""
     return [
-        f"{one['expiration']} {one['dte']:>4} days {one['max_pain_strike']:>10,.2f} {one['total_oi']:>14,}"
+        f"{one['expiration']} {one['dte']:>4} days {strike(one['max_pain_strike']):>10} {one['total_oi']:>14,}"
         for one in body["max_pain_by_expiration"]
     ]
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.conftest import Demo
+from tests.small_warehouse import FIRST
 from warehouse.api.flashalpha.convert import contracts, negated, number, percent, score
 from warehouse.frames import Warehouse
 from warehouse.home import Home
@@ -39,9 +40,9 @@ def get(url: str, path: str, **parameters: Any) -> dict[str, Any]:
     return body
 
 
-def live(wh: Warehouse, symbol: str) -> pl.DataFrame:
-    """Live contracts of the newest snapshot with their greeks, as the venues list them."""
-    snapshot_id = wh.table("core.snapshots", underlying=symbol).sort("captured_at")["snapshot_id"].to_list()[-1]
+def live(wh: Warehouse, symbol: str, *, newest: bool = True) -> pl.DataFrame:
+    """Live contracts of the newest, or of the first snapshot with their greeks, as the venues list them."""
+    snapshot_id = wh.table("core.snapshots", underlying=symbol).sort("captured_at", descending=newest)["snapshot_id"].item(0)
     quotes = wh.table("core.option_quotes", snapshot_id=snapshot_id).filter(pl.col("is_live"))
     greeks = wh.table("core.option_greeks", snapshot_id=snapshot_id)
     return quotes.join(greeks, on=["snapshot_id", "venue", "instrument"])
@@ -53,12 +54,16 @@ def oi_by_strike(rows: pl.DataFrame, option_type: str) -> dict[float, float]:
     return dict(chosen.iter_rows())
 
 
-@pytest.mark.parametrize("symbol", [COIN, IDX])
-def test_pooled_pain_is_that_of_all_contracts_of_all_venues(small: Warehouse, small_url: str, symbol: str) -> None:
-    rows = live(small, symbol)
+@pytest.mark.parametrize(("symbol", "newest", "venues"), [(COIN, False, 3), (COIN, True, 1), (IDX, True, 1)])
+def test_pooled_pain_is_that_of_all_contracts_of_all_venues(
+    small: Warehouse, small_url: str, symbol: str, newest: bool, venues: int
+) -> None:
+    rows = live(small, symbol, newest=newest)
+    assert rows["venue"].n_unique() == venues
+    at = {"at": FIRST.strftime("%Y-%m-%dT%H:%M:%SZ")} if not newest else {}
     for expiry in (None, *sorted(set(rows["expiry"]))):
         of_expiry = rows if expiry is None else rows.filter(pl.col("expiry") == expiry)
-        body = get(small_url, f"/v1/maxpain/{symbol}", **({} if expiry is None else {"expiration": expiry.isoformat()}))
+        body = get(small_url, f"/v1/maxpain/{symbol}", **at, **({} if expiry is None else {"expiration": expiry.isoformat()}))
         calls, puts = oi_by_strike(of_expiry, "C"), oi_by_strike(of_expiry, "P")
         strikes = sorted(calls.keys() | puts.keys())
         assert [one["strike"] for one in body["pain_curve"]] == strikes
@@ -224,20 +229,24 @@ def test_each_strike_of_the_zero_dte_view_is_its_contracts(wh: Warehouse, demo_u
 
 
 def test_several_venues_are_means_by_open_interest(small: Warehouse, small_url: str) -> None:
-    rows = live(small, COIN)
-    day = min(rows["expiry"])
-    body = get(small_url, f"/v1/exposure/zero-dte/{COIN}", expiry=day.isoformat(), strike_range=0.10)
-    assert body["strikes"]
-    compared = 0
-    for one in body["strikes"]:
-        chosen = rows.filter(
-            (pl.col("expiry") == day) & (pl.col("strike") == one["strike"]) & (pl.col("option_type") == "C") & pl.col("iv").is_not_null()
+    rows = live(small, COIN, newest=False).filter(pl.col("iv").is_not_null() & (pl.col("option_type") == "C"))
+    held = pl.col("oi_base").fill_null(0)
+    means = rows.group_by("expiry", "expires_at", "strike").agg(
+        pl.len(), held.sum(), (pl.col("iv") * held).sum() / held.sum(), spread=pl.col("iv").max() - pl.col("iv").min()
+    )
+    several = means.filter((pl.col("len") > 1) & (pl.col("oi_base") > 0))
+    assert several.height and several["spread"].max() > 1e-6, "venues list the same strike at different volatilities"
+    for expiry, _, strike, _, _, iv, _ in several.iter_rows():
+        body = get(
+            small_url,
+            f"/v1/exposure/zero-dte/{COIN}",
+            expiry=expiry.isoformat(),
+            strike_range=0.10,
+            at=FIRST.strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        if chosen.height > 1 and chosen["oi_base"].fill_null(0).sum() > 0:
-            mean = np.average(chosen["iv"].to_numpy(), weights=chosen["oi_base"].fill_null(0).to_numpy())
-            assert one["call_iv"] == pytest.approx(mean, abs=1e-6)
-            compared += 1
-    assert compared, "several venues list a strike"
+        shown = {one["strike"]: one["call_iv"] for one in body["strikes"]}
+        if strike in shown:
+            assert shown[strike] == pytest.approx(iv, abs=1e-6)
 
 
 @pytest.mark.parametrize("symbol", ["SPX", "BTC"])
