@@ -5,6 +5,7 @@ The path is handed on as it came, percent-escaped: `BRK%2FB` is one segment, whi
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
 import re
@@ -144,10 +145,27 @@ class Gate:
         if _matches(passing.headers.get("if-none-match"), passing.etag):
             passing.cache = "revalidated"
             return Answer(304, [], b"", "revalidated")
-        kept = generation.answers.get(question)
-        if isinstance(kept, Answer):
+        kept = await self._kept(generation, question)
+        if kept is not None:
             passing.cache = "hit"
             return kept
+        done = generation.under_way[question] = asyncio.Event()
+        try:
+            return await self._kept_answer(passing, receive, generation, question)
+        finally:
+            done.set()
+            if generation.under_way.get(question) is done:
+                del generation.under_way[question]
+
+    async def _kept(self, generation: Generation, question: tuple[str, str]) -> Answer | None:
+        """An answer of the cache; waits for one that is being made for somebody else."""
+        if question in generation.under_way:
+            await generation.under_way[question].wait()
+        kept = generation.answers.get(question)
+        return kept if isinstance(kept, Answer) else None
+
+    async def _kept_answer(self, passing: Passing, receive: Receive, generation: Generation, question: tuple[str, str]) -> Answer:
+        """What the application answers, put into the cache where that is allowed."""
         answer = await self._asked(passing, receive)
         may_keep = passing.scope["state"].get("may_keep", False)
         if answer.status != 200 or not passing.scope["state"].get("has_etag", may_keep):

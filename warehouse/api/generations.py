@@ -6,6 +6,7 @@ the old generation goes with it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -68,6 +69,7 @@ class Generation:
         self.identity = identity
         self.frames: Remembered[pl.DataFrame] = Remembered(cache_bytes)
         self.answers: Remembered[object] = Remembered(cache_bytes)
+        self.under_way: dict[Hashable, asyncio.Event] = {}  # answers that are being made; of the event loop only
         with self.cursor() as cursor:
             row = cursor.table("ops.publication").fetchone()
         assert row is not None

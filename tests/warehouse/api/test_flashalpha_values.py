@@ -229,14 +229,14 @@ def test_each_strike_of_the_zero_dte_view_is_its_contracts(wh: Warehouse, demo_u
 
 
 def test_several_venues_are_means_by_open_interest(small: Warehouse, small_url: str) -> None:
-    rows = live(small, COIN, newest=False).filter(pl.col("iv").is_not_null() & (pl.col("option_type") == "C"))
+    rows = live(small, COIN, newest=False).filter(pl.col("delta").is_not_null() & (pl.col("option_type") == "C"))
     held = pl.col("oi_base").fill_null(0)
     means = rows.group_by("expiry", "expires_at", "strike").agg(
-        pl.len(), held.sum(), (pl.col("iv") * held).sum() / held.sum(), spread=pl.col("iv").max() - pl.col("iv").min()
+        pl.len(), held.sum(), (pl.col("delta") * held).sum() / held.sum(), spread=pl.col("delta").max() - pl.col("delta").min()
     )
     several = means.filter((pl.col("len") > 1) & (pl.col("oi_base") > 0))
-    assert several.height and several["spread"].max() > 1e-6, "venues list the same strike at different volatilities"
-    for expiry, _, strike, _, _, iv, _ in several.iter_rows():
+    assert several.height and several["spread"].max() > 1e-6, "venues list the same strike at different deltas"
+    for expiry, _, strike, _, _, delta, _ in several.iter_rows():
         body = get(
             small_url,
             f"/v1/exposure/zero-dte/{COIN}",
@@ -244,9 +244,9 @@ def test_several_venues_are_means_by_open_interest(small: Warehouse, small_url: 
             strike_range=0.10,
             at=FIRST.strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        shown = {one["strike"]: one["call_iv"] for one in body["strikes"]}
+        shown = {one["strike"]: one["call_delta"] for one in body["strikes"]}
         if strike in shown:
-            assert shown[strike] == pytest.approx(iv, abs=1e-6)
+            assert shown[strike] == pytest.approx(delta, abs=1e-6)
 
 
 @pytest.mark.parametrize("symbol", ["SPX", "BTC"])

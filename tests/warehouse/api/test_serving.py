@@ -147,6 +147,17 @@ def test_an_answer_is_kept_for_its_generation_and_confirmed_by_its_tag(demo: Dem
     assert [json.loads(line)["cache"] for line in lines] == ["miss", "hit", "revalidated", "miss"]
 
 
+def test_the_same_question_at_the_same_time_is_worked_out_once(demo: Demo, lines: list[str]) -> None:
+    with serving(demo.home) as url:
+        path = f"{url}/v1/maxpain/SPX?expiration=2026-12-18"
+        threads = [threading.Thread(target=requests.get, args=(path,), kwargs={"timeout": 60}) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+    assert sorted(json.loads(line)["cache"] for line in lines) == ["hit"] * 5 + ["miss"]
+
+
 def test_errors_and_what_ages_are_not_kept(demo_url: str) -> None:
     for path in ("/v1/maxpain/NOPE", "/v1/maxpain/SPY?expiration=x", "/v1/exposure/zero-dte/BTC", "/health"):
         answer = requests.get(f"{demo_url}{path}", timeout=30)
