@@ -77,7 +77,7 @@ docs-check: $(READY) ## fail when a generated page is stale
 
 .PHONY: lock
 lock: $(READY) ## resolve pyproject.toml's dependencies into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 	@{ $(BIN)/python -c "$$HASH_OF_DEPENDENCIES" && grep -v '^#' requirements.lock; } > requirements.lock.tmp
 	@mv requirements.lock.tmp requirements.lock

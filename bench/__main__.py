@@ -6,14 +6,16 @@ import os
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench.measure import CHECKOUT, Measured, measure
-from bench.prepare import archived_home, history_home, strike_rows
+from bench.prepare import archived_home, history_home, priced_options, strike_rows
 
 RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")
 
 SESSIONS = (5, 10, 20)
+STAGES = ("greeks_s", "smile_s", "ladder_s", "density_s", "models_s", "marts_s", "models_and_marts_s", "checks_s", "parse_s", "import_s")
 
 
 def main(runs: int) -> None:
@@ -23,9 +25,10 @@ def main(runs: int) -> None:
         recording = RECORDINGS / "cboe" / "2026-07-22" / "_SPX.json.gz"
         if recording.exists():
             snapshot(root, recording, runs)
+            analytics(root, recording, runs)
             history(root, runs)
         else:
-            print(f"No recordings of real venues ({RECORDINGS.name}): snapshot and history are not measured.\n")
+            print(f"No recordings of real venues ({RECORDINGS.name}): snapshot, analytics and history are not measured.\n")
         pain(root, runs)
 
 
@@ -45,6 +48,27 @@ def snapshot(root: Path, recording: Path, runs: int) -> None:
     for name, one in (("archived bytes to published tables", ours), ("bare: read, one table, copy", bare)):
         parts = " | ".join(f"{one.reported[part]:.2f}" for part in ("import_s", "load_s", "publish_s"))
         print(f"| {name} | {one.wall_s:.2f} | {parts} | {one.cpu_s:.2f} | {one.peak_mib:.0f} |")
+    print()
+
+
+def analytics(root: Path, recording: Path, runs: int) -> None:
+    """Models and marts of one `_SPX` snapshot by stage, and its volatilities and greeks beside what other libraries take for them."""
+    home = archived_home(root / "analytics", recording)
+    ours = measure("bench.run_analytics", [str(home.root)], runs=runs)
+    print(f"Models and marts of one `_SPX` snapshot, {ours.reported['contracts']:,.0f} contracts, medians of {runs} runs:\n")
+    print(f"| {' | '.join(name.removesuffix('_s').replace('_', ' ') for name in STAGES)} |\n|{'---|' * len(STAGES)}")
+    print(f"| {' | '.join(f'{ours.reported[name]:.3f}' for name in STAGES)} |\n")
+    file = root / "options.parquet"
+    priced_options(home, file)
+    print("Implied volatility, delta, gamma and vega of its two-sided out-of-the-money options, one core, libraries loaded before:\n")
+    print("| | solve s | options | solved | median difference of volatility | within 1e-9 |\n|---|---|---|---|---|---|")
+    for name in ("strikehouse", "QuantLib", "vollib"):
+        if name != "strikehouse" and find_spec(name) is None:
+            print(f"| {name} | not installed | | | | |")
+            continue
+        one = measure("bench.run_peers", [str(file), name], runs=runs).reported
+        numbers = f"{one['solve_s']:.3f} | {one['options']:,.0f} | {one['solved']:,.0f}"
+        print(f"| {name} | {numbers} | {one['median_difference']:.0e} | {100 * one['within_1e_9']:.1f} % |", flush=True)
     print()
 
 

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import duckdb
 import orjson
+import polars as pl
 
+from flows.archived import archived_readings
+from flows.load import venue_rows
 from flows.plan import make_plan
 from models.chain import RawPayload
-from warehouse.archive import BookArchive, write_run
+from models.implied_vol import implied_vol
+from models.snapshot import greeks_of
+from warehouse.archive import BookArchive, read_run, run_ids, write_run
+from warehouse.compute import greeks_rules
 from warehouse.home import Home
 from warehouse.settings import Settings
-from warehouse.work import open_work
+from warehouse.work import open_work, read_calendar
 
 FIRST_SESSION = datetime(2026, 6, 1, tzinfo=UTC)  # before the recorded ones, so that no contract has settled
 FRIDAY = 5
@@ -28,6 +34,28 @@ def archived_home(root: Path, recording: Path) -> Home:
         pass
     archive_run(home, datetime.now(UTC), {"SPX": gzip.decompress(recording.read_bytes())})
     return home
+
+
+def priced_options(home: Home, file: Path) -> None:
+    """A Parquet file of the two-sided out-of-the-money options of the run that a home's archive holds, at their mids."""
+    settings = Settings()
+    with open_work(home, settings, "bench") as con:
+        calendar = read_calendar(con)
+    (run_id,) = run_ids(home)
+    readings = archived_readings(home, settings, read_run(home, run_id), "SPX", calendar)
+    rows = venue_rows("SPX", readings, run_id=run_id, origin="live", calendar=calendar, settings=settings)
+    assert rows is not None
+    greeks = greeks_of(rows.venues, rows.quotes, rules=greeks_rules(settings))
+    is_call = pl.col("option_type") == "C"
+    options = (
+        rows.quotes.join(greeks, on=["snapshot_id", "venue", "instrument"])
+        .filter(is_call == (pl.col("strike") >= pl.col("forward")), pl.col("bid") > 0, pl.col("ask") >= pl.col("bid"))
+        .select("forward", "strike", "tau", (pl.col("tau") * -settings.models.rate_us).exp().alias("discount"), is_call.alias("is_call"),
+                ((pl.col("bid") + pl.col("ask")) / 2).alias("price"))
+    )  # fmt: skip
+    columns = (options[name].to_numpy() for name in ("price", "forward", "strike", "tau", "is_call", "discount"))
+    vol, _ = implied_vol(*columns)
+    options.with_columns(vol=vol).write_parquet(file)
 
 
 def history_home(root: Path, recordings: Path, sessions: int) -> Home:

@@ -6,20 +6,25 @@ A run is read in units: of a live run the underlyings, of an import its files or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import polars as pl
 
-from flows.load import Replies, load_underlying, read_chain, replies_for
+from flows.load import Replies, load_underlying, read_chain, replies_for, settlement_rows
 from flows.sources.registry import source
 from models.calendar import TradingCalendar
+from models.chain import ParsedSettlements
 from models.errors import ArchiveDamaged, StrikehouseError
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
+from warehouse.settlements import load_settlements
+from warehouse.tombstones import tombstones
+from warehouse.work import transaction
 
 NO_FAULT_OF_A_FILE = (
     StrikehouseError, OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
@@ -33,6 +38,7 @@ class UnitReadings:
     snapshots: Sequence[tuple[str, Sequence[VenueReading]]]  # underlying, and what its venues gave
     file: str | None = None  # of an import
     error: str | None = None  # why the file cannot be read; the others go on
+    settlements: pl.DataFrame = field(default_factory=ParsedSettlements.create_empty)  # that a file holds, beside those of its chains
 
     def failed(self, error: Exception) -> str:
         """What to note of a chain in a file that cannot be computed: one odd file must not keep every later run from loading.
@@ -45,8 +51,8 @@ class UnitReadings:
 
 
 def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
-    """Runs that are archived and not loaded, all but one, in the order in which they started."""
-    loaded = loaded_runs(con)
+    """Runs that are archived and not loaded, all but one, in the order in which they started; not those whose replies are gone."""
+    loaded = loaded_runs(con) | tombstones(home).keys()
     return [run_id for run_id in run_ids(home) if run_id not in loaded and run_id != but]
 
 
@@ -66,6 +72,8 @@ def _load_archived_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Set
     failures: dict[str, str] = {}
     for unit in units_of(manifest):
         read, error = read_unit(home, settings, manifest, unit, calendar), None
+        with transaction(con):
+            load_settlements(con, settlement_rows([read.settlements], run_id=run_id, origin=manifest["origin"]))
         for underlying, readings in read.snapshots:
             try:
                 load_underlying(con, underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)

@@ -7,15 +7,18 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import App, Parameter
 
 from models.errors import SettingsError, StrikehouseError, UsageError
-from warehouse.home import Home
+from models.redaction import redact
+from warehouse.home import Home, home_of
 from warehouse.lean_imports import lean_start
-from warehouse.settings import Settings, load_settings
+from warehouse.logs import LOGGER, is_json_log, start_log_file, start_logs, stop_logs
+from warehouse.settings import Settings
+from warehouse.settings import load_settings as read_settings
 
 app = App(
     name="strikehouse",
@@ -29,8 +32,29 @@ Charts = Annotated[bool, Parameter(name="--charts", negative="", help="Draw char
 Venues = Annotated[list[str] | None, Parameter(name="--venue", negative="", help="Only these venues; may be repeated.")]
 
 
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+_LOG_OPTIONS: dict[str, Any] = {}  # of the command that runs
+
+
+@app.meta.default
+def _with_logs(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    log_level: Annotated[Level | None, Parameter(help="Lines of this level and above on standard error; default: logs.level.")] = None,
+    log_json: Annotated[bool, Parameter(negative="", help="Log lines as JSON, one object each, errors too.")] = False,
+) -> Any:
+    _LOG_OPTIONS.update(level=log_level, as_json=log_json)
+    return app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+
+
+def load_settings() -> Settings:
+    """The settings; from here on, lines are logged as they say."""
+    settings = read_settings()
+    start_logs(settings, **_LOG_OPTIONS)
+    return settings
+
+
 def _home(settings: Settings) -> Home:
-    return Home(settings.home.expanduser().absolute())
+    return home_of(settings)
 
 
 @app.command
@@ -67,6 +91,7 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
     if charts:
         settings = settings.model_copy(update={"charts": settings.charts.model_copy(update={"after_run": True})})
     home.prepare()  # Prefect puts its files there as soon as it is imported
+    start_log_file(home, settings)
     if use_prefect:
         set_prefect_environment(home)
         from flows.snapshot import run_with_prefect
@@ -76,6 +101,40 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
         result = with_charts(home, settings, run_snapshot(home, settings, plan))
     print_run(home, result, json=json)
     return result.exit_code
+
+
+@app.command
+def schedule(
+    *,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the next runs that are due, and serve nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_rows
+
+    settings = load_settings()
+    home = _home(settings)
+    home.prepare()  # Prefect puts its files there as soon as it is imported
+    if list_:
+        set_prefect_environment(home)
+        from flows.next_runs import next_runs
+
+        print_rows(next_runs(settings, datetime.now(UTC)), json=json)
+    else:
+        if json:
+            raise UsageError("--json goes with --list.")
+        from flows.prefect_server import serving_prefect
+
+        if not any(watch.schedule for watch in settings.watchlist.values()):
+            raise UsageError(
+                "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
+            )
+        with serving_prefect(home, settings):
+            from flows.serve import serve_schedules
+
+            serve_schedules(home, settings)
+    return 0
 
 
 @app.command
@@ -105,10 +164,10 @@ def publish(
         ]
         print_rows(rows, json=json)
     elif rollback:
-        number = publication.roll_back(home)
-        note_generation(home, number)
+        number = publication.roll_back(home, wait_s=settings.storage.lock_wait_s)
         print_rows([{"live generation": number}], json=json)
     else:
+        start_log_file(home, settings)
         with open_work(home, settings, "publish") as con:
             number = publication.publish(con, home, settings, run_id=None, now=datetime.now(UTC), code_version=code_version())
         note_generation(home, number)
@@ -251,23 +310,62 @@ def api(
 
 
 @app.command
-def status(*, json: Json = False) -> int:
-    """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale."""
+def status(
+    *underlyings: str,
+    venue: Venues = None,
+    alert: Annotated[bool, Parameter(negative="", help="Ask the alert rules too, and deliver: for cron, where no run does.")] = False,
+    json: Json = False,
+) -> int:
+    """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale or unavailable.
+
+    Without names, what is not on the watchlist is shown and does not count.
+    """
     from flows.printing import print_status
     from flows.run import DONE, STALE_DATA
-    from warehouse.status import HEALTHY, freshness, read_status, snapshots_with_other_settings
+    from flows.status import read_freshness
+    from warehouse.freshness import STALE
+    from warehouse.schedule_log import read_schedule_log
+    from warehouse.status import snapshots_with_other_settings
 
     settings = load_settings()
-    state = read_status(_home(settings))
-    rows = freshness(state, settings.freshness, datetime.now(UTC))
-    print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), json=json)
-    return DONE if all(row.state == HEALTHY for row in rows) else STALE_DATA
+    home = _home(settings)
+    now = datetime.now(UTC)
+    news = None
+    if alert:
+        from flows.alerts import alerts_without_run
+
+        start_log_file(home, settings)
+        news = alerts_without_run(home, settings, now)
+    asked = ([name.upper() for name in underlyings], [name for one in venue or [] for name in one.split(",")])
+    state, rows = read_freshness(home, settings, now, *asked)
+    state |= {"schedule": read_schedule_log(home).last()}
+    print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), news=news, json=json)
+    counted = [row for row in rows if row.is_watched or any(asked)]
+    return STALE_DATA if any(row.is_at_least(STALE) for row in counted) else DONE
+
+
+@app.command
+def doctor(
+    *,
+    offline: Annotated[bool, Parameter(negative="", help="Ask no venue.")] = False,
+    deep: Annotated[bool, Parameter(negative="", help="Compare every archived reply with its hash, not a sample.")] = False,
+    json: Json = False,
+) -> int:
+    """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
+    from flows.doctor import examine
+    from flows.printing import print_findings
+    from flows.run import DONE, NOTHING_USABLE
+    from warehouse.doctor import PROBLEM
+
+    findings = examine(load_settings, offline=offline, deep=deep, now=datetime.now(UTC))
+    print_findings(findings, json=json)
+    return NOTHING_USABLE if any(one.state == PROBLEM for one in findings) else DONE
 
 
 @app.command(name="import")
 def import_(
     *files: Annotated[Path, Parameter(help="Files, or folders that are searched for them; plain, .gz or .zip.")],
-    format: Literal["cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns"],
+    format: Literal["cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns", "settlements"],
     mapping: Annotated[Path | None, Parameter(help="Of the format columns: a TOML file that says which column holds what.")] = None,
     json: Json = False,
 ) -> int:
@@ -282,6 +380,7 @@ def import_(
         raise UsageError("Name the files or folders to import.")
     settings = load_settings()
     home = _home(settings)
+    start_log_file(home, settings)
     document = read_mapping(mapping) if mapping is not None else None
     reading = Reading(importer(format, document), document)
     with file_progress() as advance:
@@ -309,6 +408,7 @@ def rebuild(
         raise UsageError("--verify compares everything: leave out --from and --to.")
     settings = load_settings()
     home = _home(settings)
+    start_log_file(home, settings)
     with progress_line("runs rebuilt") as advance:
         if verify:
             result = rebuilding.verify(home, settings, tolerance=tolerance, progress=advance)
@@ -318,23 +418,51 @@ def rebuild(
     return 0 if not result.differences else 1
 
 
+@app.command
+def maintain(
+    *,
+    dry_run: Annotated[bool, Parameter(name="--dry-run", negative="", help="Only say what is due.")] = False,
+    json: Json = False,
+) -> int:
+    """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
+    from flows import maintain as maintenance
+    from flows.printing import print_maintenance, progress_line
+
+    settings = load_settings()
+    with progress_line("steps") as advance:
+        result = maintenance.maintain(_home(settings), settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+    print_maintenance(result, dry_run=dry_run, json=json)
+    return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and exits with its code; our errors become one line and no traceback."""
     lean_start()
+    _LOG_OPTIONS.clear()
     try:
-        code = app(list(sys.argv[1:] if arguments is None else arguments), exit_on_error=False, print_error=True)
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        code = app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
     except cyclopts.CycloptsError:
         code = 2
     except (UsageError, SettingsError) as error:
-        print(f"strikehouse: {error}", file=sys.stderr)
-        code = 2
+        code = _say(error, 2)
     except StrikehouseError as error:
-        print(f"strikehouse: {error}", file=sys.stderr)
-        code = 1
+        code = _say(error, 1)
     except BrokenPipeError:  # who reads has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere at the end
         code = 0
     except KeyboardInterrupt:
         print("strikehouse: stopped; what was archived is kept, nothing was published half.", file=sys.stderr)
         code = 130
+    trouble = stop_logs()
+    if trouble and code not in (1, 2):
+        print(f"strikehouse: {trouble}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(error: StrikehouseError, code: int) -> int:
+    """One line that says what is wrong, for people or, where lines are JSON, as one of them; the log file has it too."""
+    if not is_json_log():
+        print(f"strikehouse: {redact(str(error))}", file=sys.stderr)
+    LOGGER.error("%s", error, extra={"shown": True})
+    return code

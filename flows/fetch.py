@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,13 @@ from flows.sources.source import Source
 from flows.version import code_version
 from models.chain import Book, RawPayload
 from models.errors import VenueBusy, VenueError, VenueUnreachable
+from models.redaction import redact
 from warehouse.archive import BookArchive, write_run
 from warehouse.home import Home, disk_errors, write_whole
+from warehouse.logs import log_fields, logged
 from warehouse.settings import Settings
 
+LOG = logging.getLogger("strikehouse.fetch")
 _NOTING_REST = threading.Lock()  # two venues may ask for a rest at the same instant, and both must be noted
 
 
@@ -44,6 +48,7 @@ class VenueLine:
         from flows.sources.http import VenueClient  # loading httpx takes a while, and a rebuild needs none
 
         self._home, self._source = home, source
+        self._fields = log_fields()  # books are fetched in threads
         self._archives: dict[str, BookArchive] = {}
         self._http = VenueClient(source.name, source.settings, record=self._record, rest_until=_rest_until(home, source.name))
 
@@ -55,6 +60,16 @@ class VenueLine:
 
     def fetch(self, book: Book) -> FetchedBook:
         """Fetch and archive one book. A venue's failure is a result, not an exception; a failing disk raises `DiskProblem`."""
+        with logged(**self._fields, venue=book.venue, step="fetch"):
+            fetched = self._fetch(book)
+            if fetched.error:
+                LOG.warning("book %s: %s", book.name, fetched.error, extra={"shown": True})
+            else:
+                size = sum(len(one.body) for one in fetched.payloads)
+                LOG.info("book %s: %d replies, %d bytes, %.1f s", book.name, len(fetched.payloads), size, fetched.seconds)
+            return fetched
+
+    def _fetch(self, book: Book) -> FetchedBook:
         started = time.monotonic()
         archive = self._archives.setdefault(book.name, BookArchive(self._home, book.venue, book.name))
         payloads: list[RawPayload] = []
@@ -62,9 +77,12 @@ class VenueLine:
         try:
             payloads = self._source.fetch(self._http, book)
         except VenueError as failure:
-            error, can_heal = str(failure), isinstance(failure, VenueUnreachable)
+            error, can_heal = redact(str(failure)), isinstance(failure, VenueUnreachable)
             if isinstance(failure, VenueBusy) and failure.rest_until is not None:
                 _remember_rest(self._home, book.venue, failure.rest_until)
+        rest_until = self._http.rest_until  # also asked for with what a source can do without
+        if rest_until is not None and rest_until > datetime.now(UTC):
+            _remember_rest(self._home, book.venue, rest_until)
         folder = archive.close(payloads, error)
         return FetchedBook(book.venue, book.name, tuple(payloads), folder, error, time.monotonic() - started, can_heal)
 
@@ -79,8 +97,14 @@ def fetch_all(home: Home, sources: Mapping[str, Source], books: Mapping[str, Seq
         with VenueLine(home, sources[venue]) as line:
             return [line.fetch(book) for book in books[venue]]
 
+    fields = log_fields()
+
+    def fetch_logged(venue: str) -> list[FetchedBook]:
+        with logged(**fields):
+            return fetch_venue(venue)
+
     with ThreadPoolExecutor(max_workers=max(len(books), 1)) as pool:
-        return [one for fetched in pool.map(fetch_venue, books) for one in fetched]
+        return [one for fetched in pool.map(fetch_logged, books) for one in fetched]
 
 
 def write_run_manifest(home: Home, settings: Settings, plan: Plan, fetched: Sequence[FetchedBook], ended_at: datetime) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,18 @@ import polars as pl
 
 from flows.sources.source import Source
 from models.calendar import TradingCalendar
-from models.chain import RawPayload
+from models.chain import ParsedSettlements, RawPayload
 from models.errors import VenueError
 from models.ops_tables import RejectedRowsTable
+from models.settlement_tables import DeliveryPrices
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
+from warehouse.logs import logged
 from warehouse.settings import Settings
+from warehouse.settlements import load_settlements
+from warehouse.work import transaction
+
+LOG = logging.getLogger("strikehouse.load")
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,13 @@ def read_chain(source: Source, underlying: str, replies: Replies, calendar: Trad
     """Parse one underlying of one venue; what the venue did wrong is part of the reading."""
     if replies.error is not None:
         return VenueReading(source.name, source.market, None, replies.error, None)
-    try:
-        chain = source.parse(replies.payloads, underlying, calendar)
-    except VenueError as error:
-        return VenueReading(source.name, source.market, None, str(error), None)
+    with logged(underlying=underlying, venue=source.name, step="parse"):
+        try:
+            chain = source.parse(replies.payloads, underlying, calendar)
+        except VenueError as error:
+            LOG.warning("%s", error, extra={"shown": True})
+            return VenueReading(source.name, source.market, None, str(error), None)
+        LOG.info("%d contracts, %d rows or values refused", chain.quotes.height, chain.rejected.height)
     digest = hashlib.sha256("".join(payload.sha256 for payload in replies.payloads).encode()).hexdigest()[:32]
     return VenueReading(source.name, source.market, chain, None, digest)
 
@@ -66,9 +76,17 @@ def load_underlying(
     calendar: TradingCalendar,
     settings: Settings,
 ) -> UnderlyingLoad:
-    """Load one underlying of one run: models, marts and checks of its snapshot, in one transaction."""
-    rows = venue_rows(underlying, readings, run_id=run_id, origin=origin, calendar=calendar, settings=settings)
-    return UnderlyingLoad(underlying, readings, None if rows is None else load_snapshot(con, rows, calendar=calendar, settings=settings))
+    """Load one underlying of one run: its settlement prices, then models, marts and checks of its snapshot in one transaction."""
+    with logged(run_id=run_id, underlying=underlying, step="load"):
+        with transaction(con):
+            load_settlements(con, settlement_rows(settlements_of(readings), run_id=run_id, origin=origin))
+        rows = venue_rows(underlying, readings, run_id=run_id, origin=origin, calendar=calendar, settings=settings)
+        load = None if rows is None else load_snapshot(con, rows, calendar=calendar, settings=settings)
+        if load is None:
+            LOG.warning("no venue gave anything", extra={"shown": True})
+        else:
+            LOG.info("snapshot %s, %s", load.snapshot_id, "loaded" if load.is_changed else "known already")
+        return UnderlyingLoad(underlying, readings, load)
 
 
 def venue_rows(
@@ -81,6 +99,17 @@ def venue_rows(
         return None
     venues, quotes = rows
     return VenueRows(venues, quotes, _rejected(venues, readings))
+
+
+def settlements_of(readings: Sequence[VenueReading]) -> list[pl.DataFrame]:
+    """What chains say of expiries that are gone: `ParsedSettlements`."""
+    return [reading.chain.settlements for reading in readings if reading.chain is not None]
+
+
+def settlement_rows(parts: Sequence[pl.DataFrame], *, run_id: str, origin: str) -> pl.DataFrame:
+    """Rows of `core.delivery_prices` of frames of `ParsedSettlements`."""
+    prices = pl.concat([ParsedSettlements.create_empty(), *parts])
+    return prices.with_columns(run_id=pl.lit(run_id), origin=pl.lit(origin)).select(DeliveryPrices.column_names())
 
 
 def _rejected(venues: pl.DataFrame, readings: Sequence[VenueReading]) -> pl.DataFrame:

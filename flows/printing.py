@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
+from flows.alerts import AlertNews
 from flows.rebuild import RebuildResult
-from flows.report import chart_lines, report_rows, snapshot_ids, venue_lines
+from flows.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
 from models.errors import UsageError
+from warehouse.freshness import Freshness
 from warehouse.home import Home, disk_errors
 from warehouse.query import report
-from warehouse.status import Freshness
 
 if TYPE_CHECKING:
+    from flows.maintain import Maintenance
+    from warehouse.doctor import Finding
     from warehouse.web.chart import Chart
 
+REPORTS = ("max_pain", "levels", "gamma_differences", "null_reasons")
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column
 
 
 def print_run(home: Home, result: RunResult, *, json: bool) -> None:
-    """One line per venue, then max pain per expiry, levels, and where the published file lies."""
+    """One line per venue, then max pain per expiry, levels, how gamma compares, what is not measured, and where the published file lies."""
     ids = snapshot_ids(result) if result.generation is not None else []
     if json:
         summary = {
@@ -40,8 +44,9 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "published": str(home.published_file) if result.generation else None,
             "venues": report_rows(result),
             "charts": [{"underlying": one.underlying, "file": one.file, "error": one.error} for one in result.charts],
+            "alerts": result.alerts,
             "snapshots": ids,
-            **{name: report(home, name, ids).to_dicts() if ids else [] for name in ("max_pain", "levels")},
+            **{name: report(home, name, ids).to_dicts() if ids else [] for name in REPORTS},
         }
         print_json(summary)
         return
@@ -51,10 +56,14 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print_frame(report(home, "max_pain", ids))
         print("\nLevels (USD; net gamma exposure in USD per 1 % move):")
         print_frame(report(home, "levels", ids))
+        _print_lines("Gamma near the money, median difference from the venue's own:", gamma_lines(report(home, "gamma_differences", ids)))
+        _print_lines("Not measured, and why:", missing_lines(report(home, "null_reasons", ids)))
     for line in result.not_loaded:
         print(f"\n{line}")
     if result.charts:
         print("\n" + "\n".join(chart_lines(result)))
+    if lines := alert_lines(result):
+        print("\n" + "\n".join(lines))
     if result.held:
         print(f"\nNot published. {result.held}")
     elif not any(outcome.status == "ok" for outcome in result.outcomes):
@@ -62,6 +71,11 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
     else:
         new = "Published" if any(load.load and load.load.is_changed for load in result.loads) else "Nothing new; live is"
         print(f"\n{new} generation {result.generation}: {home.published_file}")
+
+
+def _print_lines(title: str, lines: list[str]) -> None:
+    if lines:
+        print("\n".join(["", title, *lines]))
 
 
 def print_frame(frame: pl.DataFrame, *, json: bool = False) -> None:
@@ -123,32 +137,56 @@ def print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
     print_frame(pl.DataFrame(rows, infer_schema_length=None), json=json)
 
 
-def print_status(state: dict[str, Any], rows: list[Freshness], *, other_settings: int, json: bool) -> None:
-    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these."""
+def print_status(
+    state: dict[str, Any], rows: list[Freshness], *, other_settings: int, news: AlertNews | None = None, json: bool = False
+) -> None:
+    """Freshness per underlying and venue, and what a person should do; `other_settings` counts snapshots of settings before these.
+
+    `state` is status.json; its `schedule`, if there, holds the last row of published/schedule.json per underlying.
+    """
     if json:
-        print_json({**state, "snapshots_with_other_settings": other_settings, "freshness": rows})
+        print_json({**state, "snapshots_with_other_settings": other_settings, "freshness": rows, "alert_news": news})
         return
     print_rows(
         [
             {
                 "underlying": row.underlying,
                 "venue": row.venue,
-                "state": row.state,
-                "captured_at_utc": row.captured_at.strftime("%Y-%m-%d %H:%M") if row.captured_at else None,
+                "last_snapshot_utc": row.captured_at.strftime("%Y-%m-%d %H:%M") if row.captured_at else None,
                 "age_hours": None if row.age_hours is None else round(row.age_hours, 1),
-                "last_run": row.last_status,
-                "error": row.error,
+                "freshness": row.state,
+                "why": row.why if row.is_watched else f"{row.why} (not on the watchlist)",
             }
             for row in rows
         ],
         json=False,
     )
+    if due := state.get("schedule"):
+        print("\nThe last scheduled run of each underlying (UTC):")
+        print_rows([{key: row[key] for key in ("underlying", "due_at", "outcome", "reason")} for row in due], json=False)
     live = "Nothing is published" if state["generation"] is None else f"Generation {state['generation']} is live"
     print(f"\n{live}; last written {state['written_at']} by {state['run_id'] or 'a rebuild'}.")
     if state["held"]:
         print(f"The last run was not published. {state['held']}")
+    for one in state.get("alerts", []):
+        told = (
+            "delivered" if one["delivered_at"] else f"not delivered: {one['delivery_error']}" if one["delivery_error"] else "not delivered"
+        )
+        print(f"Alert since {one['first_seen_at']} ({told}): {one['message']}")
+    for failure in news.failures if news else ():
+        print(f"Not delivered: {failure}")
     if other_settings:
         print(f"{other_settings} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
+
+
+def print_findings(findings: Sequence[Finding], *, json: bool) -> None:
+    """What the doctor found, a line per check."""
+    if json:
+        print_json(findings)
+        return
+    width = max(len(one.check) for one in findings)
+    for one in findings:
+        print(f"{one.state:<8} {one.check:<{width}}  {one.what}{f' → {one.mend}' if one.mend else ''}")
 
 
 def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | None, json: bool) -> None:
@@ -157,7 +195,7 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
         print_json(result)
     elif not verify:
         done = "there was no usable snapshot to publish" if result.generation is None else f"published generation {result.generation}"
-        print(f"Rebuilt {result.runs} runs from raw/ and {done}.")
+        print("\n".join([*result.differences, f"Rebuilt {result.runs} runs from raw/ and {done}."]))
     elif result.differences:
         print("\n".join(result.differences))
         found, compared = len(result.differences), f"from a rebuild of {result.runs} runs"
@@ -168,6 +206,27 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
     else:
         how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
         print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
+    if result.kept and not json:
+        print(f"{result.kept} snapshots cannot be rebuilt, because `maintain` removed their replies: their rows were kept.")
+
+
+def print_maintenance(result: Maintenance, *, dry_run: bool, json: bool) -> None:
+    """What maintenance did, or would do, and the space that it won."""
+    won = result.bytes_before - result.bytes_after
+    if json:
+        print_json({**{name: getattr(result, name) for name in result.__dataclass_fields__}, "bytes_won": won, "dry_run": dry_run})
+        return
+    if not result.actions:
+        print("Nothing is due.")
+        return
+    print_rows([{"action": one.action, "what": one.what, "bytes": one.bytes} for one in result.actions], json=False)
+    if dry_run:
+        print("\nNothing was done: this is what is due.")
+        return
+    more = f"{-won / 1e6:,.1f} MB more, because earlier generations are kept beside the new one"
+    change = f"{won / 1e6:,.1f} MB won" if won >= 0 else more
+    published = "" if result.published_bytes is None else f"; the published file has {result.published_bytes / 1e6:,.1f} MB"
+    print(f"\n{result.bytes_before / 1e6:,.1f} MB before, {result.bytes_after / 1e6:,.1f} MB after: {change}{published}.")
 
 
 def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.partitions import load_history
 from flows.version import code_version
 from models.errors import WarehouseError
+from warehouse.alerts import carry_over
 from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home import Home, disk_errors
 from warehouse.lock import writer_lock
@@ -20,6 +21,7 @@ from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import write_status
+from warehouse.tombstones import TakenOver, take_over, tombstones
 from warehouse.work import connect_work, is_other_settings
 
 Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound
@@ -34,6 +36,7 @@ class RebuildResult:
     tables_compared: int
     differences: list[str]
     generation: int | None
+    kept: int = 0  # snapshots that cannot be rebuilt, because `maintain` removed their replies
 
 
 def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Callable[[str], None]) -> RebuildResult:
@@ -45,8 +48,13 @@ def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Cal
     beside = home.root / ("work.rebuild.duckdb" if sessions == EVERY_SESSION else "work.partial.duckdb")
     with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s):
         if sessions != EVERY_SESSION:
-            _copy_without(home, settings, beside, sessions)
-        runs = _build(home, settings, beside, progress)
+            copy_of_work(home, settings, beside)
+            with connect_work(home, settings, beside) as con:
+                forget_sessions(con, *sessions, but=tombstones(home))
+        runs, kept = _build(home, settings, beside, progress)
+        with connect_work(home, settings, beside) as con:
+            carry_over(con, home)
+            con.checkpoint()
         with disk_errors(home.work_file):
             _remove(home.root / "work.duckdb.wal")
             beside.replace(home.work_file)
@@ -56,7 +64,7 @@ def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Cal
             if has_snapshots(con):
                 generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
             write_status(con, home, run_id=None, now=now, generation=generation, held=None)
-    return RebuildResult(runs, 0, [], generation)
+    return RebuildResult(runs, 0, list(kept.problems), generation, kept.snapshots)
 
 
 def verify(home: Home, settings: Settings, *, tolerance: float | None, progress: Callable[[str], None]) -> RebuildResult:
@@ -66,40 +74,44 @@ def verify(home: Home, settings: Settings, *, tolerance: float | None, progress:
     _remove(beside)
     with writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s):
         try:
-            runs = _build(home, settings, beside, progress)
+            runs, kept = _build(home, settings, beside, progress)
             with connect_work(home, settings, home.work_file) as con:
                 ours = table_hashes(con)
                 if tolerance is not None:
-                    return RebuildResult(runs, len(ours), value_differences(con, beside, tolerance), None)
+                    found = [*value_differences(con, beside, tolerance), *kept.problems]
+                    return RebuildResult(runs, len(ours), found, None, kept.snapshots)
             with connect_work(home, settings, beside) as con:
                 theirs = table_hashes(con)
         finally:
             _remove(beside)
-    return RebuildResult(runs, len(ours), differences(ours, theirs), None)
+    return RebuildResult(runs, len(ours), [*differences(ours, theirs), *kept.problems], None, kept.snapshots)
 
 
-def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None]) -> int:
+def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None]) -> tuple[int, TakenOver]:
     """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
+    buried = tombstones(home)
+    if buried and home.work_file.exists():
+        with connect_work(home, settings, home.work_file) as con:  # of this version, and without a log: rows are taken over from it
+            con.checkpoint()
     with connect_work(home, settings, work_file) as con:
-        if is_other_settings(con, settings):
+        kept = take_over(con, home)
+        if is_other_settings(con, settings, but=buried):
             raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again, all sessions at once.")
         load_history(con, home, settings, progress=progress)
         runs = len(loaded_runs(con))
         con.checkpoint()
-    if not runs:
+    if not runs and not kept.problems:  # what is lost is told in the result
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")
-    return runs
+    return runs, kept
 
 
-def _copy_without(home: Home, settings: Settings, beside: Path, sessions: Sessions) -> None:
-    """A copy of the work file that has forgotten some sessions."""
+def copy_of_work(home: Home, settings: Settings, beside: Path) -> None:
+    """A copy of the work file, for a process that holds the writer lock."""
     _remove(beside)
     with connect_work(home, settings, home.work_file) as con:
         con.checkpoint()
     with disk_errors(beside):
         shutil.copyfile(home.work_file, beside)
-    with connect_work(home, settings, beside) as con:
-        forget_sessions(con, *sessions)
 
 
 def _remove(file: Path) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
+
+import polars as pl
 
 from flows.charts import chart_commands
 from flows.run import RunResult
 from models.errors import PublicationMissing
 from warehouse.home import Home
 from warehouse.query import report
+
+# What the printed line counts; the others say the same of single books and of the pool, and stand in the run report.
+PRINTED_RELATIONS = (
+    "core.option_greeks", "marts.expiry_summary", "marts.max_pain", "marts.gex_levels", "marts.pin_score", "marts.oi_change",
+)  # fmt: skip
 
 
 def report_rows(result: RunResult) -> list[dict[str, Any]]:
@@ -53,7 +60,7 @@ def snapshot_ids(result: RunResult) -> list[str]:
 
 
 def report_markdown(home: Home, result: RunResult) -> str:
-    """The run report: venues, warnings, checks, why numbers are missing, levels."""
+    """The run report: venues, warnings, checks, the model's gamma against the venue's, why numbers are missing, levels."""
     parts = [f"# Run {result.plan.run_id}", _table(report_rows(result))]
     parts += [f"**{line}**" for line in result.not_loaded]
     if result.held:
@@ -61,12 +68,15 @@ def report_markdown(home: Home, result: RunResult) -> str:
     notes = [f"* {one.underlying} on {one.venue}: {note}" for one in result.outcomes for note in _notes(one)]
     if notes:
         parts += ["## Warnings", "\n".join(notes)]
+    if lines := alert_lines(result):
+        parts += ["## Alerts", "\n".join(f"* {line}" for line in lines)]
     checks = [row for load in result.loads if load.load for row in load.load.check_results.iter_rows(named=True)]
     parts += ["## Checks", _table(checks) if checks else "All clean."]
     try:
         ids = snapshot_ids(result)
         if ids and result.generation is not None:
-            parts += ["## Volatilities that are missing, and why", _table(report(home, "missing_iv", ids).to_dicts()) or "None."]
+            parts += ["## Gamma against the venue's, near the money", _table(report(home, "gamma_differences", ids).to_dicts()) or "None."]
+            parts += ["## What is not measured, and why", _table(report(home, "null_reasons", ids).to_dicts()) or "Everything is."]
             parts += ["## Levels", _table(report(home, "levels", ids).to_dicts())]
             parts += ["## Charts", *_charts(result)]
     except PublicationMissing:
@@ -74,9 +84,41 @@ def report_markdown(home: Home, result: RunResult) -> str:
     return "\n\n".join(parts)
 
 
+def gamma_lines(differences: pl.DataFrame) -> list[str]:
+    """The rows of the report `gamma_differences` as text: a line per underlying with the median difference at each venue."""
+    found: dict[str, list[str]] = {}
+    for row in differences.iter_rows(named=True):
+        against = "" if row["compared_with"] == "gamma" else " against its mark IV"
+        text = f"{row['venue']} {row['median_difference_pct']:.2f} % of {row['contracts']:,} contracts{against}"
+        found.setdefault(row["underlying"], []).append(text)
+    return [f"{underlying:<6} {', '.join(texts)}" for underlying, texts in found.items()]
+
+
+def missing_lines(reasons: pl.DataFrame) -> list[str]:
+    """The rows of the report `null_reasons` as text: a line per underlying, each quantity with counts and reasons."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
+    for row in reasons.filter(pl.col("relation").is_in(PRINTED_RELATIONS)).iter_rows(named=True):
+        counts.setdefault(row["underlying"], {}).setdefault(row["quantity"], Counter())[row["reason"]] += row["missing_values"]
+    return [
+        f"{underlying:<6} {'; '.join(f'{quantity} {_counted(of_quantity)}' for quantity, of_quantity in quantities.items())}"
+        for underlying, quantities in counts.items()
+    ]
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+
+
 def chart_lines(result: RunResult) -> list[str]:
     """Where each page of charts lies, or why it could not be drawn; a line each."""
     return [f"Charts of {one.underlying}: {one.file or f'not drawn. {one.error}'}" for one in result.charts]
+
+
+def alert_lines(result: RunResult) -> list[str]:
+    """Alerts that the run opened or ended, and what could not be delivered; a line each."""
+    news = result.alerts
+    lines = [f"Alert: {message}" for message in news.opened] + [f"Alert over: {message}" for message in news.cleared]
+    return lines + [f"Alert not delivered: {failure}" for failure in news.failures]
 
 
 def _charts(result: RunResult) -> list[str]:

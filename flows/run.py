@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from flows.alerts import NO_NEWS, AlertNews, alerts_after_publication, alerts_before_publication
 from flows.archived import load_pending_runs
 from flows.fetch import FetchedBook, fetch_all, write_run_manifest
 from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
@@ -19,13 +21,15 @@ from models.errors import StructureCheckFailed
 from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.checks import all_checks
 from warehouse.home import Home
-from warehouse.publish import live_generation, publish
+from warehouse.logs import logged
+from warehouse.publish import live_generation, mend_manifest, publish
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import VenueOutcome, write_status
 from warehouse.work import is_unpublished, open_work, read_calendar
 
+LOG = logging.getLogger("strikehouse.run")
 DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5
 
 
@@ -49,11 +53,12 @@ class RunResult:
     held: str | None  # why not
     not_loaded: Sequence[str] = ()  # earlier runs whose archive is damaged
     charts: Sequence[RunChart] = ()  # what it drew, when it was asked to
+    alerts: AlertNews = NO_NEWS
 
     @property
     def outcomes(self) -> list[VenueOutcome]:
         """What came of each underlying and venue asked, in the order of the plan."""
-        return [outcome for load in self.loads for outcome in outcomes_of(load)]
+        return all_outcomes(self.loads)
 
     @property
     def exit_code(self) -> int:
@@ -72,6 +77,11 @@ class RunResult:
 def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
     """Fetch, load and publish one plan, without Prefect."""
     home.prepare()
+    with logged(run_id=plan.run_id):
+        return _run_snapshot(home, settings, plan)
+
+
+def _run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
     fetched = fetch_all(home, sources_of(plan, settings), plan.books())
     manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
     with open_work(home, settings, f"snapshot {plan.run_id}") as con:
@@ -84,8 +94,10 @@ def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
                 load_underlying(con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings)
             )
         record_run(con, home, manifest)
+        news = alerts_before_publication(con, home, settings, all_outcomes(loads))
         generation, held = publish_run(con, home, settings, plan.run_id)
-        result = RunResult(plan, fetched, loads, generation, held, tuple(damaged))
+        news = alerts_after_publication(con, home, settings, news, all_outcomes(loads), held=held)
+        result = RunResult(plan, fetched, loads, generation, held, tuple(damaged), alerts=news)
         close_run(con, home, result)
     return result
 
@@ -105,17 +117,26 @@ def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, 
     """Publish what readers do not see yet: (live generation, None), or (None, why a structural check holds it back)."""
     if not has_snapshots(con):
         return None, None
+    mend_manifest(home)
     live = live_generation(home)
     if live is not None and home.published_file.exists() and not is_unpublished(con):
         return live, None
-    try:
-        return publish(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version()), None
-    except StructureCheckFailed as error:
-        return None, str(error)
+    with logged(step="publish"):
+        try:
+            generation = publish(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version())
+        except StructureCheckFailed as error:
+            LOG.error("held back: %s", error, extra={"shown": True})
+            return None, str(error)
+        LOG.info("generation %d is live", generation)
+        return generation, None
 
 
 def close_run(con: duckdb.DuckDBPyConnection, home: Home, result: RunResult) -> None:
-    """Write published/status.json."""
+    """Write published/status.json, and what came of each venue into the log."""
+    for one in result.outcomes:
+        with logged(underlying=one.underlying, venue=one.venue, step="end"):
+            level = logging.INFO if one.status == OK else logging.WARNING
+            LOG.log(level, "%s%s", one.status, f": {one.error}" if one.error else "", extra={"shown": True})
     write_status(
         con,
         home,
@@ -125,6 +146,11 @@ def close_run(con: duckdb.DuckDBPyConnection, home: Home, result: RunResult) -> 
         held=result.held,
         outcomes=result.outcomes,
     )
+
+
+def all_outcomes(loads: Sequence[UnderlyingLoad]) -> list[VenueOutcome]:
+    """What came of each underlying and venue of these loads."""
+    return [outcome for load in loads for outcome in outcomes_of(load)]
 
 
 def outcomes_of(load: UnderlyingLoad) -> list[VenueOutcome]:

@@ -19,15 +19,18 @@ from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.alerts import alerts_after_publication, alerts_before_publication
 from flows.archived import load_pending_runs
 from flows.charts import with_charts
 from flows.fetch import FetchedBook, VenueLine, write_run_manifest
 from flows.load import load_underlying, read_chain
 from flows.plan import Plan, sources_of
+from flows.prefect_limit import prefect_slot
 from flows.report import report_markdown, report_rows
-from flows.run import RunResult, asked, close_run, publish_run
+from flows.run import RunResult, all_outcomes, asked, close_run, publish_run
 from models.chain import Book
 from warehouse.home import Home
+from warehouse.logs import log_fields, logged
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.work import open_work, read_calendar
@@ -53,7 +56,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
     def snapshot(asks: list[str]) -> RunResult:  # noqa: ARG001 - Prefect shows what was asked
         fetched = _fetch(home, settings, plan)
         manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
-        with open_work(home, settings, f"snapshot {plan.run_id}") as con:
+        with open_work(home, settings, f"snapshot {plan.run_id}") as con, prefect_slot(home):
             calendar = read_calendar(con)
             damaged = load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
             loads = []
@@ -67,17 +70,21 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
                 )
                 loads.append(materialize(_asset(underlying), name=f"load {underlying}", cache_policy=NO_CACHE)(load)())
             record_run(con, home, manifest)
+            outcomes = all_outcomes(loads)
+            news = _step("alerts", alerts_before_publication, con, home, settings, outcomes)
             publish = _bound(publish_run, con, home, settings, plan.run_id)
             assets: list[str | Asset] = [_asset(underlying) for underlying in plan.underlyings]
             generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
-            result = RunResult(plan, fetched, loads, generation, held, tuple(damaged))
+            news = _step("deliver alerts", _bound(alerts_after_publication, con, home, settings, news, outcomes, held=held))
+            result = RunResult(plan, fetched, loads, generation, held, tuple(damaged), alerts=news)
             close_run(con, home, result)
         result = with_charts(home, settings, result)
         create_table_artifact(report_rows(result), key="run-venues", description=f"Venues of run {plan.run_id}")
         create_markdown_artifact(report_markdown(home, result), key="run-report", description=f"Run {plan.run_id}")
         return result
 
-    return snapshot([f"{ask.underlying}@{ask.venue}" for ask in plan.asks])
+    with logged(run_id=plan.run_id):
+        return snapshot([f"{ask.underlying}@{ask.venue}" for ask in plan.asks])
 
 
 def _fetch(home: Home, settings: Settings, plan: Plan) -> list[FetchedBook]:
@@ -120,8 +127,11 @@ def _step(name: str, function: Callable[..., T], *arguments: Any) -> T:
 
 
 def _bound(function: Callable[..., T], *arguments: Any, **named: Any) -> Callable[[], T]:
+    fields = log_fields()  # a task may run in a thread of its own
+
     def call() -> T:
-        return function(*arguments, **named)
+        with logged(**fields):
+            return function(*arguments, **named)
 
     return call
 

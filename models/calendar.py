@@ -76,6 +76,19 @@ class TradingCalendar:
             return None
         return self._closes[place].replace(tzinfo=UTC)
 
+    def is_early_close(self, day: date) -> bool:
+        """Whether that day's session closes before 16:00 New York; false when the day has no session."""
+        close = self.close_of(day)
+        return close is not None and close.astimezone(NEW_YORK).time() < PM_SETTLEMENT
+
+    def next_bell(self, instant: datetime) -> datetime:
+        """The next open or close of a session after an aware instant, aware UTC; `UsageError` beyond the calendar."""
+        at = _naive_utc(instant)
+        place = bisect_right(self._closes, at)  # the session that closes next
+        if place == len(self._closes):
+            raise UsageError(f"No session is known after {instant}: the calendar holds {FIRST_DAY} to {LAST_DAY}. Check the clock.")
+        return (self._opens[place] if self._opens[place] > at else self._closes[place]).replace(tzinfo=UTC)
+
     def last_session_before(self, day: date) -> date:
         """The last session strictly before a day; `UsageError` when that lies outside the calendar."""
         place = bisect_left(self._dates, day) - 1

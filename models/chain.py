@@ -81,11 +81,24 @@ class RejectedRows(dy.Schema):
     is_row_kept = dy.Bool(description="true: only this value became null; false: the whole row is left out")
 
 
+class ParsedSettlements(dy.Schema):
+    """Settlement prices as a venue or a file gives them. One row per underlying, expires_at, source."""
+
+    underlying = dy.String(primary_key=True, description="what the option is on")
+    expires_at = dy.Datetime(primary_key=True, description="settlement instant, UTC")
+    source = dy.String(primary_key=True, description="who says so: deribit:<index>, or what an imported file says")
+    settlement_price = dy.Float64(min_exclusive=0, description="price at which options of that instant settled", metadata={"unit": "USD"})
+    received_at = dy.Datetime(description="when it was received, UTC")
+    payload_sha256 = dy.String(description="hash of the reply that holds the row")
+    row_number = dy.Int64(min=0, description="place of the row in that reply, from 0")
+
+
 @dataclass(frozen=True)
 class ParsedChain:
     """All contracts of one underlying on one venue, as `parse` reads them from that venue's payloads.
 
-    `quotes` follows `ParsedQuotes` and `rejected` follows `RejectedRows`, both in the order of the payload rows.
+    `quotes` follows `ParsedQuotes` and `rejected` follows `RejectedRows`, both in the order of the payload rows; `settlements` follows
+    `ParsedSettlements`: what the venue says of expiries that are gone.
     """
 
     underlying: str
@@ -104,3 +117,4 @@ class ParsedChain:
     warnings: tuple[str, ...] = ()  # unproven settings in force, fields that are gone
     unknown_fields: Mapping[str, int] = field(default_factory=dict)  # field name -> rows that carry it
     incomplete_reason: str | None = None  # why the chain is only a part of what is listed, such as a near-the-money download
+    settlements: pl.DataFrame = field(default_factory=ParsedSettlements.create_empty)

@@ -14,6 +14,7 @@ StrikehouseError
 │   └── MalformedReply          a reply that is not what the wire format promises
 └── WarehouseError              something on disk
     ├── WorkFileLocked          another process writes
+    ├── AlreadyRunning          a run of the underlying has not ended, or the schedules are served already
     ├── WorkFileTooNew          made by a newer Strikehouse
     ├── DiskProblem             full, read-only or not ours
     ├── ArchiveDamaged          an archived reply does not have the hash that its manifest says
@@ -92,6 +93,10 @@ class WarehouseError(StrikehouseError):
 
 class WorkFileLocked(WarehouseError):
     """Another process writes to the work file."""
+
+
+class AlreadyRunning(WarehouseError):
+    """Another process does it already: a run of the same underlying, or the serving of the same home's schedules."""
 
 
 class WorkFileTooNew(WarehouseError):

@@ -61,6 +61,26 @@ class CheckResults(dy.Schema):
     example = dy.String(description="the first offending row, JSON")
 
 
+class Alerts(dy.Schema):
+    """Alerts, open and over. One row per alert_key, first_seen_at.
+
+    A condition that goes on holding stays one alert, delivered once; when it holds again after it was over, it is a new one.
+    """
+
+    alert_key = dy.String(primary_key=True, description="what holds: rule, underlying, and what of it, separated by |")
+    first_seen_at = dy.Datetime(primary_key=True, description="when the rules first found it, UTC")
+    rule = dy.String(description="name of the rule in the settings")
+    kind = dy.String(description="flip_crossed, max_pain_moved, regime_changed, stale, check_failed, venue_missing")
+    underlying = dy.String(description="what it is about; empty when it concerns the whole publication")
+    message = dy.String(description="what happened, with its numbers, as last found")
+    last_seen_at = dy.Datetime(description="when the rules last found it, UTC")
+    cleared_at = dy.Datetime(nullable=True, description="when they no longer found it, UTC; null while it is open")
+    delivered_at = dy.Datetime(nullable=True, description="when every address had taken it, UTC; null before, or without addresses")
+    delivered_to = dy.String(description="addresses that took it: place in alerts.urls and scheme, comma-separated")
+    delivery_error = dy.String(nullable=True, description="why some address did not; it is tried again")
+    is_clear_note_due = dy.Bool(description="that it is over is still to be told (alerts.notify_cleared)")
+
+
 class Publications(dy.Schema):
     """Which publication this file is. One row."""
 

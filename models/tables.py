@@ -11,6 +11,7 @@ from models import history_tables as history
 from models import mart_tables as marts
 from models import opex_tables as opex
 from models import ops_tables as ops
+from models import settlement_tables as settlements
 from models import signal_tables as signals
 from models import summary_tables as summary
 
@@ -25,6 +26,8 @@ TABLES: dict[str, type[dy.Schema]] = {
     "core.scopes": core.Scopes,
     "core.series": core.Series,
     "core.oi_by_strike": core.OiByStrike,
+    "core.delivery_prices": settlements.DeliveryPrices,
+    "core.pin_bands": settlements.PinBands,
     "core.calendar": core.Calendar,
     "core.sessions": core.Sessions,
     "core.listing_rules": core.ListingRules,
@@ -47,6 +50,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "ops.payloads": ops.Payloads,
     "ops.rejected_rows": ops.RejectedRowsTable,
     "ops.check_results": ops.CheckResults,
+    "ops.alerts": ops.Alerts,
     "ops.publication": ops.Publications,
 }
 
@@ -54,6 +58,11 @@ TABLES: dict[str, type[dy.Schema]] = {
 VIEWS: dict[str, type[dy.Schema]] = {
     "marts.oi_change": history.OiChange,
     "marts.max_pain_drift": history.MaxPainDrift,
+    "core.settlement_prices": settlements.SettlementPrices,
+    "marts.settlement_outcomes": settlements.SettlementOutcomes,
+    "core.pin_fits": settlements.PinFits,
+    "marts.pin_probability": settlements.PinProbability,
+    "marts.pin_calibration": settlements.PinCalibration,
     "marts.scanner": history.Scanner,
 }
 

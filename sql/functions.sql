@@ -41,6 +41,19 @@ create or replace macro mean_by_weight(quantity, weight, place) as
         else list_sum(list(quantity order by place) filter (quantity is not null)) / nullif(count(quantity), 0)
     end;
 
+-- why a value is missing, null where it is there; a missing value that no relation gives a reason for shows as such
+create or replace macro reason_of(measured, reason) as case when measured is null then coalesce(reason, 'without_reason') end;
+
+-- why an alignment is unknown: what it lacks (definitions §9)
+create or replace macro reason_of_alignment(alignment, max_pain_strike, gamma_flip, gamma_flip_status, call_wall, put_wall) as
+    case
+        when alignment <> 'unknown' then null
+        when max_pain_strike is null then 'no_open_interest'
+        when gamma_flip is null then gamma_flip_status
+        when call_wall is null or put_wall is null then 'no_wall'
+        else 'without_reason'
+    end;
+
 -- the normal distribution function, to 1e-15: W. J. Cody, Rational Chebyshev approximations for the error function (1969), on three
 -- ranges of the distance from 0. exp(−d²/2) is split at sixteenths, which keeps its digits far out.
 create or replace macro normal_near_zero(d, s) as
@@ -87,3 +100,23 @@ create or replace macro normal_cdf(x) as
 
 -- scope_expiry of the profile of one expiry alone, beside all, 0dte and the like
 create or replace macro name_of_expiry(expires_at) as strftime(expires_at, '%Y-%m-%dT%H:%M:%S');
+
+-- a price in deviations of a lognormal with mean `forward`, `deviation` that of its logarithm: normal_cdf of it is the chance to end below
+create or replace macro lognormal_deviation(price, forward, deviation) as
+    case when price > 0 then ln(price / forward) / nullif(deviation, 0) + deviation / 2 end;
+
+-- mean of numbers below a million: exact whatever the order, to twelve decimals
+create or replace macro exact_mean(quantity) as sum(quantity::decimal(18, 12))::double / nullif(count(quantity), 0);
+
+-- pin scores are judged in bins of ten points, told by their lowest score; 100 belongs to the last
+create or replace macro score_bin_of(score) as case when score >= 90 then 90 else score // 10 * 10 end;
+
+-- what a forecast loses when the event comes true or not; kept off 0 and 1, where one surprise would outweigh all else
+create or replace macro log_loss_of(probability, has_happened) as
+    -ln(
+        case
+            when has_happened and probability < 1e-6 or not has_happened and probability > 1 - 1e-6 then 1e-6
+            when has_happened then probability
+            else 1 - probability
+        end
+    );

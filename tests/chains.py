@@ -19,7 +19,7 @@ import polars as pl
 
 from flows.load import venue_rows
 from models.calendar import TradingCalendar
-from models.chain import ParsedChain, ParsedQuotes, RejectedRows
+from models.chain import ParsedChain, ParsedQuotes, ParsedSettlements, RejectedRows
 from models.snapshot import OK, VenueReading
 from warehouse.compute import compute_snapshot
 from warehouse.load import VenueRows
@@ -100,6 +100,20 @@ def chain(
 def on_venue(one: ParsedChain, venue: str, *, spot: float | None = None, times: float = 1.0) -> ParsedChain:
     """The same chain as another venue might list it: open interest times a number, perhaps another spot."""
     return replace(one, venue=venue, spot=spot or one.spot, quotes=one.quotes.with_columns(pl.col("oi_base") * times))
+
+
+def settled(
+    underlying: str, prices: Mapping[datetime, float], *, source: str = "deribit:coin_usd", received_at: datetime = AT, sha: str = "0" * 64
+) -> pl.DataFrame:
+    """Settlement prices by instant (naive UTC), as a chain or a file brings them (`ParsedSettlements`)."""
+    rows = [
+        {
+            "underlying": underlying, "expires_at": at, "source": source, "settlement_price": price,
+            "received_at": received_at.replace(tzinfo=None), "payload_sha256": sha, "row_number": place,
+        }
+        for place, (at, price) in enumerate(prices.items())
+    ]  # fmt: skip
+    return ParsedSettlements.validate(pl.DataFrame(rows, schema=ParsedSettlements.create_empty().schema))
 
 
 def run_rows(

@@ -1,4 +1,4 @@
-"""A small warehouse for queries: a coin on three venues at three instants, and an index with AM and PM settlement."""
+"""A small warehouse for queries: a coin on three venues at three instants and its settlement, an index with AM and PM settlement."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 
 import duckdb
 
+from flows.load import settlement_rows
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain
-from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, run_rows
+from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, run_rows, settled
 from warehouse.load import load_snapshot
 from warehouse.settings import Settings
+from warehouse.settlements import load_settlements
+from warehouse.work import transaction
 
 FIRST, SECOND, LAST = AT, AT + timedelta(hours=1), AT + timedelta(hours=2)
 THIRD_FRIDAY_AM = datetime(2026, 3, 20, 13, 30)
@@ -62,6 +65,8 @@ def fill(con: duckdb.DuckDBPyConnection, calendar: TradingCalendar, settings: Se
         load_snapshot(
             con, run_rows(*chains, calendar=calendar, run_id=f"run-{number}", failed=failed), calendar=calendar, settings=settings
         )
+    with transaction(con):
+        load_settlements(con, settlement_rows([settled("COIN", {FRIDAY.replace(hour=8): 103.5})], run_id="run-2", origin="live"))
 
 
 def snapshot_id(underlying: str, at: datetime) -> str:

@@ -12,7 +12,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "models", "warehouse", "tests", "bench")
-LAZY = ("prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
+UNDER_PREFECT = {f"flows/{name}.py" for name in ("decisions", "due", "next_runs", "prefect_limit", "scheduled", "serve", "snapshot")}
+LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
 
@@ -72,6 +73,10 @@ def test_only_the_client_imports_httpx() -> None:
     assert [shown(file) for file in MODULES if "httpx" in third_parties(file)] == ["flows/sources/http.py"]
 
 
+def test_only_the_delivery_imports_apprise() -> None:
+    assert [shown(file) for file in MODULES if "apprise" in third_parties(file)] == ["flows/delivery.py"]
+
+
 def test_only_flows_import_prefect() -> None:
     assert {shown(file).split("/")[0] for file in MODULES if "prefect" in third_parties(file)} == {"flows"}
 
@@ -88,7 +93,12 @@ def test_heavy_imports_wait_until_they_are_needed(file: Path) -> None:
     at_start = {name.split(".")[0] for name in imports(file, only_at_start=True)} & set(LAZY)
     if shown(file).startswith("warehouse/api/"):
         at_start -= {"fastapi", "uvicorn", "starlette", "prometheus_client"}  # only `strikehouse api` imports the package
-    assert at_start == ({"prefect"} if shown(file) == "flows/snapshot.py" else set()), "flows/snapshot.py is itself imported late"
+    assert at_start == ({"prefect"} if shown(file) in UNDER_PREFECT - {"flows/decisions.py", "flows/next_runs.py"} else set()), (
+        "those under Prefect are themselves imported late"
+    )
+    if shown(file) not in UNDER_PREFECT:
+        late = {name.removesuffix(".py").replace("/", ".") for name in UNDER_PREFECT}
+        assert not late & set(imports(file, only_at_start=True)), "Prefect reads its environment when it is imported"
 
 
 @pytest.mark.parametrize("file", [file for file in MODULES if not shown(file).startswith("warehouse/api/")], ids=shown)

@@ -9,11 +9,11 @@ from pathlib import Path
 import duckdb
 
 from models.tables import PUBLISHED, TABLES
-from warehouse import ddl
+from warehouse import ddl, moved_rows
 from warehouse.relations import SQL_FOLDER, all_relations, all_views, functions_sql
 
 _ROOT = Path(__file__).resolve().parent
-_SOURCES = ("ddl.py", "macros.py", "catalogue.py")
+_SOURCES = ("ddl.py", "macros.py", "catalogue.py", "moved_rows.py")
 
 
 @cache
@@ -41,13 +41,15 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
         for column, definition in contract.columns().items():
             if column not in present:
                 con.execute(f"alter table {ddl.stored_name(name)} add column {column} {ddl.sql_type(definition)}")
+        if ddl.is_moved(name):
+            _take_over(con, name)
+            con.execute(ddl.create_kept_view(name, moved_rows.files_of(con, name)))
         view = ddl.create_view(name)
         if view:
             con.execute(view)
-    for relation in all_relations():
-        if relation.is_view:
-            con.execute(f"create or replace view {relation.name} as {relation.sql}")
-            con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
+    for relation in [one for one in all_relations() if one.is_view]:
+        con.execute(f"create or replace view {relation.name} as {relation.sql}")
+        con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
     for relation in all_views():
         con.execute(ddl.create_history_view(relation.name, relation.sql))
     for name in marts():
@@ -59,6 +61,15 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(statement)
     for name in marts():
         con.execute(f"comment on view latest.{name.split('.')[1]} is 'Rows of {name} of the newest snapshot of each underlying.'")
+
+
+def _take_over(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Rows of a file of an earlier version, which has a table where there is a view now."""
+    schema, table = name.split(".")
+    here = f"database_name = current_database() and schema_name = {ddl.literal(schema)} and table_name = {ddl.literal(table)}"
+    if con.execute(f"select 1 from duckdb_tables() where {here}").fetchall():
+        con.execute(f"insert into {ddl.stored_name(name)} by name from {name}")
+        con.execute(f"drop table {name}")
 
 
 def marts() -> list[str]:

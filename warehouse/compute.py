@@ -120,6 +120,7 @@ def compute_snapshot(
 
 def _scratch(settings: Settings) -> duckdb.DuckDBPyConnection:
     scratch = duckdb.connect(config={"threads": settings.storage.threads})
+    scratch.execute("set enable_progress_bar = false")
     scratch.execute("create schema core; create schema marts")
     scratch.execute(functions_sql())
     _show(scratch, "core.parameters", parameters_frame(settings))

@@ -2,9 +2,14 @@
 
 A table with a `scope_venue` in its key is kept in schema `store` with one more column, `is_only_venue`; the view of its published name
 offers the rows of a snapshot's only venue as scope `all` too, so the same numbers are stored once.
+
+The tables of `MOVED` have a row per contract or strike, which is nearly everything. Their recent rows are native, in schema `store` too;
+old ones are Parquet files (warehouse/moved_rows.py). The view `store.<table>_kept` shows both, and the view of the published name reads it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import dataframely as dy
 import polars as pl
@@ -23,14 +28,52 @@ _SQL_TYPES: dict[type[pl.DataType], str] = {
 }
 
 
+MOVED = (
+    "core.option_quotes", "core.option_greeks", "core.gamma_ladder", "core.implied_density", "core.oi_by_strike",
+    "marts.gex_heatmap", "marts.gex_by_strike", "marts.pain_curve", "marts.gamma_profile",
+)  # fmt: skip
+
+
 def is_scoped(contract: type[dy.Schema]) -> bool:
     """Whether there is a row for each scope of venues."""
     return "scope_venue" in contract.primary_key()
 
 
+def is_moved(name: str) -> bool:
+    """Whether old rows of a published relation are moved to Parquet."""
+    return name in MOVED
+
+
 def stored_name(name: str) -> str:
-    """Where the rows of a published relation are kept."""
-    return f"store.{name.split('.')[1]}" if is_scoped(TABLES[name]) else name
+    """Where rows of a published relation are written: the table that holds those that are native."""
+    return f"store.{name.split('.')[1]}" if is_scoped(TABLES[name]) or is_moved(name) else name
+
+
+def kept_name(name: str) -> str:
+    """Where all rows of a published relation are read as they are kept, native ones and those in Parquet."""
+    return f"{stored_name(name)}_kept" if is_moved(name) else stored_name(name)
+
+
+def stored_columns(name: str) -> list[str]:
+    """Columns of a published relation's stored rows."""
+    return TABLES[name].column_names() + (["is_only_venue"] if is_scoped(TABLES[name]) else [])
+
+
+def create_kept_view(name: str, files: Mapping[str, Sequence[str]]) -> str:
+    """`CREATE VIEW` over the native rows of a relation and those in Parquet; `files`: path → its columns.
+
+    A column that is younger than a file is null there, as it is in native rows of that time.
+    """
+    columns = stored_columns(name)
+    # qualified, because a bare name inside a table macro would be taken for the macro's argument
+    parts = [f"select {', '.join(f'native.{column}' for column in columns)} from {stored_name(name)} as native"]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for path, present in sorted(files.items()):
+        alike.setdefault(tuple(present), []).append(path)
+    for present, paths in alike.items():
+        chosen = ", ".join(f"moved.{column}" if column in present else f"null as {column}" for column in columns)
+        parts.append(f"select {chosen} from read_parquet([{', '.join(map(literal, paths))}]) as moved")
+    return f"create or replace view {kept_name(name)} as {' union all '.join(parts)}"
 
 
 def sql_type(column: dy.Column) -> str:
@@ -53,13 +96,15 @@ def create_table(name: str) -> str:
 
 
 def create_view(name: str) -> str | None:
-    """`CREATE VIEW` of a scoped relation under its published name; None for the others."""
-    if not is_scoped(TABLES[name]):
+    """`CREATE VIEW` of a scoped or moved relation under its published name; None for the others."""
+    if not is_scoped(TABLES[name]) and not is_moved(name):
         return None
     # qualified, because a bare name inside a table macro would be taken for the macro's argument
     columns = [f"kept.{column}" for column in TABLES[name].column_names()]
+    stored = f"{kept_name(name)} as kept"
+    if not is_scoped(TABLES[name]):
+        return f"create or replace view {name} as select {', '.join(columns)} from {stored}"
     as_all = ["'all' as scope_venue" if column == "kept.scope_venue" else column for column in columns]
-    stored = f"{stored_name(name)} as kept"
     return (
         f"create or replace view {name} as select {', '.join(columns)} from {stored} union all "
         f"select {', '.join(as_all)} from {stored} where kept.is_only_venue"
@@ -77,7 +122,7 @@ def create_history_view(name: str, sql: str) -> str:
 def comments(name: str) -> list[str]:
     """`COMMENT ON` statements of a published relation and its columns."""
     contract = PUBLISHED[name]
-    kind = "view" if name in VIEWS or is_scoped(contract) else "table"
+    kind = "view" if name in VIEWS or is_scoped(contract) or is_moved(name) else "table"
     lines = [f"comment on {kind} {name} is {literal(summary(contract))}"]
     for column, definition in contract.columns().items():
         unit = (definition.metadata or {}).get("unit")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from models.tables import TABLES
 from warehouse import ddl
@@ -20,24 +22,32 @@ def is_derived(name: str) -> bool:
     return name.startswith(("core.", "marts.")) and name not in _NOT_DERIVED
 
 
-def table_hashes(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[int, str]]:
-    """(table, snapshot_id or '') → rows and hash, of every `core` and `marts` table of the current database."""
+def table_hashes(con: duckdb.DuckDBPyConnection, snapshots: Collection[str] | None = None) -> dict[tuple[str, str], tuple[int, str]]:
+    """(table, snapshot_id or '') → rows and hash, of every `core` and `marts` table of the current database; or of some snapshots only."""
+    if snapshots is not None:
+        con.register("wanted", pl.DataFrame({"snapshot_id": sorted(snapshots)}, schema={"snapshot_id": pl.String}))
     hashes = {}
     for name, contract in TABLES.items():
         if not is_derived(name):
             continue
         columns = contract.column_names()
+        if snapshots is not None and "snapshot_id" not in columns:
+            continue
         partition = "snapshot_id" if "snapshot_id" in columns else "''"
         # casting to text keeps every bit of a double: DuckDB prints the shortest text that reads back as the same number
         text = ", ".join(f"coalesce({column}::varchar, '∅')" for column in columns)
         order = ", ".join(contract.primary_key())
         query = f"""
             select {partition}, count(*), md5(string_agg(md5(concat_ws('|', {text})), '' order by {order}))
-            from {ddl.stored_name(name)}
+            from {ddl.kept_name(name)}
+            {"" if snapshots is None else "where snapshot_id in (from wanted)"}
             group by all
+            having count(*) > 0
         """
         for snapshot_id, rows, digest in con.execute(query).fetchall():
             hashes[name, snapshot_id] = (rows, digest)
+    if snapshots is not None:
+        con.unregister("wanted")
     return hashes
 
 
@@ -66,7 +76,7 @@ def value_differences(con: duckdb.DuckDBPyConnection, rebuilt: Path, tolerance: 
 
 def _rows_apart(con: duckdb.DuckDBPyConnection, name: str, tolerance: float) -> list[str]:
     contract = TABLES[name]
-    key, stored = contract.primary_key(), ddl.stored_name(name)
+    key, stored = contract.primary_key(), ddl.kept_name(name)
     apart = []
     for column, definition in contract.columns().items():
         if column in key:

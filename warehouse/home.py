@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import DiskProblem
+from warehouse.settings import Settings
 
 _HINTS = {
     errno.ENOSPC: "The disk is full: free some space and run again; what was archived is kept and nothing was published half.",
@@ -50,6 +51,11 @@ class Home:
         return self.root / "work.lock"
 
     @property
+    def locks(self) -> Path:
+        """Held while an underlying is run by its schedule, and while schedules are served."""
+        return self.root / "locks"
+
+    @property
     def rest_file(self) -> Path:
         """Until when a venue asked not to be called."""
         return self.root / "venue_rest.json"
@@ -70,9 +76,19 @@ class Home:
         return self.published / "status.json"
 
     @property
+    def schedule_file(self) -> Path:
+        """What became of the runs that were due."""
+        return self.published / "schedule.json"
+
+    @property
     def charts(self) -> Path:
         """Pages that runs draw, one per underlying: those of its newest snapshot."""
         return self.root / "charts"
+
+    @property
+    def logs(self) -> Path:
+        """A file of log lines per day."""
+        return self.root / "logs"
 
     @property
     def temporary(self) -> Path:
@@ -84,6 +100,11 @@ class Home:
         for folder in (self.runs, self.published, self.temporary):
             with disk_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+
+
+def home_of(settings: Settings) -> Home:
+    """The home that the settings name."""
+    return Home(settings.home.expanduser().absolute())
 
 
 @contextmanager

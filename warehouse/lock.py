@@ -1,40 +1,89 @@
-"""One writer at a time: an operating-system lock whose message names the holder."""
+"""One process at a time: operating-system locks whose message names the holder.
+
+A lock belongs to an open file: it ends with its process, so a crash leaves no stale lock behind. Its note (who, since when, doing what) is
+for the message only; one that a killed process left is replaced by the next holder.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
 
 import orjson
 
-from models.errors import WorkFileLocked
+from models.errors import AlreadyRunning, StrikehouseError, WorkFileLocked
 from warehouse.home import Home, disk_errors
 
 RETRY_SECONDS = 0.1
+LOG_WAIT_SECONDS = 30.0
 
 
 @contextmanager
 def writer_lock(home: Home, doing: str, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the home's writer lock; raises `WorkFileLocked` when another process still has it after `wait_s`.
+    """Hold the home's writer lock; raises `WorkFileLocked` when another process still has it after `wait_s`."""
 
-    The lock belongs to the open file: it ends with the process, so a crash leaves no stale lock behind.
-    """
-    with disk_errors(home.lock_file):
-        descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+    def refusal(holder: str) -> StrikehouseError:
+        advice = "Wait until it ends, or stop it; what was fetched meanwhile is archived, and the next run loads it."
+        return WorkFileLocked(f"{home.work_file} is being written by {holder}. {advice}")
+
+    with _lock(home.lock_file, doing, refusal, wait_s=wait_s):
+        yield
+
+
+@contextmanager
+def underlying_lock(home: Home, underlying: str, doing: str) -> Iterator[None]:
+    """Hold the lock of an underlying's scheduled runs; raises `AlreadyRunning` at once when another run of it has not ended."""
+
+    def refusal(holder: str) -> StrikehouseError:
+        return AlreadyRunning(f"the run of {underlying} before this one has not ended: {holder}")
+
+    with _lock(home.locks / f"{quote(underlying, safe='')}.lock", doing, refusal):
+        yield
+
+
+@contextmanager
+def schedule_lock(home: Home) -> Iterator[None]:
+    """Hold the lock of the process that serves the home's schedules; raises `AlreadyRunning` at once."""
+
+    def refusal(holder: str) -> StrikehouseError:
+        return AlreadyRunning(f"The schedules of {home.root} are served already by {holder}. Stop it first, or leave it running.")
+
+    with _lock(home.locks / ".schedule", "strikehouse schedule", refusal):
+        yield
+
+
+@contextmanager
+def schedule_log_lock(home: Home) -> Iterator[None]:
+    """Hold the lock of published/schedule.json, which is held for an instant only; raises `AlreadyRunning` after half a minute."""
+
+    def refusal(holder: str) -> StrikehouseError:
+        return AlreadyRunning(f"{home.schedule_file} is being written by {holder}, for too long. Look at that process, or stop it.")
+
+    with _lock(home.locks / ".schedule-log", "schedule.json", refusal, wait_s=LOG_WAIT_SECONDS):
+        yield
+
+
+@contextmanager
+def _lock(path: Path, doing: str, refusal: Callable[[str], StrikehouseError], *, wait_s: float = 0.0) -> Iterator[None]:
+    with disk_errors(path):
+        path.parent.mkdir(exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         deadline = time.monotonic() + wait_s
         while not _try(descriptor):
             if time.monotonic() >= deadline:
-                advice = "Wait until it ends, or stop it; what was fetched meanwhile is archived, and the next run loads it."
-                raise WorkFileLocked(f"{home.work_file} is being written by {_holder(descriptor)}. {advice}")
+                raise refusal(_holder(descriptor))
             time.sleep(RETRY_SECONDS)
         note = orjson.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "doing": doing})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, note, 0)
+        with disk_errors(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, note, 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:

@@ -2,7 +2,7 @@
 
     published/strikehouse.duckdb             what readers open; a hard link to the newest generation, or the one rolled back to
     published/generations/<n>.duckdb, .json  the last generations, each with its manifest
-    published/manifest.json                  manifest of the live generation
+    published/manifest.json                  manifest of the live generation; `parquet` names the files that it stands on
 
 Readers that have the old file open keep it until they open again; nobody waits.
 """
@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,9 +25,12 @@ import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
 from models.tables import TABLES
+from warehouse import moved_rows
 from warehouse.checks import run_checks
 from warehouse.home import Home, disk_errors, remove_leftovers, sync_folder, write_whole
+from warehouse.lock import writer_lock
 from warehouse.settings import Settings
+from warehouse.status import note_generation
 from warehouse.work import insert
 
 COPY_BYTES = 1 << 22
@@ -83,6 +88,7 @@ def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, r
         "bytes": target.stat().st_size,
         "sha256": digest,
         "rows": rows,
+        "parquet": moved_rows.all_files(con),
     }
     write_whole(target.with_suffix(".json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     _make_live(home, manifest)
@@ -91,8 +97,15 @@ def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, r
     return number
 
 
-def roll_back(home: Home) -> int:
-    """Make the generation before the live one live again; returns it. Raises `UsageError` when there is none."""
+def roll_back(home: Home, *, wait_s: float = 0.0) -> int:
+    """Make the generation before the live one live again; returns it. Raises `UsageError` when there is none, or `WorkFileLocked`."""
+    with writer_lock(home, "publish --rollback", wait_s=wait_s):
+        number = _roll_back(home)
+        note_generation(home, number)
+    return number
+
+
+def _roll_back(home: Home) -> int:
     kept = generations(home)
     live = next((generation.number for generation in kept if generation.is_live), None)
     if live is None:
@@ -105,23 +118,49 @@ def roll_back(home: Home) -> int:
 
 
 def generations(home: Home) -> list[Generation]:
-    """Kept generations, oldest first; one whose manifest is damaged is not offered, and a damaged live manifest makes none live."""
-    live = _number(home.published / "manifest.json")
+    """Kept generations, oldest first; one whose manifest is damaged is not offered."""
     found = []
     for path in sorted((home.published / "generations").glob("*.json")):
-        number = _number(path)
-        if number is not None and path.with_suffix(".duckdb").exists():
-            found.append(Generation(number, number == live, orjson.loads(path.read_bytes())))
-    return found
+        manifest = _read(path)
+        if manifest and path.with_suffix(".duckdb").exists():
+            found.append(manifest)
+    live = _live_number(home, found)
+    return [Generation(manifest["generation"], manifest["generation"] == live, manifest) for manifest in found]
+
+
+def _live_number(home: Home, found: Sequence[dict[str, Any]]) -> int | None:
+    """The generation that readers open: the one that the live name is a link to.
+
+    manifest.json, which is written a moment later, decides where links tell nothing: in a home that was copied without them, and where
+    something else was put in the place of the live file.
+    """
+    with suppress(FileNotFoundError):
+        live = home.published_file.stat()
+        for manifest in reversed(found):
+            with suppress(FileNotFoundError):
+                if os.path.samestat((home.published / "generations" / manifest["file"]).stat(), live):
+                    return int(manifest["generation"])
+    said = _read(home.published / "manifest.json")
+    return int(said["generation"]) if said else None
 
 
 def live_generation(home: Home) -> int | None:
-    """Number of the live generation; None before the first publication, or when its manifest is damaged (publish again)."""
+    """Number of the live generation; None before the first publication, or when nothing tells which it is (publish again)."""
     return next((generation.number for generation in generations(home) if generation.is_live), None)
+
+
+def mend_manifest(home: Home) -> None:
+    """Make manifest.json say what is live, after a kill between the two; for a process that holds the writer lock."""
+    live = next((generation.manifest for generation in generations(home) if generation.is_live), None)
+    if live is not None and _read(home.published / "manifest.json") != live:
+        write_whole(home.published / "manifest.json", orjson.dumps(live, option=orjson.OPT_INDENT_2))
 
 
 def live_manifest(home: Home) -> dict[str, Any]:
     """Manifest of the live generation; empty before the first publication. Raises `PublicationUnreadable`."""
+    live = next((generation.manifest for generation in generations(home) if generation.is_live), None)
+    if live is not None:
+        return live
     path = home.published / "manifest.json"
     try:
         manifest: dict[str, Any] = orjson.loads(path.read_bytes())
@@ -132,9 +171,11 @@ def live_manifest(home: Home) -> dict[str, Any]:
     return manifest
 
 
-def _number(manifest: Path) -> int | None:
+def _read(path: Path) -> dict[str, Any] | None:
+    """A manifest; None when it is not there or damaged."""
     try:
-        return int(orjson.loads(manifest.read_bytes())["generation"])
+        manifest: dict[str, Any] = orjson.loads(path.read_bytes())
+        return manifest if isinstance(manifest["generation"], int) and isinstance(manifest["file"], str) else None
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         return None
 
@@ -178,7 +219,7 @@ def _copy(source: Path, target: Path) -> str:
 
 
 def _smoke_test(file: Path, rows: dict[str, int]) -> None:
-    """Open the copy as a reader would: every relation answers, with the rows that the work file has."""
+    """Open the copy as a reader would: every relation answers, with the rows that the work file has, and every Parquet file is there."""
     with duckdb.connect(str(file), read_only=True) as con:
         for name, expected in rows.items():
             if _count(con, f"select count(*) from {name}") != expected:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,11 +15,16 @@ import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
 from models.tables import PUBLISHED
+from warehouse.ddl import literal
 from warehouse.home import Home
+from warehouse.moved_rows import all_files
 from warehouse.relations import SQL_FOLDER
 
-# Given when the file is opened: connections of one process to one generation share a database, which can be locked only once.
-CLOSED: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false", "lock_configuration": "true"}
+# Connections of one process to one generation share a database, which can be closed only once.
+_CLOSING = threading.Lock()
+# What writes a file. A file that may be read may also be overwritten by COPY, in a database that is opened read-only, even by its mode.
+_WRITES = (duckdb.StatementType.COPY, duckdb.StatementType.EXPORT, duckdb.StatementType.PREPARE, duckdb.StatementType.EXECUTE)
+_WRITING_WORDS = re.compile(r"\b(copy|export|prepare|execute)\b", re.IGNORECASE)
 
 
 @contextmanager
@@ -37,10 +44,23 @@ def connect_published(home: Home) -> duckdb.DuckDBPyConnection:
         raise PublicationMissing(f"{path}: nothing is published yet. Run `strikehouse snapshot`, or `strikehouse demo` to try it.")
     try:
         # its real name: a process that still holds an older generation would otherwise be given that one again
-        return duckdb.connect(str(_generation_file(path)), read_only=True, config=CLOSED)
+        con = duckdb.connect(str(_generation_file(path)), read_only=True)
+        with _CLOSING:
+            _close(con)
+        return con
     except duckdb.Error as error:
         advice = "`strikehouse publish --rollback` goes back one generation, `strikehouse publish` makes a new one."
         raise PublicationUnreadable(f"{path} cannot be opened ({str(error).splitlines()[0]}). {advice}") from error
+
+
+def _close(con: duckdb.DuckDBPyConnection) -> None:
+    """Leave nothing in reach but the file and the Parquet files that it names, exactly, and lock that."""
+    if con.execute("select current_setting('lock_configuration')").fetchall() == [(True,)]:
+        return
+    files = ", ".join(map(literal, all_files(con)))
+    con.execute(f"set allowed_paths = [{files}]")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
 
 
 def _generation_file(path: Path) -> Path:
@@ -62,12 +82,21 @@ def query(home: Home, sql: str, parameters: dict[str, Any] | None = None) -> pl.
 def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
     """The result of one SQL statement on an open publication."""
     try:
+        _refuse_writing(con, sql)
         con.execute(sql, parameters or {})
         return con.pl() if con.description else pl.DataFrame()  # nothing was said where the statement is empty
     except duckdb.Error as error:
         raise QueryFailed(f"The query was refused. {error}") from error
     except pl.exceptions.PolarsError as error:
         raise QueryFailed(f"The result has a type that cannot be shown; cast it, for example to varchar. {error}") from error
+
+
+def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """EXPLAIN ANALYZE runs what it explains; which statement that is, is not told, so words decide there."""
+    for statement in con.extract_statements(sql):
+        is_explained = statement.type == duckdb.StatementType.EXPLAIN and _WRITING_WORDS.search(statement.query)
+        if statement.type in _WRITES or is_explained:
+            raise QueryFailed("The query was refused. Statements that write files are not run here; `strikehouse sql --output` writes one.")
 
 
 def report(home: Home, name: str, snapshot_ids: list[str]) -> pl.DataFrame:

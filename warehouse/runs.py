@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -69,10 +69,32 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
         insert(con, name, pl.DataFrame(rows, schema=pl.Schema({column: one.dtype for column, one in contract.columns().items()})))
 
 
-def forget_sessions(con: duckdb.DuckDBPyConnection, first: date | None, last: date | None) -> None:
-    """Remove the snapshots of some session dates, and the note that their runs are loaded, so that they are loaded again."""
+def forget_sessions(con: duckdb.DuckDBPyConnection, first: date | None, last: date | None, *, but: Collection[str] = ()) -> None:
+    """Remove the snapshots of some session dates, and the note that their runs are loaded, so that they are loaded again.
+
+    `but`: runs whose replies are gone; their snapshots stay.
+    """
+    _forget(con, f"select snapshot_id, run_id from core.snapshot_venues where {_within(first, last)}", but)
+
+
+def forget_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
+    """Remove the snapshots that these runs gave anything to, and the note that they, and others of these snapshots, are loaded."""
+    con.register("forgotten", pl.DataFrame({"run_id": sorted(run_ids)}, schema={"run_id": pl.String}))
+    touched = "select snapshot_id from core.snapshot_venues where run_id in (from forgotten)"
+    _forget(con, f"select snapshot_id, run_id from core.snapshot_venues where snapshot_id in ({touched})", ())
+    con.execute("delete from ops.runs where run_id in (from forgotten)")
+    con.unregister("forgotten")
+
+
+def _within(first: date | None, last: date | None) -> str:
     bounds = [f"session_date {sign} {literal(day.isoformat())}::date" for sign, day in ((">=", first), ("<=", last)) if day is not None]
-    rows = con.execute(f"select distinct snapshot_id, run_id from core.snapshot_venues where {' and '.join(bounds) or 'true'}").fetchall()
+    return " and ".join(bounds) or "true"
+
+
+def _forget(con: duckdb.DuckDBPyConnection, found: str, but: Collection[str]) -> None:
+    rows = con.execute(f"select distinct snapshot_id, run_id from ({found})").fetchall()
+    stay = {snapshot_id for snapshot_id, run_id in rows if run_id in but}
+    rows = [row for row in rows if row[0] not in stay]
     with transaction(con):
         for snapshot_id in sorted({row[0] for row in rows}):
             remove(con, snapshot_id)

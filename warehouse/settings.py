@@ -10,10 +10,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -24,6 +24,10 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from models.errors import SettingsError
+from models.redaction import secret_parts
+from warehouse.cron_line import check_cron_line
+from warehouse.settings_alerts import AlertSettings, VenueMissing
+from warehouse.settings_part import SettingsPart as _Part
 
 PREFIX = "STRIKEHOUSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -35,10 +39,6 @@ def _split_commas(value: Any) -> Any:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]  # plain text, not JSON
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SourceSettings(_Part):
@@ -74,6 +74,7 @@ class BybitSettings(SourceSettings):
     base_url: str = "https://api.bybit.com"
     max_requests_per_second: float = Field(default=10.0, gt=0)
     option_oi_sides: int = Field(default=1, ge=1, le=2)  # whether open interest counts one side of a trade or both is not said for options
+    underlying_price: Literal["forward", "index"] = "forward"  # what underlyingPrice is; as an index it gives no forward, and parity does
 
 
 class OkxSettings(SourceSettings):
@@ -81,6 +82,7 @@ class OkxSettings(SourceSettings):
 
     base_url: str = "https://www.okx.com"  # two documented hosts; all libraries use this one
     max_requests_per_second: float = Field(default=4.0, gt=0)  # mark-price allows 5
+    inverse_premium: Literal["forward", "index"] = "forward"  # the price in USD that a premium in coin is taken times
     coin_margined: CommaSeparated = ("BTC", "ETH")  # underlyings with such a family, beside the USD-margined one that all have
 
 
@@ -108,7 +110,10 @@ class StorageSettings(_Part):
     """Where tables are kept, and what DuckDB may use."""
 
     catalog: str = "duckdb"
-    data_path: Path | None = None  # default: under home
+    data_path: Path | None = None  # where old rows lie as Parquet; default: parquet/ under home
+    native_days: int = Field(default=90, ge=0)  # `maintain` moves a month to Parquet when it ended so many days ago
+    raw_keep_days: int | None = Field(default=None, ge=1)  # `maintain` removes older replies whose rebuild it has verified; default: never
+    compact_free_pct: float = Field(default=25.0, gt=0, le=100)  # `maintain` rewrites a work file with so much free space in it
     generations_kept: int = Field(default=5, ge=2)
     lock_wait_s: float = Field(default=10.0, ge=0)  # how long a run waits for another one that writes
     memory_limit: str = "1GB"
@@ -150,10 +155,32 @@ class CheckSettings(_Part):
 
 
 class FreshnessSettings(_Part):
-    """After how long without usable data a venue counts as stale."""
+    """From when on a venue's data count as degraded, stale and unavailable: crypto by age, US by sessions that closed without data."""
 
+    crypto_degraded_hours: float = Field(default=1.5, gt=0)  # the default schedule asks every hour
     crypto_stale_hours: float = Field(default=3.0, gt=0)
-    us_stale_hours: float = Field(default=97.0, gt=0)  # a long weekend: Thursday's close to Tuesday's
+    crypto_unavailable_hours: float = Field(default=24.0, gt=0)
+    us_degraded_sessions: int = Field(default=1, ge=1)
+    us_stale_sessions: int = Field(default=2, ge=1)
+    us_unavailable_sessions: int = Field(default=5, ge=1)
+    us_grace_hours: float = Field(default=4.0, ge=0)  # a session is missed when so long after its close nothing of it is there
+
+    @model_validator(mode="after")
+    def _limits_rise(self) -> Self:
+        for market, unit in (("crypto", "hours"), ("us", "sessions")):
+            names = [f"{market}_{state}_{unit}" for state in ("degraded", "stale", "unavailable")]
+            limits = [getattr(self, name) for name in names]
+            if limits != sorted(limits):
+                raise ValueError(f"{' ≤ '.join(names)} must hold; they are {', '.join(f'{one:g}' for one in limits)}")
+        return self
+
+
+class ScheduleSettings(_Part):
+    """How the watchlist's schedules are served."""
+
+    grace_minutes: float = Field(default=10.0, ge=0)  # a run that starts later than this is marked late, or skipped
+    port: int = Field(default=4200, ge=1, le=65535)  # of the Prefect server that `strikehouse schedule` starts, on 127.0.0.1
+    kept_days: float = Field(default=30.0, gt=0)  # how long published/schedule.json remembers what became of a run
 
 
 class ChartSettings(_Part):
@@ -163,6 +190,15 @@ class ChartSettings(_Part):
     browser: Path | None = None  # default: the first Chromium or Chrome on the path
     browser_timeout_s: float = Field(default=60.0, gt=0)
     png_scale: float = Field(default=2.0, gt=0, le=4)  # pixels per point
+
+
+class LogSettings(_Part):
+    """What is logged: lines on standard error, and a file per day below the home."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "WARNING"  # on standard error
+    file_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    format: Literal["text", "json"] = "text"  # json: one object per line, on standard error and in the file
+    keep_days: int = Field(default=30, ge=0)  # files of earlier days are removed; 0: no file
 
 
 class ApiSettings(_Part):
@@ -184,7 +220,7 @@ class Watch(_Part):
     """One line of the watchlist: which venues an underlying is read from, and when."""
 
     venues: Annotated[tuple[str, ...], Field(min_length=1)]
-    schedule: tuple[str, ...] = ()  # cron lines
+    schedule: tuple[str, ...] = ()  # cron lines, in that time zone
     timezone: str = "UTC"
 
     @field_validator("timezone")
@@ -193,6 +229,11 @@ class Watch(_Part):
         if value not in available_timezones():
             raise ValueError(f"no time zone is called {value!r}; write it like America/New_York")
         return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _lines_come_due(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_cron_line(line) for line in value)
 
     @field_validator("venues")
     @classmethod
@@ -216,7 +257,12 @@ class Settings(BaseSettings):
     """All settings of one Strikehouse home."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+        hide_input_in_errors=True,  # what was given may be a secret
     )
 
     home: Path = Path("data")
@@ -225,9 +271,20 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     checks: CheckSettings = CheckSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
+    logs: LogSettings = LogSettings()
     charts: ChartSettings = ChartSettings()
     api: ApiSettings = ApiSettings()
     watchlist: dict[str, Watch] = dict(DEFAULT_WATCHLIST)
+
+    @field_validator("alerts")
+    @classmethod
+    def _venues_of_rules_exist(cls, value: AlertSettings) -> AlertSettings:
+        named = {venue for rule in value.rules if isinstance(rule, VenueMissing) for venue in rule.venues}
+        if unknown := sorted(named - set(Sources.model_fields)):
+            raise ValueError(f"no venue is called {unknown[0]!r}; known are {', '.join(Sources.model_fields)}")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -246,9 +303,16 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """Texts that must never be logged, shown or archived: keys, and whatever may be a token in an address."""
+        addresses = (part for url in self.alerts.urls for part in secret_parts(url.get_secret_value()))
+        return frozenset((*addresses, *self.api.keys))
+
+    @property
     def numbers_hash(self) -> str:
         """Hash of the settings that change numbers."""
-        sources = f"{self.sources.bybit.option_oi_sides} {self.sources.binance.oi_basis}"
+        bybit, okx, binance = self.sources.bybit, self.sources.okx, self.sources.binance
+        sources = f"{bybit.option_oi_sides} {bybit.underlying_price} {okx.inverse_premium} {binance.oi_basis}"
         text = self.models.model_dump_json() + self.checks.model_dump_json() + sources
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

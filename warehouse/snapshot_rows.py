@@ -9,7 +9,7 @@ import polars as pl
 
 from models.snapshot import OK, REJECTED
 from models.tables import TABLES
-from warehouse import ddl
+from warehouse import ddl, moved_rows
 from warehouse.checks import all_checks
 from warehouse.compute import ComputedSnapshot
 from warehouse.ddl import literal
@@ -25,7 +25,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, name: str, snapshot_id: str) -> pl.D
     columns = ", ".join(contract.column_names())
     order = ", ".join(contract.primary_key()) or "all"
     where = f"snapshot_id = {literal(snapshot_id)}"
-    frame = con.execute(f"select {columns} from {ddl.stored_name(name)} where {where} order by {order}").pl()
+    frame = con.execute(f"select {columns} from {ddl.kept_name(name)} where {where} order by {order}").pl()
     return frame.cast({name: column.dtype for name, column in contract.columns().items()})
 
 
@@ -45,7 +45,8 @@ def stored_snapshots(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -> None:
-    """Delete a snapshot's rows from every table but one."""
+    """Delete a snapshot's rows from every table but one; a month that is in Parquet becomes native again for that."""
+    moved_rows.bring_back(con, [snapshot_id])
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and name != but:
             con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")

@@ -1,4 +1,7 @@
-"""published/status.json: what the last runs did. Written after every run; how fresh it is, is computed when it is read."""
+"""published/status.json: what the last runs did. Written after every run.
+
+How fresh that is depends on when it is read: warehouse/freshness.py.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,7 @@ import orjson
 
 from models.errors import PublicationMissing, PublicationUnreadable
 from warehouse.home import Home, write_whole
-from warehouse.settings import FreshnessSettings, Settings
-
-HEALTHY, STALE, UNAVAILABLE = "healthy", "stale", "unavailable"
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """How old the last usable data of one underlying on one venue are."""
-
-    underlying: str
-    venue: str
-    state: str
-    captured_at: datetime | None  # UTC, of the last usable snapshot
-    age_hours: float | None
-    last_status: str  # of the last run that asked
-    error: str | None
+from warehouse.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -57,6 +45,20 @@ def write_status(
     outcomes: Sequence[VenueOutcome] = (),
 ) -> None:
     """Replace status.json; `generation` is the live one, `held` says why the run was not published."""
+    status = {
+        "written_at": now.isoformat(timespec="seconds"),
+        "run_id": run_id,
+        "generation": generation,
+        "held": held,
+        "snapshots_by_settings": dict(con.execute(_BY_SETTINGS).fetchall()),
+        "venues": status_venues(con, home, outcomes),
+        "alerts": open_alerts(con),
+    }
+    write_whole(home.status_file, orjson.dumps(status, option=orjson.OPT_INDENT_2))
+
+
+def status_venues(con: duckdb.DuckDBPyConnection, home: Home, outcomes: Sequence[VenueOutcome] = ()) -> list[dict[str, Any]]:
+    """What came of each underlying and venue that was ever asked: of the last status.json, and of a run that it does not know yet."""
     try:
         known = {(one["underlying"], one["venue"]): one for one in read_status(home)["venues"]}
     except (PublicationMissing, PublicationUnreadable):
@@ -66,18 +68,26 @@ def write_status(
             "underlying": one.underlying, "venue": one.venue, "market": one.market, "last_status": one.status, "error": one.error,
         }  # fmt: skip
     usable = dict.fromkeys(known) | {(u, v): _text(at) for u, v, at in con.execute(_USABLE).fetchall()}
-    status = {
-        "written_at": now.isoformat(timespec="seconds"),
-        "run_id": run_id,
-        "generation": generation,
-        "held": held,
-        "snapshots_by_settings": dict(con.execute(_BY_SETTINGS).fetchall()),
-        "venues": [known[key] | {"captured_at": usable[key]} for key in sorted(known)],
-    }
-    write_whole(home.status_file, orjson.dumps(status, option=orjson.OPT_INDENT_2))
+    return [known[key] | {"captured_at": usable[key]} for key in sorted(known)]
+
+
+def open_alerts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Alerts of `ops.alerts` that are not over, oldest first."""
+    rows = con.execute(_OPEN).fetchall()
+    return [
+        {
+            "rule": rule, "underlying": underlying, "message": message, "first_seen_at": _text(first), "delivered_at": _text(delivered),
+            "delivery_error": error,
+        }
+        for rule, underlying, message, first, delivered, error in rows
+    ]  # fmt: skip
 
 
 _BY_SETTINGS = "select settings_hash, count(*) from core.snapshots group by all order by all"
+_OPEN = """
+    select rule, underlying, message, first_seen_at, delivered_at, delivery_error
+    from ops.alerts where cleared_at is null order by first_seen_at, alert_key
+"""
 _USABLE = "select underlying, venue, max(captured_at) from core.snapshot_venues where status = 'ok' and origin = 'live' group by all"
 
 
@@ -94,29 +104,26 @@ def read_status(home: Home) -> dict[str, Any]:
 
 def note_generation(home: Home, generation: int) -> None:
     """Note that another generation is live, after a publication or a way back that no run has made."""
+    _note(home, {"generation": generation, "held": None})
+
+
+def note_alerts(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Note which alerts are open, after an evaluation that no run has made."""
+    _note(home, {"alerts": open_alerts(con)})
+
+
+def _note(home: Home, changed: dict[str, Any]) -> None:
     try:
         status = read_status(home)
     except (PublicationMissing, PublicationUnreadable):
         return  # no run has ended yet, or the next one replaces a damaged file
-    write_whole(home.status_file, orjson.dumps({**status, "generation": generation, "held": None}, option=orjson.OPT_INDENT_2))
+    write_whole(home.status_file, orjson.dumps({**status, **changed}, option=orjson.OPT_INDENT_2))
 
 
 def snapshots_with_other_settings(status: dict[str, Any], settings: Settings) -> int:
     """How many snapshots were computed with settings that are not those of now."""
     by_settings: dict[str, int] = status.get("snapshots_by_settings", {})
     return sum(count for settings_hash, count in by_settings.items() if settings_hash != settings.numbers_hash)
-
-
-def freshness(status: dict[str, Any], limits: FreshnessSettings, now: datetime) -> list[Freshness]:
-    """Per underlying and venue, how old its last usable data are now."""
-    rows = []
-    for one in status["venues"]:
-        captured_at = datetime.fromisoformat(one["captured_at"]) if one["captured_at"] else None
-        age_hours = (now - captured_at).total_seconds() / 3600 if captured_at else None
-        limit = limits.us_stale_hours if one["market"] == "us" else limits.crypto_stale_hours
-        state = UNAVAILABLE if age_hours is None else STALE if age_hours > limit else HEALTHY
-        rows.append(Freshness(one["underlying"], one["venue"], state, captured_at, age_hours, one["last_status"], one["error"]))
-    return rows
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,7 @@ import polars as pl
 from models.calendar import TradingCalendar, scheduled_expiries
 from models.core_tables import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
-from models.tables import TABLES
-from warehouse import catalogue, ddl
+from warehouse import catalogue, ddl, moved_rows
 from warehouse.compute import parameters_frame
 from warehouse.home import Home
 from warehouse.lock import writer_lock
@@ -57,8 +56,9 @@ def connect_work(home: Home, settings: Settings, path: Path) -> Iterator[duckdb.
     with duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
         con.execute(f"attach {ddl.literal(str(path))} as work (storage_version '{STORAGE_VERSION}')")
         con.execute("use work")
+        con.execute("set enable_progress_bar = false")  # it would stand on standard output, among results
         con.execute("pragma wal_autocheckpoint='1GB'")  # publication checkpoints; one in between would write row groups twice
-        _migrate(con, path)
+        _migrate(con, path, parquet_folder(home, settings))
         _refresh_constants(con, settings)
         yield con
 
@@ -67,7 +67,7 @@ def connect_work(home: Home, settings: Settings, path: Path) -> Iterator[duckdb.
 def warehouse_in_memory(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse without snapshots, in memory: its catalog, calendar and rules are those of a work file."""
     with duckdb.connect(config={"threads": settings.storage.threads}) as con:
-        _migrate(con, Path(":memory:"))
+        _migrate(con, Path(":memory:"), Path(":memory:"))
         _refresh_constants(con, settings)
         yield con
 
@@ -80,27 +80,34 @@ def _config(home: Home, settings: Settings) -> dict[str, str | bool | int | floa
     }
 
 
-def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+def parquet_folder(home: Home, settings: Settings) -> Path:
+    """Where old rows are kept."""
+    named = settings.storage.data_path
+    return home.root / "parquet" if named is None else named.expanduser().absolute()
+
+
+def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
     """Bring the file to this version's structure, or refuse one of a later version."""
     migrations = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
     con.execute("create table if not exists main.work_version (version integer, fingerprint varchar)")
     con.execute("create table if not exists main.unpublished (since timestamp)")
+    is_elsewhere = moved_rows.is_elsewhere(con, parquet)
     version, fingerprint = con.execute("select coalesce(max(version), 0), max(fingerprint) from main.work_version").fetchall()[0]
     if version > len(migrations):
         raise WorkFileTooNew(
             f"{path} has version {version}, this Strikehouse knows {len(migrations)}. "
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
-    if version == len(migrations) and fingerprint == catalogue.fingerprint():
+    if version == len(migrations) and fingerprint == catalogue.fingerprint() and not is_elsewhere:
         return
-    con.execute("begin")
-    for migration in migrations[version:]:
-        con.execute(migration.read_text())
-    catalogue.install(con)
-    mark_unpublished(con)
-    con.execute("delete from main.work_version")
-    con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(catalogue.fingerprint())})")
-    con.execute("commit")
+    with transaction(con):
+        for migration in migrations[version:]:
+            con.execute(migration.read_text())
+        moved_rows.note_folder(con, parquet)
+        catalogue.install(con)
+        mark_unpublished(con)
+        con.execute("delete from main.work_version")
+        con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(catalogue.fingerprint())})")
 
 
 def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -155,16 +162,15 @@ def is_unpublished(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(con.execute("select 1 from main.unpublished").fetchall())
 
 
-def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
-    """Whether the work file holds a snapshot that was computed with other settings."""
-    other = f"select 1 from core.snapshots where settings_hash <> {ddl.literal(settings.numbers_hash)} limit 1"
-    return bool(con.execute(other).fetchall())
+def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:
+    """Whether the work file holds a snapshot that was computed with other settings, of any runs but these."""
+    other = f"select distinct run_id from core.snapshots where settings_hash <> {ddl.literal(settings.numbers_hash)}"
+    return any(run_id not in but for (run_id,) in con.execute(other).fetchall())
 
 
 def insert(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     """Append a frame to a published relation's stored rows, in the frame's order (sorted by key wherever frames are made)."""
-    contract = TABLES[name]
-    columns = ", ".join(contract.column_names() + (["is_only_venue"] if ddl.is_scoped(contract) else []))
+    columns = ", ".join(ddl.stored_columns(name))
     con.register("incoming", frame)
     con.execute(f"insert into {ddl.stored_name(name)} ({columns}) select {columns} from incoming")
     con.unregister("incoming")

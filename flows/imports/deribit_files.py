@@ -23,6 +23,7 @@ from flows.imports.importer import Importer
 from flows.imports.table import read_csv
 from flows.sources.columns import number_in
 from flows.sources.deribit import INDEX, INSTRUMENTS, KEY, LINEAR_BOOK, NAME, SUMMARY, Deribit
+from flows.sources.deribit_delivery import DeliveryReplies
 from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import FileError
@@ -144,6 +145,10 @@ class _SavedSummary(Deribit):
         if name == INSTRUMENTS:
             return book.payload, []
         return book.payload, book.rows if name == SUMMARY else _index(book.rows, name.removeprefix(INDEX))
+
+    def delivered(self, payloads: Sequence[RawPayload], underlying: str, indexes: Sequence[tuple[str, str]]) -> DeliveryReplies:
+        """A saved summary holds no delivery prices, and nobody expects them of it."""
+        return DeliveryReplies()
 
     def sent_at(self, payload: RawPayload) -> datetime:
         """A file was not sent: its rows must tell."""

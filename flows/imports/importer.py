@@ -12,7 +12,7 @@ import polars as pl
 from flows.imports.table import FileTable
 from flows.sources.columns import rejected_table
 from models.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
-from models.chain import ParsedChain, RawPayload
+from models.chain import ParsedChain, ParsedSettlements, RawPayload
 
 # What a file may hold: the calendar must also know the sessions around.
 EARLIEST, LATEST = FIRST_DAY + timedelta(days=14), LAST_DAY - timedelta(days=14)
@@ -29,6 +29,10 @@ class Importer(ABC):
     @abstractmethod
     def parse(self, payload: RawPayload, calendar: TradingCalendar, part: int = 0, parts: int = 1) -> Iterator[ParsedChain]:
         """The chains of a file, or of one of its parts: one per underlying and instant. Raises `FileError` or `VenueError`."""
+
+    def settlements(self, payload: RawPayload) -> pl.DataFrame:
+        """The settlement prices of a file (`ParsedSettlements`), where it holds such. Raises `FileError`."""
+        return ParsedSettlements.create_empty()
 
     def parts(self, payload: RawPayload) -> int:
         """In how many parts the file is read, so that memory stays bounded; told without parsing it."""

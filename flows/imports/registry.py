@@ -8,7 +8,7 @@ from typing import Any
 from flows.imports.importer import Importer
 from models.errors import UsageError
 
-FORMATS = ("cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns")
+FORMATS = ("cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns", "settlements")
 
 
 def importer(format: str, mapping: Mapping[str, Any] | None = None) -> Importer:
@@ -17,12 +17,13 @@ def importer(format: str, mapping: Mapping[str, Any] | None = None) -> Importer:
     from flows.imports.cboe_csv import CboeCsv
     from flows.imports.columns_file import ColumnsFile
     from flows.imports.deribit_files import DeribitCsv, DeribitJson
+    from flows.imports.settlements import Settlements
 
     if format == ColumnsFile.format:
         if mapping is None:
             raise UsageError("The format columns needs a mapping: --mapping FILE.toml. docs/imports.md lists its keys.")
         return ColumnsFile(mapping)
-    for one in (CboeCsv, DeribitJson, DeribitCsv, BinanceVision):
+    for one in (CboeCsv, DeribitJson, DeribitCsv, BinanceVision, Settlements):
         if one.format == format:
             if mapping is not None:
                 raise UsageError(f"The format {format} takes no mapping; only columns does.")

@@ -24,7 +24,7 @@ def print_import(home: Home, result: ImportResult, *, json: bool) -> None:
     """The report of an import."""
     chains = [_chain(row, result) for row in result.venues.iter_rows(named=True)]
     if json:
-        told = ("files", "loaded", "resumed", "known", "failures", "generation", "held", "exit_code")
+        told = ("files", "loaded", "resumed", "settlements", "known", "failures", "generation", "held", "exit_code")
         print_json({**{name: getattr(result, name) for name in told}, "published": str(home.published_file), "chains": chains})
         return
     whole = [chain for chain in chains if chain["status"] == OK and not chain["incomplete_reason"]]
@@ -72,7 +72,8 @@ def _line(chain: dict[str, Any]) -> str:
 
 
 def _summary(home: Home, result: ImportResult) -> str:
-    parts = [f"{result.loaded:,} of {result.files:,} files imported ({result.venues.height:,} chains)"]
+    held = f"{result.venues.height:,} chains" + (f", {result.settlements:,} settlement prices" if result.settlements else "")
+    parts = [f"{result.loaded:,} of {result.files:,} files imported ({held})"]
     parts += [f"{len(result.known):,} there already"] if result.known else []
     parts += [f"{len(result.failures):,} cannot be read"] if result.failures else []
     parts += [f"{result.resumed:,} of an import that was stopped loaded now"] if result.resumed else []

@@ -35,6 +35,7 @@ class ImportResult:
     files: int
     loaded: int = 0
     resumed: int = 0  # files that a stopped import had archived and not loaded
+    settlements: int = 0  # settlement prices in the files
     known: list[str] = field(default_factory=list)  # files loaded before, or the same under another name
     failures: dict[str, str] = field(default_factory=dict)  # file → why it cannot be read
     warnings: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # snapshot_id, venue → what its parser says
@@ -49,7 +50,7 @@ class ImportResult:
         statuses = list(zip(self.venues["status"], self.venues["error"], strict=True)) if self.venues.height else []
         aside = [error for status, error in statuses if status == REJECTED and error in checks]
         usable = sum(status == OK for status, _ in statuses)
-        if not usable and not aside and not self.known:
+        if not usable and not aside and not self.known and not self.settlements:
             return NOTHING_USABLE
         if self.failures or usable + len(aside) < len(statuses):
             return PARTLY
@@ -108,4 +109,5 @@ def _load(home: Home, settings: Settings, result: ImportResult, settle: Callable
     for report in reports:
         if report.run_id in files:
             result.warnings |= report.warnings
+            result.settlements += report.settlements
     return list(files)

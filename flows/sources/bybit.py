@@ -1,10 +1,10 @@
 """Bybit v5 options: one coin is fetched whole, and its contracts stand in two books, USDC- and USDT-settled. Pages of a list, one chain.
 
-What to know: an error is a `retCode` inside HTTP 200; everything is a string, and "0" is missing but for open interest, volume, delta,
-vega and theta; a contract is one coin, so open interest, volume and prices need no conversion; whether open interest counts one side
-or both is not said (`option_oi_sides`); the strike stands in the symbol only, days in it have one digit when they can; a symbol
-without suffix settles in USDC; `underlyingPrice` is the forward of the expiry, `indexPrice` the index; the envelope's `time` is the
-venue's instant; leaving out `baseCoin` means BTC. An instrument that is not trading yet (`PreLaunch`) and has no ticker is no contract.
+What to know: an error is a `retCode` inside HTTP 200; everything is a string, and "0" is missing but for open interest, volume, delta, vega
+and theta; a contract is one coin, so open interest, volume and prices need no conversion; whether open interest counts one side or both is
+not said (`option_oi_sides`); the strike stands in the symbol only, days in it have one digit when they can; a symbol without suffix settles
+in USDC; `underlyingPrice` is taken for the forward of the expiry (`underlying_price`), `indexPrice` is the index; the envelope's `time` is
+the venue's instant; leaving out `baseCoin` means BTC. An instrument that is not trading yet (`PreLaunch`) and has no ticker is no contract.
 """
 
 from __future__ import annotations
@@ -113,8 +113,11 @@ class Bybit(Source):
         tickers = own_rows(chain, reply.rows, key=KEY, documented=TICKER_FIELDS, starts=f"{underlying}-")
         rows, parts = _contracts(pages, tickers), [*pages, tickers]
 
-        sides = self.settings.option_oi_sides
-        notes = [f"open interest counts {sides} side{'s'[: sides - 1]} of a trade: the venue does not say (sources.bybit.option_oi_sides)"]
+        sides, price = self.settings.option_oi_sides, self.settings.underlying_price
+        notes = [
+            f"open interest counts {sides} side{'s'[: sides - 1]} of a trade, and underlyingPrice is the {price}: the venue does not say "
+            "(sources.bybit.option_oi_sides, .underlying_price)"
+        ]
         if not is_whole:
             notes.append("the list of instruments does not say whether another page follows")
         if reply.made_at is None:
@@ -127,7 +130,7 @@ class Bybit(Source):
             spot=spot if isinstance(spot, float) else None,
             used=[part.payload for part in parts],
             parts=parts,
-            quotes=_quotes(rows, tickers, sides),
+            quotes=_quotes(rows, tickers, sides, is_forward=price == "forward"),
             notes=notes,
         )
 
@@ -184,7 +187,7 @@ def _contracts(pages: Sequence[Columns], tickers: Columns) -> pl.DataFrame:
     return contracts(Stack([(tickers, values)], key=KEY), listed, NAME, is_waiting=pl.col("status") == "PreLaunch")
 
 
-def _quotes(rows: pl.DataFrame, tickers: Columns, sides: int) -> pl.DataFrame:
+def _quotes(rows: pl.DataFrame, tickers: Columns, sides: int, *, is_forward: bool) -> pl.DataFrame:
     """Contracts as `ParsedQuotes`."""
     suffix = pl.col("instrument").str.extract_groups(NAME).struct.field("settle")
     book = pl.coalesce("settleCoin", suffix, pl.lit("USDC"))
@@ -208,7 +211,7 @@ def _quotes(rows: pl.DataFrame, tickers: Columns, sides: int) -> pl.DataFrame:
                 venue_gamma="gamma",
                 venue_vega="vega",
                 venue_theta="theta",
-                venue_forward="underlyingPrice",
+                venue_forward=pl.col("underlyingPrice") if is_forward else pl.lit(None, dtype=pl.Float64),
             )
         ]
     )  # fmt: skip

@@ -1,10 +1,11 @@
-"""Deribit options: BTC and ETH in coin (inverse), SOL, XRP, HYPE and more in USDC (linear). Three kinds of request per book.
+"""Deribit options: BTC and ETH in coin (inverse), SOL, XRP, HYPE and more in USDC (linear). Four kinds of request per book.
 
 What to know: every linear option lives in the one USDC book, BTC_USDC and ETH_USDC too (`currency=SOL` comes back empty); open interest
 and volume are in coins and are never multiplied by `contract_size`; inverse prices are in coin and become USD by the row's own
 `underlying_price`, the forward of that expiry, which may differ even within one expiry; linear prices are USDC per coin; `mark_iv` is
 percent; a missing quote is null; the book summary has no greeks; days in names have one digit when they can and decimal strikes
 use `d` for the point (`XRP_USDC-4SEP26-1d25-C`); the two replies list contracts in different orders and need not agree on which exist.
+Delivery prices of past days come by index and date; a chain is whole without them, so what is wrong with them is a warning.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from flows.sources.columns import FIRST_MS, LAST_MS, Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
 from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
-from models.errors import UnknownSymbol, VenueBusy, VenueRefused
+from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
 
 if TYPE_CHECKING:
     from flows.sources.http import VenueClient
@@ -71,15 +73,23 @@ class Deribit(Source):
         )
         summary = http.get(book.name, SUMMARY, f"{API}/get_book_summary_by_currency", asked, judge=self.judge)
         payloads = [instruments, summary]
-        for index in _indexes([*self.read(instruments), *self.read(summary)], book.name):
+        indexes = _indexes([*self.read(instruments), *self.read(summary)], book.name)
+        for index in indexes:
             try:
                 payloads.append(http.get(book.name, f"{INDEX}{index}", f"{API}/get_index_price", {"index_name": index}, judge=self.judge))
             except VenueRefused:  # of one underlying of the book; `parse` says so, to that one alone
                 continue
+        for index in indexes:  # last, when the chain is there
+            try:
+                payloads.append(
+                    http.get(book.name, f"{DELIVERY}{index}", f"{API}/get_delivery_prices", delivery_query(index), judge=self.judge)
+                )
+            except VenueError:  # `parse` warns that they are missing; raw/ has the reply, and a rest that is asked for is kept
+                continue
         return payloads
 
     def read(self, payload: RawPayload) -> Any:
-        """The `result` of a JSON-RPC reply: a list of rows, or the price of an index."""
+        """The `result` of a JSON-RPC reply: a list of rows, also of delivery prices, or the price of an index."""
         document = read_envelope(payload)
         refused = document.get("error") if isinstance(document, dict) else None
         if isinstance(refused, dict):
@@ -93,6 +103,8 @@ class Deribit(Source):
         if refusal:
             raise refusal
         result = document.get("result") if isinstance(document, dict) else None
+        if payload.name.startswith(DELIVERY):
+            result = result.get("data") if isinstance(result, dict) else None
         if not isinstance(result, dict if payload.name.startswith(INDEX) else list):
             raise unexpected(payload, "result is missing, or of another type")
         if isinstance(result, dict):
@@ -114,6 +126,8 @@ class Deribit(Source):
 
         notes = [note for share in shares for part in share.columns for note in part.warnings]
         instants = [instant for share in shares if (instant := share.quoted_at) is not None]
+        delivered = self.delivered(payloads, underlying, [(share.book, index) for share in shares for index in share.indexes])
+        notes += delivered.notes
         if not instants:
             notes.append("no row says when it was made, so the time of the reply counts")
             instants = [self.sent_at(share.columns[-1].payload) for share in shares]
@@ -134,10 +148,21 @@ class Deribit(Source):
             spot_close=None,
             prev_day_close=None,
             quotes=quotes_table([share.quotes for share in shares]),
-            rejected=rejected_table([part.rejected() for share in shares for part in share.columns]),
+            rejected=rejected_table([*(part.rejected() for share in shares for part in share.columns), *delivered.refused]),
             warnings=tuple(notes),
             unknown_fields=dict(sorted(unknown.items())),
+            settlements=delivered.prices,
         )
+
+    def delivered(self, payloads: Sequence[RawPayload], underlying: str, indexes: Sequence[tuple[str, str]]) -> DeliveryReplies:
+        """What the replies say of past settlements, by each (book, index) of an underlying."""
+        replies = DeliveryReplies()
+        for book, index in indexes:
+            try:
+                replies.add(*self.newest(payloads, (book, f"{DELIVERY}{index}")), underlying, index)
+            except VenueError:
+                replies.notes.append(f"no delivery prices of {index} came with the chain")
+        return replies
 
     def sent_at(self, payload: RawPayload) -> datetime:
         """When the venue sent a reply, by its own clock (`usOut`, microseconds)."""

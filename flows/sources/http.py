@@ -21,6 +21,7 @@ import httpx
 
 from models.chain import RawPayload
 from models.errors import MalformedReply, SettingsError, VenueBusy, VenueError, VenueUnreachable
+from models.redaction import public_headers, public_params, redact
 from warehouse.settings import SourceSettings
 
 try:
@@ -135,17 +136,19 @@ class VenueClient:
             sent_at = self._now()
             with self._http.stream("GET", url, params=params) as response:
                 body = self._body(response, path, deadline)
-            headers = {field: value for field, value in response.headers.items() if field != "set-cookie"}
-            return RawPayload(self.venue, book, name, url, params, response.status_code, headers, body, sent_at, self._now())
+            kept = (redact(url), public_params(params), response.status_code, public_headers(response.headers))
+            return RawPayload(self.venue, book, name, *kept, body, sent_at, self._now())
 
         try:
             return _within(self._settings.timeout_s, download)
         except (TimeoutError, httpx.TimeoutException):
             raise VenueUnreachable(self.venue, late) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, ValueError, OverflowError) as error:
-            raise SettingsError(f"{url} is no address to ask: {error}. Correct {self._variable('base_url')}.") from error
+            raise SettingsError(
+                f"{redact(url)} is no address to ask: {redact(str(error))}. Correct {self._variable('base_url')}."
+            ) from error
         except (httpx.HTTPError, httpx.StreamError) as error:
-            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            what = redact(f"{type(error).__name__}: {error}".rstrip(": "))
             raise VenueUnreachable(self.venue, f"{path} could not be read ({what}). Check the network, or try later") from error
 
     def _body(self, response: httpx.Response, path: str, deadline: float) -> bytes:

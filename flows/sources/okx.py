@@ -4,8 +4,8 @@ What to know: an error is a `code` inside HTTP 200 or beside it; everything is a
 BTC-USD, so requests and rows are told apart by family; a contract is ctVal × ctMult coins, and `oiCcy` is open interest in coins, which
 `oi` × ctVal × ctMult must equal; a contract without a row of open interest has an unknown one (the venue leaves out only some of those
 that have none); opt-summary leaves out contracts, also held ones; it has two sets of greeks, of which only the BS ones are Black-Scholes
-in USD; premiums are in coin, times the forward `fwdPx`, but for `_UM`: USD per coin; the replies come from caches of different age. A
-suspended contract stays one; an instrument that opens later (`preopen`) and is not held is none.
+in USD; premiums are in coin, times the forward `fwdPx` (`inverse_premium`), but for `_UM`: USD per coin; the replies come from caches of
+different age. A suspended contract stays one; an instrument that opens later (`preopen`) and is not held is none.
 """
 
 from __future__ import annotations
@@ -108,8 +108,11 @@ class Okx(Source):
         fetched = {payload.book for payload in payloads} & {f"{underlying}-USD", linear}
         families = [self._family(payloads, name) for name in sorted(fetched or {book.name for book in self.books(underlying)})]
         index, spot = self.newest(payloads, (linear, INDEX))
-        quotes = quotes_table([_quotes(family) for family in families])
+        price = self.settings.inverse_premium
+        quotes = quotes_table([_quotes(family, spot if price == "index" else None) for family in families])
         notes = [note for family in families for note in _old_caches(family)]
+        if any(not family.name.endswith(LINEAR) for family in families):
+            notes.append(f"premiums in coin are taken times the {price}: the venue does not say (sources.okx.inverse_premium)")
         made = [instant for family in families if (instant := family.made_at(TICKERS)) is not None]
         if not made:
             notes.append("no ticker says when it was made, so the time of their arrival counts")
@@ -156,11 +159,16 @@ class _Family:
         return newest.replace(tzinfo=UTC) if isinstance(newest, datetime) else None
 
 
-def _quotes(family: _Family) -> pl.DataFrame:
-    """Contracts as `ParsedQuotes`: those with a row of open interest in that reply's order, then the others that are listed."""
+def _quotes(family: _Family, index: float | None) -> pl.DataFrame:
+    """Contracts as `ParsedQuotes`: those with a row of open interest in that reply's order, then the others that are listed.
+
+    `index`: the price that premiums in coin are taken times; without it their forward.
+    """
     rows, part = _contracts(family), family.parts
     if family.name.endswith(LINEAR):
         rows = rows.with_columns(usd=pl.lit(1.0))  # per unit of a premium
+    elif index is not None:
+        rows = rows.with_columns(usd=pl.lit(index))
     else:
         # A contract that opt-summary leaves out takes the forward of its expiry.
         rows = rows.with_columns(usd=pl.coalesce("fwdPx", pl.col("fwdPx").median().over("expires_at")))

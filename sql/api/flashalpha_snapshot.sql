@@ -1,4 +1,4 @@
--- api/flashalpha_snapshot: the newest snapshot of an underlying at or before a moment (null: the newest of all), with what its quotes are of.
+-- api/flashalpha_snapshot: the newest snapshot of an underlying at or before a moment (null: of all), with what its quotes are of.
 -- One row, or none.   Parameters: underlying, at (naive UTC).   definitions §1; oi_at: when the open interest was taken
 
 with chosen as (

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 
+import duckdb
 import pytest
 
 from models.tables import TABLES
+from tests.chains import SETTINGS
 from tests.conftest import Demo
 from tests.flows.conftest import Cli
 from warehouse.archive import read_runs, write_run
+from warehouse.checks import run_checks
+from warehouse.fingerprints import table_hashes
 from warehouse.home import Home
 from warehouse.publish import generations
 from warehouse.query import query, show_table
+from warehouse.work import open_work
 
 
 def test_a_demo_run_ends_well_and_prints_max_pain_levels_and_the_file(demo: Demo) -> None:
@@ -81,14 +86,51 @@ def test_the_demo_does_not_mix_with_real_snapshots(cli: Cli) -> None:
 
 def test_the_demo_is_stale_one_day_and_says_so_by_its_exit_code(cli: Cli, demo: Demo) -> None:
     cli.use(demo.home)
-    cli.set(STRIKEHOUSE_FRESHNESS__US_STALE_HOURS="1000000", STRIKEHOUSE_FRESHNESS__CRYPTO_STALE_HOURS="0.0001")
+    for limit in ("US_DEGRADED_SESSIONS", "US_STALE_SESSIONS", "US_UNAVAILABLE_SESSIONS", "CRYPTO_UNAVAILABLE_HOURS"):
+        cli.set(**{f"STRIKEHOUSE_FRESHNESS__{limit}": "1000000"})
+    cli.set(STRIKEHOUSE_FRESHNESS__CRYPTO_DEGRADED_HOURS="0.0001", STRIKEHOUSE_FRESHNESS__CRYPTO_STALE_HOURS="0.0001")
     said = cli("status")
     assert said.code == 5
-    assert re.search(r"^BTC +deribit +stale", said.out, re.MULTILINE) and re.search(r"^SPX +cboe +healthy", said.out, re.MULTILINE)
+    assert re.search(r"^BTC +deribit .* stale +over 0\.0001 hours old$", said.out, re.MULTILINE), said.out
+    assert re.search(r"^SPX +cboe .* healthy ", said.out, re.MULTILINE), said.out
+    assert cli("status", "SPX", "SPY").code == 0 and cli("status", "--venue", "deribit").code == 5, "what is asked decides"
+    assert [row["underlying"] for row in cli("status", "spy", "--json").json["freshness"]] == ["SPY"]
     cli.set(STRIKEHOUSE_FRESHNESS__CRYPTO_STALE_HOURS="1000000")
-    assert cli("status").code == 0
+    said = cli("status")
+    assert said.code == 0 and re.search(r"^BTC +deribit .* degraded ", said.out, re.MULTILINE), "degraded is no failure"
     cli.set(STRIKEHOUSE_MODELS__RATE_US="0.05")
     assert "8 snapshots were computed with other settings: a rebuild is due" in cli("status").out
+    said = cli("status", "GLD")
+    assert said.code == 2 and "GLD: no run has asked for that underlying. Known: BTC, ETH, SPX, SPY" in said.err
+
+
+def test_again_and_again_on_one_home_only_adds_snapshots(cli: Cli, demo_copy: Home) -> None:
+    cli.use(demo_copy)
+
+    def kept() -> dict[str, list[tuple[object, ...]]]:
+        hashes = "select snapshot_id, oi_hash, quotes_hash from core.snapshots order by all"
+        rows = "select snapshot_id, count(*) from marts.pain_curve group by all order by all"
+        return {"snapshots": query(demo_copy, hashes).rows(), "curves": query(demo_copy, rows).rows()}
+
+    for number in (3, 4):
+        before = kept()
+        raw = {path: path.read_bytes() for path in demo_copy.raw.rglob("*.json")}
+        said = cli("demo", "--no-prefect")
+        assert (said.code, said.err) == (0, "")
+        assert said.out.splitlines()[-1] == f"Published generation {number}: {demo_copy.published_file}"
+        after = kept()
+        for name, rows in before.items():
+            assert set(rows) < set(after[name]), f"{name} are only added"
+        assert len(after["snapshots"]) == 4 * number
+        assert all(path.read_bytes() == content for path, content in raw.items()), "the archive never changes"
+        assert query(demo_copy, "select check_name, venue, example from ops.check_results").rows() == []
+    with open_work(demo_copy, SETTINGS, "test") as con:
+        assert run_checks(con, scope="structure", needs="snapshot").rows() == []
+        work = table_hashes(con)
+    for name, contract in TABLES.items():
+        contract.validate(show_table(demo_copy, name))
+    with duckdb.connect(str(demo_copy.published_file), read_only=True) as con:
+        assert table_hashes(con) == work, "what is published is what was loaded"
 
 
 def test_generations_are_listed_and_rolled_back(cli: Cli, demo_copy: Home) -> None:

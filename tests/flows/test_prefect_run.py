@@ -78,7 +78,8 @@ def test_lineage_leads_from_snapshots_to_the_publication(run: PrefectRun) -> Non
 def test_tasks_are_coarse(run: PrefectRun) -> None:
     names = {name.rsplit("-", 1)[0] for (name,) in run.rows("select name from task_run")}
     assert names == {
-        "fetch cboe/SPY", "fetch deribit/USDC", "parse SPY on cboe", "parse SOL on deribit", "load SPY", "load SOL", "publish",
+        "fetch cboe/SPY", "fetch deribit/USDC", "parse SPY on cboe", "parse SOL on deribit", "load SPY", "load SOL", "alerts",
+        "publish", "deliver alerts",
     }  # fmt: skip
     ((flow_run, state),) = run.rows("select name, state_type from flow_run")
     assert flow_run.startswith("snapshot ") and state == "COMPLETED"

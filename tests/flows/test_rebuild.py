@@ -3,50 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
-
-from flows.plan import make_plan
-from flows.run import run_snapshot
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
-from tests.venue_double import serve
 from warehouse.fingerprints import table_hashes
 from warehouse.home import Home
 from warehouse.query import query
-from warehouse.settings import DeribitSettings, Sources
 from warehouse.work import open_work
-
-
-@pytest.fixture(scope="module")
-def raw_home(empty_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """SOL in two sessions; between them a run that saw the first one again, and one that failed. To be copied."""
-    home = Home(Path(shutil.copytree(empty_home.root, tmp_path_factory.mktemp("archived") / "home")))
-    codes = []
-    with serve(session=1) as double, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        deribit = DeribitSettings(base_url=double.urls["deribit"], max_requests_per_second=100, max_attempts=1)
-        settings = SETTINGS.model_copy(update={"sources": Sources(deribit=deribit)})
-        for faults in ([], [], ["deribit:server_error:all"], []):
-            double.set_faults(faults)
-            if len(codes) == 3:
-                double.set_session(2)
-            plan = make_plan(["SOL"], ["deribit"], settings, datetime.now(UTC))
-            codes.append(run_snapshot(home, settings, plan).exit_code)
-    assert codes == [0, 0, 1, 0]
-    return home
-
-
-@pytest.fixture
-def archived(cli: Cli, raw_home: Home, tmp_path: Path) -> Home:
-    """A copy of it, to be changed."""
-    subprocess.run(["cp", "-a", raw_home.root, tmp_path / "copy"], check=True)
-    cli.use(Home(tmp_path / "copy"))
-    return cli.home
 
 
 def hashes(home: Home) -> dict[tuple[str, str], tuple[int, str]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models import black76
@@ -33,7 +33,7 @@ def options(count: int, seed: int = 0) -> dict[str, Floats]:
     vol = np.exp(random.uniform(np.log(0.01), np.log(4), count))
     rows = {"forward": np.full(count, FORWARD), "strike": FORWARD * moneyness, "tau": tau, "vol": vol, "discount": np.exp(-0.04 * tau)}
     rows["price"] = black76.price(rows["forward"], rows["strike"], tau, vol, moneyness >= 1, rows["discount"])
-    return {name: column[rows["price"] > 2e-12 * FORWARD] for name, column in rows.items()}
+    return {name: column[rows["price"] > 1e-12 * FORWARD] for name, column in rows.items()}
 
 
 def solved(rows: dict[str, Floats]) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.int8]]]:
@@ -48,21 +48,49 @@ def test_volatilities_come_back_from_their_prices() -> None:
     assert (np.abs(vol - rows["vol"]) <= tolerance(rows["price"], rows["vol"], vega)).all()
 
 
-@settings(max_examples=300)
-@given(st.floats(0.3, 3), st.floats(HOUR, 5), st.floats(0.01, 4))
-@example(moneyness=1.0, tau=HOUR, vol=0.01)
-@example(moneyness=1.0, tau=5.0, vol=4.0)
-@example(moneyness=np.nextafter(1.0, 2), tau=HOUR, vol=0.01)
-@example(moneyness=3.0, tau=5.0, vol=4.0)
-def test_the_solver_inverts_exact_prices(moneyness: float, tau: float, vol: float) -> None:
+def solve_one(price: float, strike: float, tau: float, discount: float) -> tuple[float, str | None]:
+    """Volatility and reason of the out-of-the-money option."""
+    columns = (np.array([value]) for value in (price, FORWARD, strike, tau))
+    vol, reason = implied_vol(*columns, np.array([strike >= FORWARD]), np.array([discount]))
+    return float(vol[0]), REASONS[reason[0]]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.floats(0.3, 3), st.floats(HOUR, 5), st.floats(0.01, 4), st.floats(0.8, 1))
+@example(moneyness=1.0, tau=HOUR, vol=0.01, discount=1.0)
+@example(moneyness=1.0, tau=5.0, vol=4.0, discount=1.0)
+@example(moneyness=np.nextafter(1.0, 2), tau=HOUR, vol=0.01, discount=1.0)
+@example(moneyness=3.0, tau=5.0, vol=4.0, discount=0.8)
+@example(moneyness=0.3, tau=HOUR, vol=4.0, discount=1.0)  # worth nothing
+@example(moneyness=0.3, tau=HOUR, vol=0.01, discount=1.0)  # worth less than the smallest double
+def test_the_solver_inverts_exact_prices_above_a_trillionth_of_the_forward_and_refuses_the_others(
+    moneyness: float, tau: float, vol: float, discount: float
+) -> None:
     strike = FORWARD * moneyness
-    exact = exact_price(FORWARD, strike, tau, vol, strike >= FORWARD)
-    assume(exact > Decimal("2e-12") * Decimal(FORWARD))
-    price = np.array([float(exact)])
-    found, reason = implied_vol(price, np.array([FORWARD]), np.array([strike]), np.array([tau]), np.array([strike >= FORWARD]), np.ones(1))
-    vega = black76.vega(np.array([FORWARD]), np.array([strike]), np.array([tau]), np.array([vol]), np.ones(1))
-    assert reason == [0]
-    assert np.abs(found - vol) <= tolerance(price, np.array([vol]), vega)
+    price = float(exact_price(FORWARD, strike, tau, vol, strike >= FORWARD, discount))
+    found, reason = solve_one(price, strike, tau, discount)
+    if price > 1e-12 * FORWARD:
+        columns = (np.array([value]) for value in (FORWARD, strike, tau, vol, discount))
+        vega = black76.vega(*columns)
+        assert reason is None
+        assert abs(found - vol) <= tolerance(np.array([price]), np.array([vol]), vega)
+    else:
+        assert math.isnan(found) and reason == ("below_intrinsic" if price > 0 else "no_price")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0.3, 3), st.floats(HOUR, 5), st.floats(0.5, 2), st.floats(0.8, 1))
+def test_the_smallest_price_that_counts_is_a_trillionth_of_the_forward(moneyness: float, tau: float, size: float, discount: float) -> None:
+    """Just above it there is a volatility that gives the price again, just below there is none."""
+    strike, price = FORWARD * moneyness, size * 1e-12 * FORWARD
+    found, reason = solve_one(price, strike, tau, discount)
+    if price > 1e-12 * FORWARD:
+        again = float(exact_price(FORWARD, strike, tau, found, strike >= FORWARD, discount))
+        vega = black76.vega(*(np.array([value]) for value in (FORWARD, strike, tau, found, discount)))
+        assert reason is None
+        assert abs(again - price) <= 2 * vega * tolerance(np.array([price]), np.array([found]), vega)
+    else:
+        assert math.isnan(found) and reason == "below_intrinsic"
 
 
 def test_a_price_in_the_money_gives_what_its_time_value_carries() -> None:

@@ -9,18 +9,19 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any
 
 from tests.commands import CHECKOUT, PYTHON, environment
 from tests.soak.phases import ORDER, Traces
 from tests.soak.plan import CLOCK, STEP, Kill, RunSpec
-from tests.soak.steps import ARCHIVE, PUBLICATION
+from tests.soak.steps import ARCHIVE, MAINTENANCE, PUBLICATION
 from tests.soak.worker import slow_file
 from warehouse.home import Home
 
 LONGEST_RUN_S = 120.0
-USUAL_STEPS = {ARCHIVE: 60.0, PUBLICATION: 20.0}
-USUAL_SECONDS = {"start": 0.03, "fetch": 0.5, "load": 0.8, "publish": 0.1, "close": 0.05}
+USUAL_STEPS = {ARCHIVE: 60.0, PUBLICATION: 20.0, MAINTENANCE: 40.0}
+USUAL_SECONDS = {"start": 0.03, "fetch": 0.5, "load": 0.8, "publish": 0.1, "close": 0.05, MAINTENANCE: 1.5}
 SLOW_RUN_S = 15.0  # then the worker notes where it is
 LEARNING = 0.1  # how much one run changes what is usual
 
@@ -70,12 +71,24 @@ class Job:
             self._kill_by_clock(kill, before)
         return self._ending(before, is_killed=kill is not None)
 
+    def maintain(self, at: datetime, kill: Kill | None = None) -> Ending:
+        """Maintenance as if it were that time, to its end or until it is killed."""
+        before = Traces.of(self.home)
+        is_step = kill is not None and kill.by == STEP
+        fatal = max(round(kill.share * self._steps[MAINTENANCE]), 1) if kill is not None and is_step else 0
+        told = {"command": ["maintain-at", at.isoformat()], "variables": {}, "fatal_step": (MAINTENANCE, fatal)}
+        _input(self._process).write(json.dumps(told) + "\n")
+        _input(self._process).flush()
+        if kill is not None and not is_step and not self._has_answered(kill.share * self._seconds[MAINTENANCE]):
+            self._process.kill()
+        return self._ending(before, is_killed=True, is_run=False)
+
     def _kill_by_clock(self, kill: Kill, before: Traces) -> None:
         delay = kill.share * self._seconds[kill.part]
         if before.wait_for(kill.part, is_over=lambda: self._has_answered(0)) and not self._has_answered(delay):
             self._process.kill()
 
-    def _ending(self, before: Traces, *, is_killed: bool) -> Ending:
+    def _ending(self, before: Traces, *, is_killed: bool, is_run: bool = True) -> Ending:
         if not is_killed:
             self._watch(before)
         if not self._has_answered(SLOW_RUN_S):
@@ -85,13 +98,13 @@ class Job:
         if line:
             told: dict[str, Any] = json.loads(line)
             assert told["crash"] is None, told["crash"]
-            if not is_killed:
+            if not is_killed or not is_run:
                 for part, steps in told["steps"].items():
                     self._steps[part] += LEARNING * (steps - self._steps[part])
             return Ending(told["code"], told["out"], told["err"])
         _, words = self._process.communicate()
         assert self._process.returncode == -9, words
-        phase = before.phase()
+        phase = before.phase() if is_run else MAINTENANCE
         self._process, self._next = self._next, self._start()
         self._await_ready()
         return Ending(None, "", "", phase, words.strip() or None)

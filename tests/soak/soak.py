@@ -34,7 +34,7 @@ def soak(home: Home, settings: Settings, plan: Sequence[RunSpec], *, minutes: fl
     started = time.monotonic()
     tally = Tally()
     with serve(now=plan[0].now) as double:
-        variables = _variables(double)
+        variables = variables_of(double)
         with _reader(home, variables) as seen:
             with closing(Job(home, variables)) as job:
                 for spec in plan:
@@ -122,7 +122,8 @@ def _reader(home: Home, variables: Mapping[str, str]) -> Iterator[dict[str, Any]
         process.communicate()
 
 
-def _variables(double: Double) -> dict[str, str]:
+def variables_of(double: Double) -> dict[str, str]:
+    """The environment of runs that ask a double."""
     variables = {"STRIKEHOUSE_WATCHLIST": watchlist(), "STRIKEHOUSE_STORAGE__THREADS": "1", "POLARS_MAX_THREADS": "1"}
     for venue, url in double.urls.items():
         prefix = f"STRIKEHOUSE_SOURCES__{venue.upper()}__"

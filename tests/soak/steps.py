@@ -11,12 +11,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-ARCHIVE, PUBLICATION = "archive", "publication"
+ARCHIVE, PUBLICATION, MAINTENANCE = "archive", "publication", "maintenance"
 CHANGES = {"os.rename", "os.chmod", "os.link", "os.remove", "os.mkdir", "os.truncate", "shutil.copyfile"}
 
 
 class Steps:
-    """Counts the changes that a run makes until its manifest is in raw/, its archive, and those after it, its publication.
+    """Counts the changes that a run makes until its manifest is in raw/, its archive, and those after it, its publication; or maintenance.
 
     `arm(part, n)` has this process killed before the n-th change of one of these parts.
     """
@@ -35,7 +35,7 @@ class Steps:
     def arm(self, part: str, fatal: int) -> None:
         """Count from zero; 0 is never fatal."""
         self._counts.clear()
-        self._part, self._fatal = ARCHIVE, (part, fatal)
+        self._part, self._fatal = MAINTENANCE if part == MAINTENANCE else ARCHIVE, (part, fatal)
 
     def _see(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":

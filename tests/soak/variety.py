@@ -54,6 +54,7 @@ FAULTS = (
     FaultKind("one_side_gone", (":C", ":P")),
     FaultKind("null_oi", ("", ":0.3")),
     FaultKind("negative_oi", ("", ":0.6")),
+    FaultKind("absurd_oi", ("", ":0.01:9.9e9", ":0.2:3e11")),
     FaultKind("no_iv_no_price", ("", ":0.3")),
     FaultKind("drop_field", (":FIELD",)),
     FaultKind("rename_field", (":FIELD:renamed",)),

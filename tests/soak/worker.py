@@ -11,13 +11,17 @@ import sys
 import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flows.cli import main
+from flows.maintain import maintain
 from flows.run import run_snapshot
 from tests.soak.steps import Steps
+from warehouse.home import Home
 from warehouse.lean_imports import lean_start
+from warehouse.settings import load_settings
 
 
 def slow_file(home: Path) -> Path:
@@ -34,6 +38,15 @@ def load_all() -> None:
     assert callable(run_snapshot)
 
 
+def run_command(command: list[str]) -> None:
+    """A command of ours; `maintain-at INSTANT` is `maintain` at another time."""
+    if command[0] != "maintain-at":
+        main(command)
+        return
+    settings = load_settings()
+    maintain(Home(settings.home), settings, now=datetime.fromisoformat(command[1]), dry_run=False, progress=lambda _step: None)
+
+
 def answer(told: dict[str, Any], steps: Steps) -> dict[str, Any]:
     """Run one command."""
     before = dict(os.environ)
@@ -44,7 +57,7 @@ def answer(told: dict[str, Any], steps: Steps) -> dict[str, Any]:
     steps.arm(*told["fatal_step"])
     try:
         with redirect_stdout(out), redirect_stderr(err):
-            main(told["command"])
+            run_command(told["command"])
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001 - it is reported, and fails the soak

@@ -15,6 +15,7 @@ from tests.sql.compare import assert_frames, assert_row, is_same
 from tests.sql.oracle import ADDITIVE, Row, Scope, Snapshot
 from warehouse.compute import compute_snapshot
 from warehouse.query import open_published, query_on
+from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
 
 INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.expiry_smile", "core.calendar")
@@ -87,6 +88,11 @@ def test_cases_cover_am_and_pm_both_markets_and_two_venues(published: Tables, on
     assert heatmap.filter(scope_venue="okx")["call_oi"].null_count() > 0
 
 
+def test_every_mart_has_an_oracle() -> None:
+    """A new one belongs here; views over several snapshots have theirs in test_history_views.py and test_scanner.py."""
+    assert {path.stem for path in (SQL_FOLDER / "marts").glob("*.sql")} == set(MARTS)
+
+
 def test_heatmap(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
     for snapshot, scope, marts in cases:
         expected = with_ratios(oracle.heatmap(snapshot, scope))
@@ -109,7 +115,11 @@ def test_totals_by_expiry(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
             ours = marts["gex_by_expiry"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
             expected: Row = {name: total(rows[name]) for name in EXPOSURES if name not in RATIOS.values()}
             assert_row(ours, expected | ratios(expected), EXPOSURES)
-            assert (ours["call_oi"], ours["put_oi"]) == (total(rows["call_oi"]), total(rows["put_oi"]))
+            assert (ours["dte"], ours["expiry"]) == (oracle.dte(snapshot, expires_at, rows["expiry"][0]), rows["expiry"][0])  # type: ignore[arg-type]
+            amounts: Row = {name: total(rows[name]) for name in OI if name != "oi_without_iv_pct"}
+            held = (amounts["call_oi"] or 0) + (amounts["put_oi"] or 0)
+            amounts["oi_without_iv_pct"] = 100 * amounts["oi_without_iv"] / held if held else None
+            assert_row(ours, amounts, OI)
 
 
 def test_pain_curve_and_max_pain_of_each_expiry(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
@@ -254,9 +264,16 @@ def test_ranked_strikes(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
         today = snapshot.contracts.filter(pl.col("expires_at").is_in(oracle.zero_dte(snapshot, instants)))
         for scope_expiry, contracts in (("all", snapshot), ("0dte", snapshot._replace(contracts=today))):
             ours = marts["gex_ranked"].filter(scope_expiry=scope_expiry).sort("rank")
-            expected = oracle_gamma.ranked(oracle.heatmap(contracts, scope, by=("strike",)), scope.spot)
+            profile = with_ratios(oracle.heatmap(contracts, scope, by=("strike",)))
+            expected = oracle_gamma.ranked(profile, scope.spot)
             assert ours.select("strike", "net_gex_usd_1pct").rows() == expected
             assert ours["rank"].to_list() == list(range(1, len(expected) + 1))
+            for row in ours.rows(named=True):
+                theirs = profile.row(by_predicate=pl.col("strike") == row["strike"], named=True)
+                theirs |= {"spot": scope.spot, "distance_pct": abs(scope.spot - row["strike"]) / scope.spot * 100}
+                assert_row(
+                    row, theirs, ("call_gex_usd_1pct", "put_gex_usd_1pct", "abs_gex_usd_1pct", "net_to_gross", "spot", "distance_pct")
+                )
 
 
 def total(values: pl.Series) -> object:

@@ -30,13 +30,13 @@ DAMAGE = {
         LATEST,
         "deribit",
     ),
-    "pain_not_exact": (f"update core.oi_by_strike set call_lots = 1000000000000000 where snapshot_id = '{LATEST}'", LATEST, "deribit"),
-    "forward_far_from_spot": (f"update core.option_greeks set forward = 150 where snapshot_id = '{COIN}' and venue = 'bybit'", COIN, "bybit"),
+    "pain_not_exact": (f"update store.oi_by_strike set call_lots = 1000000000000000 where snapshot_id = '{LATEST}'", LATEST, "deribit"),
+    "forward_far_from_spot": (f"update store.option_greeks set forward = 150 where snapshot_id = '{COIN}' and venue = 'bybit'", COIN, "bybit"),
     "gamma_differs_from_venue": (
         f"""
-        update core.option_quotes set venue_gamma = greeks.gamma * 1.5 from core.option_greeks as greeks
-        where greeks.snapshot_id = core.option_quotes.snapshot_id and greeks.venue = core.option_quotes.venue
-            and greeks.instrument = core.option_quotes.instrument and core.option_quotes.snapshot_id = '{LATEST}'
+        update store.option_quotes set venue_gamma = greeks.gamma * 1.5 from core.option_greeks as greeks
+        where greeks.snapshot_id = store.option_quotes.snapshot_id and greeks.venue = store.option_quotes.venue
+            and greeks.instrument = store.option_quotes.instrument and store.option_quotes.snapshot_id = '{LATEST}'
         """,
         LATEST,
         "deribit",
@@ -51,7 +51,7 @@ DAMAGE = {
     "spot_basis": (
         f"""
         update core.snapshot_venues set spot_basis_bp = 11 where snapshot_id = '{COIN}' and venue = 'okx';
-        update core.option_greeks set forward_source = 'parity', tau = 0.01 where snapshot_id = '{COIN}' and venue = 'okx'
+        update store.option_greeks set forward_source = 'parity', tau = 0.01 where snapshot_id = '{COIN}' and venue = 'okx'
         """,
         COIN,
         "okx",

@@ -14,7 +14,7 @@ from models.tables import PUBLISHED, TABLES, VIEWS
 from warehouse import ddl
 from warehouse.catalogue import marts
 
-SHOWN_BY_VIEWS = [name for name in PUBLISHED if name in VIEWS or ddl.is_scoped(PUBLISHED[name])]
+SHOWN_BY_VIEWS = [name for name in PUBLISHED if name in VIEWS or ddl.is_scoped(PUBLISHED[name]) or ddl.is_moved(name)]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -57,7 +57,7 @@ def test_money_in_a_contract_says_its_unit(name: str) -> None:
     for column, definition in PUBLISHED[name].columns().items():
         if column.endswith(("_usd", "_usd_1pct", "_usd_1vol", "_usd_day", "_strike")) or column in ("spot", "strike", "forward"):
             assert (definition.metadata or {}).get("unit") == "USD", column
-        if column.endswith("_pct"):
+        if column.endswith("_pct") and definition.dtype != pl.Boolean:
             assert (definition.metadata or {}).get("unit") == "percent", column
 
 
@@ -118,12 +118,19 @@ def test_types_of_contracts_are_types_of_duckdb(monkeypatch: pytest.MonkeyPatch)
         assert (comments["text"], comments["number"]) == ("words, it's said", "a number [USD]")
 
 
-def test_only_relations_with_a_scope_are_stored_elsewhere_and_shown_by_a_view() -> None:
-    assert ddl.stored_name("marts.max_pain") == "store.max_pain"
+def test_only_relations_with_a_scope_or_with_rows_that_move_are_stored_elsewhere_and_shown_by_a_view() -> None:
+    assert ddl.stored_name("marts.max_pain") == ddl.kept_name("marts.max_pain") == "store.max_pain"
+    assert (ddl.stored_name("core.option_quotes"), ddl.kept_name("core.option_quotes")) == (
+        "store.option_quotes",
+        "store.option_quotes_kept",
+    )
     assert ddl.stored_name("core.snapshots") == "core.snapshots"
     assert ddl.create_view("core.snapshots") is None
     assert ddl.create_view("marts.opex_calendar") is None, "its scope is not part of its key"
-    assert set(SHOWN_BY_VIEWS) == {"core.scopes", "core.series", *marts()} - {"marts.opex_calendar"}
+    over_snapshots = {"core.settlement_prices", "core.pin_fits", "marts.settlement_outcomes", "marts.pin_calibration"}
+    assert set(SHOWN_BY_VIEWS) == {"core.scopes", "core.series", "core.pin_bands", *ddl.MOVED, *marts(), *over_snapshots} - {
+        "marts.opex_calendar"
+    }
 
 
 def test_a_max_pain_outside_its_interval_breaks_the_contract(warehouse: duckdb.DuckDBPyConnection) -> None:

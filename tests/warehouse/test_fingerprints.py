@@ -50,8 +50,8 @@ def test_the_order_in_which_rows_were_written_does_not_count(con: duckdb.DuckDBP
     [
         "update store.pain_curve set total_pain_usd = total_pain_usd * (1 + 2.3e-16) where snapshot_id = '{}' and total_pain_usd > 0",
         "update store.gex_heatmap set call_oi = null where snapshot_id = '{}' and call_oi = 0",
-        "update core.option_quotes set instrument = instrument || ' ' where snapshot_id = '{}' and strike = 80",
-        "update core.option_quotes set bid = 0 where snapshot_id = '{}' and bid is null",
+        "update store.option_quotes set instrument = instrument || ' ' where snapshot_id = '{}' and strike = 80",
+        "update store.option_quotes set bid = 0 where snapshot_id = '{}' and bid is null",
         "delete from store.max_pain where snapshot_id = '{}' and expiry = (select min(expiry) from store.max_pain)",
         "update core.snapshots set run_id = 'another run' where snapshot_id = '{}'",
     ],
@@ -59,7 +59,8 @@ def test_the_order_in_which_rows_were_written_does_not_count(con: duckdb.DuckDBP
 def test_a_change_is_found_in_its_table_and_snapshot(con: duckdb.DuckDBPyConnection, change: str) -> None:
     before = table_hashes(con)
     con.execute(change.format(COIN))
-    table = change.split()[2 if change.startswith("delete") else 1].replace("store.", "marts.")
+    table = change.split()[2 if change.startswith("delete") else 1]
+    table = table.replace("store.", "core." if table == "store.option_quotes" else "marts.")
     (line,) = differences(before, table_hashes(con))
     assert line.startswith(f"{table} {COIN}: warehouse ")
     assert "; rebuilt " in line

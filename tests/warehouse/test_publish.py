@@ -14,11 +14,11 @@ from datetime import datetime
 import duckdb
 import pytest
 
-from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
+from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError, WorkFileLocked
 from models.tables import TABLES
 from tests.chains import SETTINGS
 from warehouse.home import Home
-from warehouse.publish import generations, live_manifest, publish, roll_back
+from warehouse.publish import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
 from warehouse.query import query, show_table
 from warehouse.settings import StorageSettings
 from warehouse.work import is_unpublished, open_work
@@ -149,6 +149,27 @@ def test_after_a_rollback_the_next_publication_has_a_new_number_and_keeps_what_w
     assert (roll_forward, numbers(stocked)) == (4, [3, 4])
 
 
+def test_after_a_kill_between_link_and_manifest_the_link_tells_which_generation_is_live(
+    stocked: Home, publish_now: Callable[..., int]
+) -> None:
+    publish_now(stocked)
+    before = (stocked.published / "manifest.json").read_bytes()
+    publish_now(stocked, "update core.snapshots set spot = 55 where underlying = 'IDX'")
+    (stocked.published / "manifest.json").write_bytes(before)
+    assert (live_generation(stocked), live_manifest(stocked)["generation"], live_spot(stocked)) == (2, 2, 55)
+    mend_manifest(stocked)
+    assert json.loads((stocked.published / "manifest.json").read_bytes())["generation"] == 2
+    assert roll_back(stocked) == 1
+
+
+def test_a_rollback_waits_for_a_writer(stocked: Home, publish_now: Callable[..., int]) -> None:
+    publish_now(stocked)
+    publish_now(stocked)
+    with open_work(stocked, SETTINGS, "a long run"), pytest.raises(WorkFileLocked, match="a long run"):
+        roll_back(stocked)
+    assert live_generation(stocked) == 2
+
+
 def test_nothing_published_is_said_so(stocked: Home) -> None:
     assert (generations(stocked), live_manifest(stocked)) == ([], {})
     for call in (lambda: roll_back(stocked), lambda: query(stocked, "select 1")):
@@ -180,6 +201,9 @@ def test_a_broken_structure_is_held_back_and_readers_keep_the_last_good_file(
 def test_a_damaged_manifest_is_repaired_by_publishing(stocked: Home, publish_now: Callable[..., int]) -> None:
     publish_now(stocked)
     (stocked.published / "manifest.json").write_bytes(b"{")
+    assert live_manifest(stocked)["generation"] == 1, "the link says so"
+    shutil.copyfile(stocked.published_file, stocked.root / "copy")
+    (stocked.root / "copy").replace(stocked.published_file)
     with pytest.raises(PublicationUnreadable, match=r"manifest\.json.*strikehouse publish"):
         live_manifest(stocked)
     assert live_spot(stocked) == 100, "readers need no manifest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from models.errors import PublicationMissing, QueryFailed, UsageError
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
+from warehouse import moved_rows
 from warehouse.home import Home
 from warehouse.publish import publish
 from warehouse.query import call_macro, open_published, query, query_on, show_table
@@ -37,6 +39,34 @@ def republish(home: Home, spot: float) -> None:
         con.execute(f"update core.snapshots set spot = {spot} where underlying = 'IDX'")
         con.execute(f"update store.max_pain set spot = {spot} where underlying = 'IDX'")
         publish(con, home, SETTINGS, run_id=None, now=NOW, code_version="0")
+
+
+# Opens the file as fast as it can, until its input ends; every other time as our own commands do.
+BUSY_READER = """
+import json, pathlib, select, sys, time, duckdb
+from warehouse.home import Home
+from warehouse.query import open_published
+home, sql = Home(pathlib.Path(sys.argv[1])), sys.argv[2]
+seen, errors, slowest, opened = [], [], 0.0, 0
+print('ready', flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    started = time.monotonic()
+    try:
+        with (duckdb.connect(str(home.published_file), read_only=True) if opened % 2 else open_published(home)) as con:
+            rows = con.execute(sql).fetchall()
+    except Exception as error:
+        errors.append(repr(error))
+        rows = []
+    slowest, opened = max(slowest, time.monotonic() - started), opened + 1
+    seen += [row for row in rows if not seen or row != seen[-1]]
+print(json.dumps({"seen": seen, "errors": errors, "slowest": slowest, "opened": opened}))
+"""
+WHOLE = """
+select
+    (select generation from ops.publication), (select spot from core.snapshots where underlying = 'IDX'),
+    (select max(spot) from marts.max_pain where underlying = 'IDX'), (select count(*) from core.option_quotes)
+"""
+NO_WAIT_S = 8.0  # a reader that waited for a writer would wait for a lock; this is what a crowded machine may take to open a file
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +117,37 @@ def test_a_reader_keeps_its_generation_even_when_that_is_pruned(growing: Home, r
     assert reader() == "[(101.0, 101.0, 1)]"
 
 
+@pytest.mark.parametrize("swaps", [12, pytest.param(200, marks=pytest.mark.slow)])
+def test_four_processes_read_without_pause_while_generations_are_swapped(growing: Home, swaps: int) -> None:
+    command = [sys.executable, "-W", "error", "-c", BUSY_READER, str(growing.root), WHOLE]
+    readers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) for _ in range(4)]
+    try:
+        for process in readers:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        with open_work(growing, SETTINGS, "publish") as con:
+            ((quotes,),) = con.execute("select count(*) from core.option_quotes").fetchall()
+            for number in range(2, swaps + 2):
+                con.execute(f"update core.snapshots set spot = {100 + number} where underlying = 'IDX'")
+                con.execute(f"update store.max_pain set spot = {100 + number} where underlying = 'IDX'")
+                if number == swaps // 2:
+                    for month in moved_rows.due_months(con, date(2026, 4, 1)):
+                        moved_rows.move(con, month)
+                assert publish(con, growing, SETTINGS, run_id=None, now=NOW, code_version="0") == number
+        told = [json.loads(process.communicate("", timeout=60)[0]) for process in readers]
+    finally:
+        for process in readers:
+            process.kill()
+            process.wait()
+    for one in told:
+        assert one["errors"] == []
+        assert one["slowest"] < NO_WAIT_S
+        generations = [row[0] for row in one["seen"]]
+        assert generations == sorted(set(generations)), "none comes twice, and none after a newer one"
+        mixed = [row for row in one["seen"] if row[1:] != [100 + row[0], 100 + row[0], quotes]]
+        assert mixed == [], "core, marts and the rows in Parquet are of one generation"
+        assert one["opened"] >= len(generations) > 1
+
+
 def test_one_process_sees_the_new_generation_while_it_still_holds_the_old_one(growing: Home) -> None:
     sql = "select spot from core.snapshots where underlying = 'IDX'"
     with open_published(growing) as old:
@@ -123,6 +184,7 @@ def test_readers_are_many(published: Home) -> None:
         "delete from core.snapshots",
         "update core.snapshots set spot = 0",
         "drop view marts.max_pain",
+        "copy (select 1) to '{published}' (format csv, use_tmp_file false)",
         "create or replace macro main.max_pain(x) as x",
     ],
 )
@@ -131,7 +193,7 @@ def test_nothing_can_be_written_and_nothing_else_is_in_reach(published: Home, tm
     folder.mkdir()
     (folder / "secret.csv").write_text("a,b\n1,2\n")
     with pytest.raises(QueryFailed, match="The query was refused"):
-        query(published, statement.format(file=folder / "secret.csv", folder=folder))
+        query(published, statement.format(file=folder / "secret.csv", folder=folder, published=published.published_file.resolve()))
     assert [path.name for path in folder.iterdir()] == ["secret.csv"]
 
 

@@ -1,9 +1,9 @@
-"""published/status.json: what the last runs did, kept over runs; how fresh it is depends on when it is read."""
+"""published/status.json: what the last runs did, kept over runs."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from models.errors import PublicationMissing, PublicationUnreadable
 from tests.chains import SETTINGS
 from tests.small_warehouse import FIRST, LAST, SECOND
 from warehouse.home import Home
-from warehouse.settings import FreshnessSettings, ModelSettings
-from warehouse.status import HEALTHY, STALE, UNAVAILABLE, VenueOutcome, freshness, read_status, snapshots_with_other_settings, write_status
+from warehouse.settings import ModelSettings
+from warehouse.status import VenueOutcome, read_status, snapshots_with_other_settings, write_status
 from warehouse.work import open_work
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -51,24 +51,6 @@ def test_venues_of_earlier_runs_stay(stocked: Home) -> None:
     assert [(one["underlying"], one["venue"], one["last_status"]) for one in status["venues"]] == [
         ("COIN", "deribit", "ok"), ("COIN", "okx", "ok"), ("IDX", "cboe", "ok"),
     ]  # fmt: skip
-
-
-def test_a_venue_that_never_gave_anything_is_unavailable(stocked: Home) -> None:
-    status = write(stocked, outcome("NEW", "deribit", "failed", "deribit: no connection"))
-    (row,) = freshness(status, FreshnessSettings(), NOW)
-    assert (row.state, row.captured_at, row.age_hours, row.error) == (UNAVAILABLE, None, None, "deribit: no connection")
-
-
-@pytest.mark.parametrize(
-    ("venue", "age_hours", "state"), [("deribit", 2.9, HEALTHY), ("deribit", 3.1, STALE), ("cboe", 96, HEALTHY), ("cboe", 97.5, STALE)]
-)
-def test_freshness_is_computed_when_it_is_read(stocked: Home, venue: str, age_hours: float, state: str) -> None:
-    status = write(stocked, *COIN_AND_IDX)
-    captured_at = LAST if venue == "deribit" else FIRST
-    rows = freshness(status, FreshnessSettings(), captured_at + timedelta(hours=age_hours))
-    row = next(row for row in rows if row.venue == venue)
-    assert (row.state, row.captured_at) == (state, captured_at)
-    assert row.age_hours == pytest.approx(age_hours)
 
 
 def test_a_held_run_is_said_so(stocked: Home) -> None:

@@ -103,6 +103,7 @@ HURRY = {"timeout_s": 0.6}  # enough for a healthy reply on a busy machine
 PATIENT = {"max_wait_s": 3.0}
 UNREAD = "could not be read"
 PART = ("only a part of the reply", "Try later")
+NO_DELIVERY = "no delivery prices of sol_usdc came with the chain"
 LONG_REST = ("asks for a rest of 120 s", "is left alone until")
 
 FAULTS: Sequence[Fault] = (
@@ -217,4 +218,9 @@ FAULTS: Sequence[Fault] = (
     Fault("clock_skew:300", Expected(contracts=SOME), venues=CRYPTO, groups=HALF),
     Fault("old_session", Expected(contracts=NONE), venues=("cboe",)),
     Fault("clock_skew:-3600", Expected(contracts=NONE), venues=("cboe",)),
+    # Delivery prices of past days: the chain is whole without them.
+    Fault("server_error:2:503@get_delivery_prices", Expected(hits=2), venues=("deribit",)),
+    Fault("server_error:all:503@get_delivery_prices", Expected(warns=NO_DELIVERY), venues=("deribit",)),
+    Fault("garbage:all@get_delivery_prices", Expected(warns=NO_DELIVERY), venues=("deribit",)),
+    Fault("rate_limit:all:seconds:120@get_delivery_prices", Expected(hits=1, warns=NO_DELIVERY, left_alone_s=120), venues=("deribit",)),
 )

@@ -14,13 +14,16 @@ from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, ParsedQuotes, RawPayload, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
 from tests.flows.sources.conftest import RECEIVED_AT, payload
-from warehouse.settings import BybitSettings
+from warehouse.settings import BybitSettings, Settings, Sources
 
 BYBIT = Bybit(BybitSettings())
 MADE_AT = 1_794_535_200_500  # 2026-11-13 02:00:00.5 UTC
 EXPIRES_MS = "1795766400000"  # 2026-11-27 08:00 UTC
 PUT, CALL = "BTC-27NOV26-82000-P-USDT", "BTC-27NOV26-82000-C"
-SIDES = "open interest counts 1 side of a trade: the venue does not say (sources.bybit.option_oi_sides)"
+SIDES = (
+    "open interest counts 1 side of a trade, and underlyingPrice is the forward: the venue does not say "
+    "(sources.bybit.option_oi_sides, .underlying_price)"
+)
 
 
 def instrument(symbol: str, **fields: Any) -> dict[str, Any]:
@@ -64,6 +67,14 @@ def parse(payloads: list[RawPayload], calendar: TradingCalendar, coin: str = "BT
 
 def btc(instruments: Sequence[Any], tickers: Sequence[Any], calendar: TradingCalendar, **settings: Any) -> ParsedChain:
     return parse([reply("instruments-1", instruments), reply("tickers", tickers)], calendar, **settings)
+
+
+def test_an_underlying_price_that_is_the_index_gives_no_forward(calendar: TradingCalendar) -> None:
+    """What it is, the venue does not say: it is a setting, and changes the numbers' hash."""
+    chain = btc([instrument(PUT)], [ticker(PUT)], calendar, underlying_price="index")
+    assert chain.quotes["venue_forward"].to_list() == [None]
+    assert chain.warnings == (SIDES.replace("is the forward", "is the index"),)
+    assert Settings(sources=Sources(bybit=BybitSettings(underlying_price="index"))).numbers_hash != Settings().numbers_hash
 
 
 def test_rows_of_both_books_in_our_units(calendar: TradingCalendar) -> None:

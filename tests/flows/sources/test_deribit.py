@@ -52,7 +52,8 @@ def reply(book: str, name: str, result: Any, seconds: float = 0.0) -> RawPayload
 def book(name: str, instruments: Sequence[Any] = (), rows: Sequence[Any] = (), **indexes: float) -> list[RawPayload]:
     """The replies of one book; an index is given as `btc_usd=81250.12`."""
     prices = [reply(name, f"index-{index}", {"index_price": price}, 2) for index, price in indexes.items()]
-    return [reply(name, "instruments", list(instruments)), reply(name, "book-summary", list(rows), 1), *prices]
+    settled = [reply(name, f"delivery-{index}", {"data": [], "records_total": 0}, 3) for index in indexes]
+    return [reply(name, "instruments", list(instruments)), reply(name, "book-summary", list(rows), 1), *prices, *settled]
 
 
 NO_LINEAR = book("USDC")

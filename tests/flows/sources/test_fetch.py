@@ -31,9 +31,14 @@ def result(content: Any) -> Step:
 
 
 def book_of(web: Web, instruments: list[Any], rows: list[Any], **indexes: float) -> None:
-    """Makes the server a Deribit with these rows in every book, which knows no other index."""
+    """Makes the server a Deribit with these rows in every book and one delivery price of each index, which knows no other index."""
     web.routes = {"get_instruments": result(instruments), "get_book_summary_by_currency": result(rows)}
-    web.routes |= {f"index_name={name}": result({"index_price": price}) for name, price in indexes.items()}
+    settled = [{"date": "2026-11-12", "delivery_price": price - 1} for price in indexes.values()]
+    web.routes |= {
+        f"get_delivery_prices?index_name={name}": result({"data": [row], "records_total": 1})
+        for name, row in zip(indexes, settled, strict=True)
+    }
+    web.routes |= {f"get_index_price?index_name={name}": result({"index_price": price}) for name, price in indexes.items()}
     web.steps = [answer(refusal(-32602, "Invalid params", param="index_name"), 400)]
 
 
@@ -91,11 +96,12 @@ def test_a_page_instead_of_a_chain_heals(web: Web, venue: Maker) -> None:
 def test_what_a_deribit_book_is_asked_for(web: Web, venue: Maker) -> None:
     book_of(web, [instrument(CALL, 82_000)], [summary(CALL)], btc_usd=81_250.12)
     replies = DERIBIT.fetch(venue().client, Book("deribit", "BTC"))
-    assert [each.name for each in replies] == ["instruments", "book-summary", "index-btc_usd"]
+    assert [each.name for each in replies] == ["instruments", "book-summary", "index-btc_usd", "delivery-btc_usd"]
     assert web.paths == [
         "/api/v2/public/get_instruments?currency=BTC&kind=option&expired=false",
         "/api/v2/public/get_book_summary_by_currency?currency=BTC&kind=option",
         "/api/v2/public/get_index_price?index_name=btc_usd",
+        "/api/v2/public/get_delivery_prices?index_name=btc_usd&offset=0&count=100",
     ]
 
 
@@ -120,7 +126,12 @@ def test_each_underlying_of_the_linear_book_has_its_index(web: Web, venue: Maker
     book_of(web, terms, [summary(name) for name in names.values()], sol_usdc=190.0, paxg_usd=4100.0)
     client = venue()
     replies = DERIBIT.fetch(client.client, Book("deribit", "USDC"))
-    assert [path.partition("index_name=")[2] for path in web.paths[2:]] == ["hype_usdc", "paxg_usd", "sol_usdc"]
+    asked = [path.rpartition("/")[2].partition("&")[0] for path in web.paths[2:]]
+    assert asked == [
+        f"{method}?index_name={name}"
+        for method in ("get_index_price", "get_delivery_prices")
+        for name in ("hype_usdc", "paxg_usd", "sol_usdc")
+    ]
     assert DERIBIT.parse(replies, "PAXG", calendar).spot == 4100.0
     with pytest.raises(MalformedReply, match="`index-hype_usdc`"):
         DERIBIT.parse(replies, "HYPE", calendar)
@@ -130,7 +141,7 @@ def test_each_underlying_of_the_linear_book_has_its_index(web: Web, venue: Maker
 
 def test_an_index_name_is_never_taken_for_more(web: Web, venue: Maker) -> None:
     book_of(web, [instrument(CALL, 82_000, price_index="../../btc?x")], [], btc_usd=81_250.12)
-    assert [each.name for each in DERIBIT.fetch(venue().client, Book("deribit", "BTC"))][2:] == ["index-btc_usd"]
+    assert [each.name for each in DERIBIT.fetch(venue().client, Book("deribit", "BTC"))][2:] == ["index-btc_usd", "delivery-btc_usd"]
 
 
 def test_sources_are_found_by_name() -> None:

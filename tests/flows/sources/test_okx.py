@@ -13,7 +13,7 @@ from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, ParsedQuotes, RawPayload, RejectedRows
 from models.errors import MalformedReply
 from tests.flows.sources.conftest import RECEIVED_AT, payload
-from warehouse.settings import OkxSettings
+from warehouse.settings import OkxSettings, Settings, Sources
 
 OKX = Okx(OkxSettings())
 MADE_AT = 1_794_535_200_230  # 2026-11-13 02:00:00.23 UTC
@@ -21,6 +21,8 @@ COIN, LINEAR = "BTC-USD", "BTC-USD_UM"
 TERMS = "261127-82000-C"
 CALL, LINEAR_CALL = f"{COIN}-{TERMS}", f"{LINEAR}-{TERMS}"
 PUT, LINEAR_PUT = CALL[:-1] + "P", LINEAR_CALL[:-1] + "P"
+
+PREMIUMS = "premiums in coin are taken times the forward: the venue does not say (sources.okx.inverse_premium)"
 
 Rows = Mapping[str, Sequence[Any]]
 
@@ -117,13 +119,22 @@ def test_a_coin_margined_row_in_our_units(calendar: TradingCalendar) -> None:
     ], "the Black-Scholes set: the other gamma is 64,000 times larger"  # fmt: skip
     assert (found["expires_at"], found["expiry"], found["exercise"]) == (datetime(2026, 11, 27, 8), date(2026, 11, 27), "european")
     assert (chain.spot, chain.spot_source) == (81_250.4, "index")
-    assert (chain.warnings, chain.unknown_fields, chain.rejected.height) == ((), {}, 0)
+    assert (chain.warnings, chain.unknown_fields, chain.rejected.height) == ((PREMIUMS,), {}, 0)
 
 
 def test_a_usd_margined_row_in_our_units(calendar: TradingCalendar) -> None:
     chain = parse([*family(COIN), *family(LINEAR, [LINEAR_CALL])], calendar)
     found = chain.quotes.row(0, named=True)
     assert (found["bid"], found["ask"], found["mark"], found["book"]) == (2690, 2710, 2700, LINEAR), "USD per coin"
+
+
+def test_premiums_in_coin_can_be_taken_times_the_index_instead(calendar: TradingCalendar) -> None:
+    """What the price is, the venue does not say: it is a setting, and changes the numbers' hash."""
+    by_index = Okx(OkxSettings(inverse_premium="index")).parse([*family(COIN, [CALL]), *NO_LINEAR], "BTC", calendar)
+    assert by_index.quotes["mark"].item() == 0.033 * 81_250.4
+    assert by_index.quotes["venue_forward"].item() == 81_422.7
+    assert by_index.warnings == (PREMIUMS.replace("forward", "index"),)
+    assert Settings(sources=Sources(okx=OkxSettings(inverse_premium="index"))).numbers_hash != Settings().numbers_hash
 
 
 @pytest.mark.parametrize(
@@ -186,7 +197,7 @@ def test_suspended_contracts_stay_and_those_to_come_wait(calendar: TradingCalend
     assert chain.quotes["instrument"].to_list() == [CALL]
     assert (chain.rejected.height, chain.warnings) == (
         0,
-        ("1 instruments are listed for later and are no contracts yet, in `instruments` of book BTC-USD",),
+        ("1 instruments are listed for later and are no contracts yet, in `instruments` of book BTC-USD", PREMIUMS),
     )
     assert btc(calendar, [CALL, PUT], instruments=listed).quotes.height == 2, "whatever is held has opened"
 
@@ -251,13 +262,13 @@ def test_rows_that_come_twice(calendar: TradingCalendar) -> None:
 def test_rows_of_contracts_that_are_not_listed_are_counted(calendar: TradingCalendar) -> None:
     chain = btc(calendar, [CALL], tickers=[ticker(CALL), ticker(PUT)])
     assert chain.quotes["instrument"].to_list() == [CALL]
-    assert chain.warnings == ("1 rows are of contracts that are not listed, in `tickers` of book BTC-USD",)
+    assert chain.warnings == ("1 rows are of contracts that are not listed, in `tickers` of book BTC-USD", PREMIUMS)
 
 
 def test_new_fields_are_counted_and_gone_ones_are_said(calendar: TradingCalendar) -> None:
     chain = btc(calendar, opt_summary=[summary(CALL, markVol=..., buyApr="1")])
     assert chain.unknown_fields == {"buyApr": 1}
-    assert chain.warnings == ("field markVol is gone from every row, in `opt-summary` of book BTC-USD",)
+    assert chain.warnings == ("field markVol is gone from every row, in `opt-summary` of book BTC-USD", PREMIUMS)
 
 
 def test_the_instant_is_that_of_the_newest_ticker_of_all_families(calendar: TradingCalendar) -> None:
@@ -271,7 +282,7 @@ def test_the_instant_is_that_of_the_newest_ticker_of_all_families(calendar: Trad
 
 def test_old_caches_are_noticed(calendar: TradingCalendar) -> None:
     chain = btc(calendar, opt_summary=[summary(CALL, ts=str(MADE_AT - 3_600_000))])
-    assert chain.warnings == ("`opt-summary` of book BTC-USD is 3600 s older than its tickers",)
+    assert chain.warnings == ("`opt-summary` of book BTC-USD is 3600 s older than its tickers", PREMIUMS)
 
 
 def test_empty_families_are_an_empty_chain(calendar: TradingCalendar) -> None:

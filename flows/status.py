@@ -1,0 +1,31 @@
+"""`strikehouse status`: what status.json says, and how fresh that is now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from models.errors import UsageError
+from warehouse.freshness import Freshness, freshness, read_trading_calendar
+from warehouse.home import Home
+from warehouse.settings import Settings
+from warehouse.status import read_status
+
+
+def read_freshness(
+    home: Home, settings: Settings, now: datetime, underlyings: Collection[str] = (), venues: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Freshness]]:
+    """The last status, and the freshness of these underlyings and venues (empty: all) at an aware instant.
+
+    Raises `PublicationMissing`, `PublicationUnreadable`, and `UsageError` for an underlying or venue that was never asked.
+    """
+    state = read_status(home)
+    for names, key in ((underlyings, "underlying"), (venues, "venue")):
+        known = {one[key] for one in state["venues"]}
+        if unknown := sorted(set(names) - known):
+            raise UsageError(f"{', '.join(unknown)}: no run has asked for that {key}. Known: {', '.join(sorted(known)) or 'none'}.")
+    asked = [
+        one for one in state["venues"] if (not underlyings or one["underlying"] in underlyings) and (not venues or one["venue"] in venues)
+    ]
+    return state, freshness(asked, settings.freshness, now, read_trading_calendar(home), settings.watchlist)

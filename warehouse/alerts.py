@@ -1,0 +1,216 @@
+"""Alerts: which rules find something now, and the book of it in `ops.alerts`.
+
+A condition has a key. While it goes on holding it stays one alert, which is delivered once; when it no longer holds the alert is over,
+and when it holds again it is a new one. Rules on numbers are queries of sql/alerts on the newest live snapshot of each underlying;
+`stale` and `venue_missing` look at what the runs reported, because what never came is in no table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from models.ops_tables import Alerts
+from warehouse.ddl import literal
+from warehouse.freshness import Freshness
+from warehouse.home import Home
+from warehouse.relations import SQL_FOLDER
+from warehouse.settings_alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
+from warehouse.work import insert, mark_unpublished, transaction
+
+LOG = logging.getLogger("strikehouse.alerts")
+LONGEST_MESSAGE = 400
+_SCHEMA = pl.Schema({name: column.dtype for name, column in Alerts.columns().items()})
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that a rule finds."""
+
+    alert_key: str
+    rule: str
+    kind: str
+    underlying: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an evaluation changed."""
+
+    opened: Sequence[Condition]
+    cleared: Sequence[str]  # messages of the alerts that are over
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to tell: an alert, or that it is over."""
+
+    alert_key: str
+    first_seen_at: datetime  # naive UTC
+    message: str
+    is_clear_note: bool
+    delivered_to: frozenset[str]  # addresses that took it already
+
+
+def conditions(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], venues: Sequence[Freshness], *, held: str | None = None
+) -> list[Condition]:
+    """What the rules find, sorted by key; `held` is why the run was not published, if it was not. Changes nothing."""
+    found = [one for rule in rules for one in _found(con, rule, venues, held)]
+    return sorted(found, key=lambda one: one.alert_key)
+
+
+def record(con: duckdb.DuckDBPyConnection, found: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:
+    """Bring `ops.alerts` up to date: new alerts for what was not open, an end for what no longer holds."""
+    at = literal(_naive(now).isoformat(" ")) + "::timestamp"
+    was_open = {key for (key,) in con.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
+    if not found and not was_open:
+        return Changes((), ())
+    with transaction(con):
+        con.register("found", pl.DataFrame([vars(one) for one in found], schema=dict.fromkeys(_CONDITION, pl.String)))
+        con.execute(
+            f"""
+            update ops.alerts set last_seen_at = {at}, message = found.message
+            from found where alerts.alert_key = found.alert_key and alerts.cleared_at is null
+            """
+        )
+        cleared = con.execute(
+            f"""
+            update ops.alerts set cleared_at = {at}, is_clear_note_due = {str(tell_cleared).lower()} and delivered_at is not null
+            where cleared_at is null and alert_key not in (select alert_key from found)
+            returning message
+            """
+        ).fetchall()
+        con.unregister("found")
+        opened = [one for one in found if one.alert_key not in was_open]
+        instant = {"first_seen_at": _naive(now), "last_seen_at": _naive(now), "delivered_to": "", "is_clear_note_due": False}
+        insert(con, "ops.alerts", pl.DataFrame([vars(one) | instant for one in opened], schema=_SCHEMA))
+        if opened or cleared:
+            mark_unpublished(con)
+    return Changes(opened, sorted(message for (message,) in cleared))
+
+
+_CONDITION = tuple(Condition.__dataclass_fields__)
+
+
+def notes_due(con: duckdb.DuckDBPyConnection) -> list[Note]:
+    """What is still to be told, oldest first: open alerts, alerts whose delivery failed, and ends that are to be told."""
+    rows = con.execute(_DUE).fetchall()
+    return [Note(key, first, message, over, frozenset(to.split(",")) - {""}) for key, first, message, over, to in rows]
+
+
+_DUE = """
+    select alert_key, first_seen_at, message, is_clear_note_due, case when is_clear_note_due then '' else delivered_to end
+    from ops.alerts
+    where (delivered_at is null and (cleared_at is null or delivery_error is not null)) or is_clear_note_due
+    order by first_seen_at, alert_key
+"""
+
+
+def record_deliveries(
+    con: duckdb.DuckDBPyConnection, notes: Sequence[Note], addresses: Sequence[str], failures: Mapping[str, str], now: datetime
+) -> None:
+    """Note which addresses took the notes; `failures`: address → why it did not. An end is told once, whether it arrives or not."""
+    error = literal("; ".join(failures.values())) if failures else "null"
+    at = literal(_naive(now).isoformat(" ")) + "::timestamp"
+    with transaction(con):
+        for note in notes:
+            this = f"alert_key = {literal(note.alert_key)} and first_seen_at = {literal(note.first_seen_at.isoformat(' '))}::timestamp"
+            if note.is_clear_note:
+                con.execute(f"update ops.alerts set is_clear_note_due = false where {this}")
+                continue
+            taken = ",".join(one for one in addresses if one not in failures or one in note.delivered_to)
+            con.execute(
+                f"""
+                update ops.alerts set delivered_to = {literal(taken)}, delivery_error = {error},
+                    delivered_at = {"null" if failures else at}
+                where {this}
+                """
+            )
+        if notes:
+            mark_unpublished(con)
+
+
+def carry_over(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Take the alerts of the home's work file, or of its published one, into a new work file: they are history that raw/ does not hold."""
+    if con.execute("select 1 from ops.alerts limit 1").fetchall():
+        return
+    for file in (home.work_file, home.published_file):
+        rows = _alerts_of(file)
+        if rows is not None:
+            insert(con, "ops.alerts", rows)
+            return
+
+
+def _alerts_of(file: Path) -> pl.DataFrame | None:
+    """Alerts of another file; None when it is not there, is of a version without them, or is damaged: a rebuild mends that."""
+    if not file.exists():
+        return None
+    try:
+        with duckdb.connect(str(file), read_only=True) as other:
+            return other.execute(f"select {', '.join(_SCHEMA)} from ops.alerts order by first_seen_at, alert_key").pl()
+    except duckdb.CatalogException:
+        return None
+    except duckdb.Error as error:
+        LOG.warning("%s: its alerts cannot be read (%s)", file, str(error).splitlines()[0])
+        return None
+
+
+def _found(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[Freshness], held: str | None) -> list[Condition]:
+    if isinstance(rule, Stale):
+        return _stale(rule, venues)
+    if isinstance(rule, VenueMissing):
+        return _missing(rule, venues)
+    parameters: dict[str, Any] = {}
+    if isinstance(rule, MaxPainMoved):
+        parameters = {"pct": rule.pct, "expiries": rule.expiries, "dte_max": rule.dte_max}
+    elif isinstance(rule, CheckFailed):
+        parameters = {"severity": rule.severity}
+    rows = con.execute((SQL_FOLDER / "alerts" / f"{rule.kind}.sql").read_text(), parameters or None).fetchall()
+    found = [_condition(rule, *row) for row in rows if _concerns(rule, row[0])]
+    if isinstance(rule, CheckFailed) and held is not None:
+        found.append(_condition(rule, "", "publication", f"Not published. {held}"))
+    return found
+
+
+def _stale(rule: Stale, venues: Sequence[Freshness]) -> list[Condition]:
+    """Of the watchlist only: what was asked once, by hand, may grow old."""
+    return [
+        _condition(rule, one.underlying, one.venue, f"{one.underlying} on {one.venue} is {one.state}: {one.why}")
+        for one in venues
+        if one.is_watched and one.is_at_least(rule.level) and _concerns(rule, one.underlying)
+    ]
+
+
+def _missing(rule: VenueMissing, venues: Sequence[Freshness]) -> list[Condition]:
+    return [
+        _condition(rule, one.underlying, one.venue, f"{one.underlying} is missing on {one.venue}: {one.error or one.last_status}")
+        for one in venues
+        if one.last_status != "ok" and (not rule.venues or one.venue in rule.venues) and _concerns(rule, one.underlying)
+    ]
+
+
+def _condition(rule: Rule, underlying: str, subject: str, message: str) -> Condition:
+    name = rule.name or rule.kind
+    return Condition(f"{name}|{underlying}|{subject}", name, rule.kind, underlying, _short(message))
+
+
+def _concerns(rule: Rule, underlying: str) -> bool:
+    return not rule.underlyings or underlying in rule.underlyings
+
+
+def _short(message: str) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - 1]}…"
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,85 @@
+"""Compaction: DuckDB keeps the space of deleted rows in its file; a file with much of it is written again without."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+
+from models.errors import WarehouseError
+from warehouse import moved_rows
+from warehouse.ddl import literal
+from warehouse.home import Home, disk_errors, sync_folder
+from warehouse.settings import Settings
+from warehouse.work import connect_work, mark_unpublished, transaction
+
+WORTH_BYTES = 1 << 20
+
+
+def free_pct(con: duckdb.DuckDBPyConnection) -> float:
+    """Share of the work file that holds nothing, after a checkpoint; percent. 0 where it is too little to be worth a rewrite."""
+    con.checkpoint()
+    ((block, total, free),) = con.execute(
+        "select block_size, total_blocks, free_blocks from pragma_database_size() where database_name = current_database()"
+    ).fetchall()
+    return 100.0 * float(free) / float(total) if free * block >= WORTH_BYTES else 0.0
+
+
+def compact(home: Home, settings: Settings) -> int:
+    """Write the work file again, in the same order of rows, and put it in the place of the old one; returns the bytes that this freed.
+
+    The work file must be closed. The old one stays until the new one is whole, durable and has the same rows in every table.
+    """
+    beside, before = home.root / "work.compact.duckdb", home.work_file.stat().st_size
+    remove_database(beside)
+    with connect_work(home, settings, home.work_file) as con:
+        mark_unpublished(con)
+        con.checkpoint()  # its log must not be taken for one of the new file
+    with connect_work(home, settings, beside) as con:
+        con.execute(f"attach {literal(str(home.work_file))} as old (read_only)")
+        with transaction(con):
+            for table in _tables(con, "old"):
+                if _content(con, table) == _content(con, f"old.{table}"):
+                    continue  # calendars, which every work file has from the start: to delete them would leave free space again
+                con.execute(f"delete from {table}")
+                con.execute(f"insert into {table} by name from old.{table}")
+            moved_rows.show_files(con)
+        lost = [table for table in _tables(con, "old") if _count(con, table) != _count(con, f"old.{table}")]
+        if lost:
+            raise WarehouseError(f"{beside}: {', '.join(lost)} lost rows on the way; the work file stays as it is. Look at the disk.")
+        con.execute("detach old")
+        con.checkpoint()
+    with disk_errors(home.work_file):
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(home.work_file)
+        sync_folder(home.root)
+    return before - home.work_file.stat().st_size
+
+
+def remove_database(file: Path) -> int:
+    """Remove a database that is not in use, with its log; returns the bytes."""
+    size = 0
+    for one in (file, file.with_name(file.name + ".wal")):
+        with suppress(FileNotFoundError):
+            size += one.stat().st_size
+            one.unlink()
+    return size
+
+
+def _tables(con: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    rows = con.execute(
+        f"select schema_name || '.' || table_name from duckdb_tables() where database_name = {literal(database)} order by all"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _content(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int | None]:
+    ((rows, digest),) = con.execute(f"select count(*), sum(hash(one)) from {table} as one").fetchall()
+    return rows, digest
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(con.execute(f"select count(*) from {table}").fetchall()[0][0])

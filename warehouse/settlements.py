@@ -1,0 +1,48 @@
+"""Settlement prices as venues and files give them, in the work file: each price as it was first received.
+
+A venue tells the same prices in every run: hearing them again changes nothing. A corrected price stands beside the first, and
+core.settlement_prices takes the one received last. So it does not matter in which order runs are loaded.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from models.settlement_tables import DeliveryPrices
+from warehouse.work import mark_unpublished
+
+NAME = "core.delivery_prices"
+_ORDER = "received_at, payload_sha256, row_number, run_id"  # whole, so that even receipts of one instant have a first one
+
+
+def load_settlements(con: duckdb.DuckDBPyConnection, prices: pl.DataFrame) -> int:
+    """Keep rows of `core.delivery_prices` that are new, or were received before what is stored; returns how many.
+
+    The transaction is the caller's.
+    """
+    if prices.is_empty():
+        return 0
+    contract = DeliveryPrices
+    key, columns = contract.primary_key(), ", ".join(contract.column_names())
+    same = " and ".join(f"stored.{column} = received.{column}" for column in key)
+    first = f"row_number() over (partition by {', '.join(key)} order by {_ORDER}) = 1"
+    as_stored, as_received = (", ".join(f"{side}.{column}" for column in _ORDER.split(", ")) for side in ("stored", "received"))
+    con.register("received_prices", prices)
+    con.execute(
+        f"""
+        create or replace temp table first_prices as
+        select received.*
+        from (select {columns} from received_prices qualify {first}) as received
+        left join {NAME} as stored on {same}
+        where stored.underlying is null or ({as_received}) < ({as_stored})
+        """
+    )
+    con.unregister("received_prices")
+    count = int(con.execute("select count(*) from first_prices").fetchall()[0][0])
+    if count:
+        con.execute(f"delete from {NAME} as stored using first_prices as received where {same}")
+        con.execute(f"insert into {NAME} ({columns}) select {columns} from first_prices order by {', '.join(key)}")
+        mark_unpublished(con)
+    con.execute("drop table first_prices")
+    return count
