@@ -6,18 +6,19 @@ import gzip
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from models.errors import UsageError
+from models.errors import QueryTooLarge, QueryTooSlow, UsageError
 from tests.commands import strikehouse
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
 from tests.warehouse.test_readers import republish
-from warehouse.api.generations import Remembered
+from warehouse.api.generations import Generations, Reading, Remembered
 from warehouse.api.keys import Keys, RateLimit, check_bind
 from warehouse.api.observe import access_log, without_keys
 from warehouse.home import Home
@@ -180,6 +181,21 @@ def test_large_answers_are_packed_for_those_who_take_them(demo_url: str) -> None
     assert int(packed.headers["Content-Length"]) == len(small) and "Accept-Encoding" in packed.headers["Vary"]
     short, _ = raw(f"{demo_url}{PATH}", **{"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in short.headers
+
+
+def test_a_question_is_stopped_at_the_deadline_of_its_request(demo: Demo) -> None:
+    generation = Generations(demo.home, 0).current()
+    reading = Reading(demo.home, generation, timeout_s=0.3, max_rows=10)
+    started = time.monotonic()
+    with pytest.raises(QueryTooSlow, match=r"0\.3 s"):
+        reading.sql("select sum(a.range * b.range) from range(1000000) as a, range(1000000) as b")
+    with pytest.raises(QueryTooSlow):
+        reading.sql("select 1")
+    assert time.monotonic() - started < 20
+    fresh = Reading(demo.home, generation, timeout_s=20, max_rows=10)
+    assert fresh.sql("from range(10)").height == 10
+    with pytest.raises(QueryTooLarge, match="11 rows; at most 10"):
+        fresh.sql("from range(11)")
 
 
 def test_what_is_remembered_has_a_size() -> None:
