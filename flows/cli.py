@@ -126,6 +126,7 @@ def schedule(
             raise UsageError("--json goes with --list.")
         from flows.prefect_server import serving_prefect
 
+        start_log_file(home, settings)
         if not any(watch.schedule for watch in settings.watchlist.values()):
             raise UsageError(
                 "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
@@ -271,6 +272,58 @@ def chart(
     file = output or Path(f"{charts[0].file_stem_of(kind)}.html")
     write_charts(charts, file, settings.charts)
     print_chart(charts, left_out, file.absolute(), json=json)
+    return 0
+
+
+@app.command
+def explain(
+    kind: Literal["max-pain", "gex", "level", "pin-score", "iv"],
+    underlying: str,
+    *about: Annotated[str, Parameter(help="Date (2026-08-21), settlement instant, strike, name of a level, or instrument.")],
+    as_of: str | None = None,
+    venue: Venues = None,
+    zero_dte: Annotated[bool, Parameter(negative="", help="Of level: the profile of 0DTE.")] = False,
+    definition: Annotated[str | None, Parameter(help="Another convention beside ours: flashalpha, backquant, reversed …")] = None,
+    top: Annotated[int, Parameter(help="So many strikes and contracts.")] = 5,
+    json: Json = False,
+) -> int:
+    """Show where a number comes from: definition, inputs, contracts, archived rows, other conventions (`explain gex SPX 2026-08-21`)."""
+    from flows.printing_explain import print_explanation
+    from warehouse.explain.door import explain as explain_question
+    from warehouse.explain.question import from_words, instant_of
+    from warehouse.query import open_published
+
+    venues = [name for one in venue for name in one.lower().split(",")] if venue else None
+    at = None if as_of is None else instant_of(as_of)
+    question = from_words(
+        kind, underlying, about, as_of=at, venues=venues, zero_dte=zero_dte, definition=definition, top=top
+    )  # fmt: skip
+    home = _home(load_settings())
+    with open_published(home) as con:
+        found = explain_question(con, home, question)
+    print_explanation(found, json=json)
+    return 0
+
+
+@app.command
+def export(
+    table: str,
+    underlying: Annotated[list[str] | None, Parameter(name="--underlying", negative="", help="Only these; may be repeated.")] = None,
+    *,
+    from_: Annotated[date | None, Parameter(name="--from", help="Only sessions from this date on.")] = None,
+    to: Annotated[date | None, Parameter(help="Only sessions up to this date.")] = None,
+    format: Literal["parquet", "csv", "arrow"] = "parquet",
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder (parquet) or file; `-` is standard output.")] = None,
+    json: Json = False,
+) -> int:
+    """Write a table out: Parquet in folders by session and underlying, CSV, or an Arrow stream."""
+    from flows.printing import print_rows
+    from warehouse.export import export_table
+
+    names = [name for one in underlying or [] for name in one.split(",")]
+    result = export_table(_home(load_settings()), table, format, output, underlyings=names, sessions=(from_, to))
+    if not result.is_stdout:
+        print_rows([{"table": table, "rows": result.rows, "files": result.files, "output": str(result.output)}], json=json)
     return 0
 
 
@@ -429,8 +482,11 @@ def maintain(
     from flows.printing import print_maintenance, progress_line
 
     settings = load_settings()
+    home = _home(settings)
+    if not dry_run:
+        start_log_file(home, settings)
     with progress_line("steps") as advance:
-        result = maintenance.maintain(_home(settings), settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+        result = maintenance.maintain(home, settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
     print_maintenance(result, dry_run=dry_run, json=json)
     return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
 

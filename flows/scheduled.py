@@ -27,6 +27,7 @@ from models.errors import AlreadyRunning, UsageError
 from models.schedule import LATE, Decision
 from warehouse.home import Home, home_of
 from warehouse.lock import underlying_lock
+from warehouse.logs import start_log_file, start_logs
 from warehouse.settings import Settings, load_settings
 
 
@@ -34,8 +35,11 @@ from warehouse.settings import Settings, load_settings
 def scheduled(underlyings: list[str]) -> State[None]:
     """Snapshot these underlyings if they are due; a run that was started by hand is due always."""
     settings = load_settings()
+    home = home_of(settings)
+    start_logs(settings)
+    start_log_file(home, settings)
     meant_for = flow_run.scheduled_start_time or datetime.now(UTC)
-    return run_scheduled(home_of(settings), settings, underlyings, datetime.fromtimestamp(meant_for.timestamp(), UTC))
+    return run_scheduled(home, settings, underlyings, datetime.fromtimestamp(meant_for.timestamp(), UTC))
 
 
 def run_scheduled(home: Home, settings: Settings, underlyings: Sequence[str], meant_for: datetime) -> State[None]:

@@ -16,6 +16,7 @@ from tests.conftest import CHECKOUT, Demo
 from tests.readme import README, readme_after, without_seconds
 from warehouse.docs_page import PAGE, page
 from warehouse.macros import MACROS
+from warehouse.macros import QUERIES as OWN_QUERIES
 from warehouse.query import query
 from warehouse.settings import Settings, load_settings
 
@@ -92,8 +93,8 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_macro_has_an_example() -> None:
-    for name in MACROS:
-        assert f"{name}('" in QUERIES.read_text()
+    for name in (*MACROS, *OWN_QUERIES):
+        assert any(re.search(rf"\b{name}\(", block.text) for block in blocks(QUERIES) if block.language == "sql"), name
 
 
 def test_every_error_is_explained() -> None:

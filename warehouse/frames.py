@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 import duckdb
 import polars as pl
@@ -27,6 +27,9 @@ from warehouse.macros import MACROS, QUERIES
 from warehouse.query import call_macro_on, connect_published, query_on
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import load_settings
+
+if TYPE_CHECKING:
+    from warehouse.explain.explanation import Explanation
 
 Instant = datetime | date | str
 
@@ -147,6 +150,38 @@ class Warehouse:
     ) -> pl.DataFrame:
         """The watchlist ranked by pin score, with alignment and regime: the newest snapshot of each underlying at or before a moment."""
         return self._call("scan", {"underlyings": underlyings, "as_of": as_of, "complete_only": complete_only})
+
+    def explain(
+        self,
+        kind: str,
+        underlying: str,
+        *,
+        expiry: date | str | None = None,
+        expires_at: Instant | None = None,
+        strike: float | None = None,
+        level: str | None = None,
+        zero_dte: bool = False,
+        instrument: str | None = None,
+        as_of: Instant | None = None,
+        venues: str | Sequence[str] | None = None,
+        definition: str | None = None,
+        top: int = 5,
+    ) -> Explanation:
+        """Where a number comes from, down to the archived rows: `max-pain`, `gex`, `level`, `pin-score` or `iv`.
+
+        `definition` puts another convention beside ours (`flashalpha`, `backquant`, …). Raises `UsageError` for what is not stored.
+        """
+        from warehouse.explain.door import explain, question
+
+        asked = question(
+            kind, underlying, expiry=expiry, expires_at=_told(expires_at), strike=strike, level=level, zero_dte=zero_dte,
+            instrument=instrument, as_of=_told(as_of), venues=venues, definition=definition, top=top,
+        )  # fmt: skip
+        con = self._live()
+        try:
+            return explain(con, self._home, asked)
+        finally:
+            con.close()
 
     def table(self, name: str, *, underlying: str | None = None, snapshot_id: str | None = None) -> pl.DataFrame:
         """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name.

@@ -96,10 +96,11 @@ def _inlined(mart: str) -> list[tuple[str, str]]:
         name = open_names.pop()
         needed.add(name)
         open_names |= by_name[name].inputs - needed - _GIVEN - _STORED
-    return [(relation.name, _localised(relation.name, relation.sql)) for relation in all_relations() if relation.name in needed]
+    return [(relation.name, localised(relation.name, relation.sql)) for relation in all_relations() if relation.name in needed]
 
 
-def _localised(name: str, sql: str) -> str:
+def localised(name: str, sql: str) -> str:
+    """SQL of a relation that reads `core__pain` instead of `core.pain`: what a query gives under such names takes the tables' place."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     for select in tree.find_all(exp.Select):
         _qualify_arguments(name, select)

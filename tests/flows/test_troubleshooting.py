@@ -164,6 +164,7 @@ TROUBLES = {
     "unknown variable": Trouble(variable),
     "value of the wrong type": toml("[models]\nrate_us = 'high'\n"),
     "impossible time zone": toml("[watchlist.SPX]\nvenues = ['cboe']\ntimezone = 'America/Nowhere'\n"),
+    "impossible cron line": toml("[watchlist.SPX]\nvenues = ['cboe']\nschedule = ['soon']\n"),
     "alert rule of an unknown kind": toml("[[alerts.rules]]\nkind = 'flip'\n"),
     "unknown underlying": command("snapshot", "GLD", "--no-prefect"),
     "unknown venue": command("snapshot", "GLD", "--venue", "nyse", "--no-prefect"),

@@ -35,10 +35,10 @@ def make_server(home: Home, settings: Settings, *, host: str, port: int) -> uvic
 
 
 def log_to(stream: TextIO) -> None:
-    """Send the server's log and the access log to a stream, one line each."""
+    """Send the access log, and what uvicorn says, to a stream, one line each; other lines go where all of Strikehouse's go."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("strikehouse.api", "uvicorn.error"):
+    for name in ("strikehouse.api.access", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

@@ -1,0 +1,44 @@
+"""The small warehouse, published, through its door in Python."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.chains import SETTINGS
+from warehouse.explain.explanation import Alternative, Explanation, Row
+from warehouse.frames import Warehouse, open_warehouse
+from warehouse.home import Home
+from warehouse.publish import publish
+from warehouse.work import open_work
+
+
+@pytest.fixture(scope="module")
+def wh(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("explained") / "home")))
+    with open_work(home, SETTINGS, "publish") as con:
+        publish(con, home, SETTINGS, run_id=None, now=datetime(2026, 3, 3, 12, tzinfo=UTC), code_version="0")
+    with open_warehouse(home.root) as warehouse:
+        yield warehouse
+
+
+def other(found: Explanation, convention: str) -> Alternative:
+    """The one alternative of that name."""
+    (one,) = (one for one in found.alternatives if one.convention == convention)
+    return one
+
+
+def rows(found: Explanation, title: str) -> tuple[Row, ...]:
+    """The rows of the table whose title begins so."""
+    (one,) = (table for table in found.tables if table.title.startswith(title))
+    return one.rows
+
+
+def told(found: Explanation, name: str) -> object:
+    """The value of an input."""
+    (one,) = (number for number in found.inputs if number.name == name)
+    return one.value

@@ -1,0 +1,121 @@
+"""What an explanation holds: plain values in dataclasses, which JSON has a form for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value with its unit, and what a reader must know of it."""
+
+    name: str
+    value: Any
+    unit: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How the number is defined."""
+
+    formula: str
+    section: str  # of the definitions, such as §4
+    signs: str | None = None  # whose positions are assumed; None: the number carries no sign model
+
+
+@dataclass(frozen=True)
+class VenueSource:
+    """What one venue gave to the snapshot."""
+
+    venue: str
+    status: str
+    captured_at: datetime | None  # UTC
+    received_at: datetime | None  # UTC
+    session_date: date | None
+    oi_as_of: date | None
+    spot: float | None  # USD
+    spot_source: str | None
+    origin: str
+    run_id: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which snapshot, venues and expiries the number covers."""
+
+    snapshot_id: str
+    underlying: str
+    market: str
+    captured_at: datetime  # UTC
+    session_date: date
+    oi_as_of: date | None  # of the venue whose open interest is oldest
+    spot: float | None  # USD
+    venues: str
+    venues_missing: str
+    status: str
+    scope_venue: str
+    expiries: str  # in words
+    generation: int
+    sources: tuple[VenueSource, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that bear the number out."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """The number by another convention, or why it cannot be computed from what is stored."""
+
+    convention: str  # what --definition calls it
+    about: str  # unit, sign, scope, time or definition
+    meaning: str
+    value: Any
+    unit: str | None = None  # None: nothing to compute, or nothing stored to compute it from
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row of an archived reply about a contract, as it arrived."""
+
+    venue: str
+    instrument: str
+    request: str | None  # which request the reply answers
+    file: str | None  # under raw/
+    sha256: str  # of the body, unpacked
+    row_number: int | None  # from 0; None: found by the instrument's name
+    place: str | None  # where in the body it stands
+    row: Any  # as the venue sent it
+    problem: str | None = None  # why it cannot be shown
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where one number comes from."""
+
+    kind: str
+    title: str
+    number: Number
+    definition: Definition
+    scope: Scope
+    inputs: tuple[Number, ...]
+    tables: tuple[Table, ...]
+    contracts: tuple[Row, ...]  # those that carry most of it
+    raw: tuple[RawRow, ...]  # of these contracts
+    alternatives: tuple[Alternative, ...]  # why another source may differ
+    asked_definition: str | None = None
+
+    @property
+    def beside(self) -> tuple[Alternative, ...]:
+        """The alternatives that `--definition` asked for."""
+        return tuple(one for one in self.alternatives if one.convention == self.asked_definition)
