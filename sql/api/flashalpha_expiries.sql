@@ -1,4 +1,4 @@
--- api/flashalpha_expiries: the live settlement instants of a snapshot, over all venues: whether they are 0DTE, and how many contracts they have.
+-- api/flashalpha_expiries: the live settlement instants of a snapshot over all venues, whether they are 0DTE, and their contracts.
 -- One row per expires_at.   Parameter: snapshot_id.   definitions §1, §6 (0DTE)
 
 with series as (

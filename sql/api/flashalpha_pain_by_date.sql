@@ -1,5 +1,5 @@
--- api/flashalpha_pain_by_date: pain curves of a snapshot over all venues, of each expiry date (its instants pooled first) and of the whole chain.
--- One row per expiry (null: all live expiries together), strike.   Parameter: snapshot_id.
+-- api/flashalpha_pain_by_date: pain curves of a snapshot, of each expiry date (its instants pooled first) and of the whole chain.
+-- Over all venues. One row per expiry (null: all live expiries together), strike.   Parameter: snapshot_id.
 -- Unit: USD; open interest in units of the underlying and in contracts.   definitions §1 (a request by date), §4
 -- The whole numbers that make the sums exact are those of core.series, core.oi_by_strike.
 

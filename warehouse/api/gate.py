@@ -226,11 +226,9 @@ class Gate:
             headers["Content-Length"] = str(len(body))
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         is_head = passing.scope["method"] == "HEAD"
-        try:
-            await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-            await send({"type": "http.response.body", "body": b"" if is_head else body})
-        finally:
-            self._note(passing, answer, len(body))
+        self._note(passing, answer, len(body))  # first: who has the answer finds its line in the log
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        await send({"type": "http.response.body", "body": b"" if is_head else body})
 
     def _note(self, passing: Passing, answer: Answer, size: int) -> None:
         client = passing.scope.get("client")
