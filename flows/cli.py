@@ -349,6 +349,20 @@ def sql(
 
 
 @app.command
+def api(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on; beyond loopback only with keys.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8000,
+) -> int:
+    """Serve the HTTP API until interrupted; new publications are served as soon as they are there."""
+    from warehouse.api.serve import serve
+
+    settings = load_settings()
+    serve(_home(settings), settings, host=host, port=port)
+    return 0
+
+
+@app.command
 def status(
     *underlyings: str,
     venue: Venues = None,

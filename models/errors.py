@@ -21,6 +21,8 @@ StrikehouseError
     ├── PublicationMissing      nothing has been published yet
     ├── PublicationUnreadable   the published file cannot be opened
     ├── QueryFailed             a query that DuckDB refuses
+    │   ├── QueryTooSlow        stopped at the time limit of its request
+    │   └── QueryTooLarge       more rows than a request may have
     └── StructureCheckFailed    a structural check holds the publication back
 """
 
@@ -119,6 +121,14 @@ class PublicationUnreadable(WarehouseError):
 
 class QueryFailed(WarehouseError):
     """A query that DuckDB refuses."""
+
+
+class QueryTooSlow(QueryFailed):
+    """A query was stopped at the time limit of its request."""
+
+
+class QueryTooLarge(QueryFailed):
+    """A query gave more rows than a request may have."""
 
 
 class StructureCheckFailed(WarehouseError):

@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "models", "warehouse", "tests", "bench")
 UNDER_PREFECT = {f"flows/{name}.py" for name in ("decisions", "due", "next_runs", "prefect_limit", "scheduled", "serve", "snapshot")}
-LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "plotly", "rich")
+LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
 
@@ -99,6 +99,11 @@ def test_heavy_imports_wait_until_they_are_needed(file: Path) -> None:
     if shown(file) not in UNDER_PREFECT:
         late = {name.removesuffix(".py").replace("/", ".") for name in UNDER_PREFECT}
         assert not late & set(imports(file, only_at_start=True)), "Prefect reads its environment when it is imported"
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if not shown(file).startswith("warehouse/api/")], ids=shown)
+def test_nothing_else_imports_the_api_at_start(file: Path) -> None:
+    assert not [name for name in imports(file, only_at_start=True) if name.startswith("warehouse.api")]
 
 
 @pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("flows/")], ids=shown)

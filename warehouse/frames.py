@@ -10,8 +10,9 @@ wh.gex_levels("BTC", venues=["deribit", "okx"], as_of="2026-11-17")
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
@@ -24,6 +25,7 @@ from models.tables import PUBLISHED
 from warehouse.home import Home
 from warehouse.macros import MACROS, QUERIES
 from warehouse.query import call_macro_on, connect_published, query_on
+from warehouse.relations import SQL_FOLDER
 from warehouse.settings import load_settings
 
 if TYPE_CHECKING:
@@ -181,13 +183,20 @@ class Warehouse:
         finally:
             con.close()
 
-    def table(self, name: str, *, underlying: str | None = None) -> pl.DataFrame:
-        """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name."""
+    def table(self, name: str, *, underlying: str | None = None, snapshot_id: str | None = None) -> pl.DataFrame:
+        """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name.
+
+        `snapshot_id` narrows it to one snapshot, in marts over all its venues.
+        """
         relation = name.replace("latest.", "marts.")
         if relation not in PUBLISHED and name != "latest.snapshots":
             raise UsageError(f"No table is called {name!r}. `wh.tables` lists them.")
-        where, parameters = ("", {}) if underlying is None else (" where underlying = upper($underlying)", {"underlying": underlying})
-        return self.sql(f"from {name}{where}", parameters)
+        conditions = ["underlying = upper($underlying)"] if underlying is not None else []
+        if snapshot_id is not None:
+            conditions += ["snapshot_id = $snapshot_id", *(["scope_venue = 'all'"] if name.startswith(("marts.", "latest.")) else [])]
+        given = {"underlying": underlying, "snapshot_id": snapshot_id}
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        return self.sql(f"from {name}{where}", {key: value for key, value in given.items() if value is not None})
 
     @property
     def tables(self) -> list[str]:
@@ -196,11 +205,11 @@ class Warehouse:
 
     def sql(self, statement: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
         """The result of one SQL statement on the live generation."""
-        con = self._live()
-        try:
-            return query_on(con, statement, parameters)
-        finally:
-            con.close()
+        return self._ask((statement, repr(parameters)), lambda con: query_on(con, statement, parameters))
+
+    def report(self, folder: str, name: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        """The rows of `sql/<folder>/<name>.sql`."""
+        return self.sql(_statement(folder, name), parameters)
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
@@ -223,9 +232,13 @@ class Warehouse:
     def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:
         """`keep` names arguments that are told even when they are None."""
         asked = {name: _told(value) for name, value in arguments.items() if value is not None or name in keep}
+        return self._ask((macro, repr(asked)), lambda con: call_macro_on(con, macro, asked, keep=keep))
+
+    def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
+        """What `answer` finds on the live generation; `question` names it, for those who remember answers."""
         con = self._live()
         try:
-            return call_macro_on(con, macro, asked, keep=keep)
+            return answer(con)
         finally:
             con.close()
 
@@ -243,6 +256,11 @@ class Warehouse:
                 if before is not None:
                     before.close()  # cursors that are still reading keep theirs
             return self._con.cursor()
+
+
+@cache
+def _statement(folder: str, name: str) -> str:
+    return (SQL_FOLDER / folder / f"{name}.sql").read_text()
 
 
 def _told(value: Any) -> Any:

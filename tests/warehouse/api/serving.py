@@ -1,0 +1,41 @@
+"""A server of the API in this process, on a free port of loopback."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.chains import SETTINGS
+from warehouse.api.serve import make_server
+from warehouse.home import Home
+from warehouse.settings import ApiSettings, Settings
+
+
+def api_settings(**of_api: Any) -> Settings:
+    """The defaults of the tests, with these settings of the API."""
+    return SETTINGS.model_copy(update={"api": ApiSettings(**of_api)})
+
+
+@contextmanager
+def serving(home: Home, settings: Settings | None = None) -> Iterator[str]:
+    """The base URL of a server that runs as long as the block lasts."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    server = make_server(home, settings or api_settings(), host="127.0.0.1", port=port)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started:
+        assert time.monotonic() < until and thread.is_alive(), "the server does not start"
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listening.close()

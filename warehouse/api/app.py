@@ -1,0 +1,110 @@
+"""The application: the dialects' routes behind the gate."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import APIKeyHeader
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from models.errors import PublicationMissing, PublicationUnreadable, QueryTooLarge, QueryTooSlow
+from warehouse.api.dialects import Dialect, Reason, Refusal
+from warehouse.api.gate import Gate
+from warehouse.api.generations import MIB, Generations
+from warehouse.api.health import router as health_router
+from warehouse.frames import Warehouse
+from warehouse.home import Home
+from warehouse.settings import Settings
+
+REASONS: dict[type[Exception], tuple[Reason, str | None]] = {
+    QueryTooSlow: (Reason.TOO_SLOW, None),
+    QueryTooLarge: (Reason.TOO_LARGE, None),
+    # their own words name files of this machine
+    PublicationMissing: (Reason.UNAVAILABLE, "Nothing is published yet."),
+    PublicationUnreadable: (Reason.UNAVAILABLE, "The published file cannot be read."),
+}
+
+
+def dialects() -> tuple[Dialect, ...]:
+    """All dialects; the first one also answers for paths that are nobody's."""
+    from warehouse.api import flashalpha
+
+    spoken = [flashalpha.dialect()]
+    if find_spec("warehouse.api.backquant") is not None:
+        backquant: Any = import_module("warehouse.api.backquant")
+        spoken.append(
+            Dialect(
+                name="backquant",
+                prefixes=backquant.PREFIXES,
+                routers=(backquant.router,),
+                refuse=backquant.refuse,
+                rate_headers=backquant.rate_headers,
+                exception_handlers=backquant.exception_handlers,
+                open_paths=backquant.OPEN_PATHS,
+                on_invalid=backquant.on_invalid,
+            )
+        )
+    return tuple(spoken)
+
+
+def create_app(home: Home, settings: Settings) -> FastAPI:
+    """The API of one home. It serves when nothing is published yet too, and says so."""
+    app = FastAPI(
+        title="Strikehouse",
+        summary="Option positioning: max pain, gamma exposure and key levels, from a warehouse of your own.",
+        version="2026.08.25",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.home, app.state.settings, app.state.warehouse = home, settings, Warehouse(home)
+    spoken = dialects()
+    key = Security(APIKeyHeader(name="X-API-Key", auto_error=False, description="Not needed when the server has no keys."))
+    app.include_router(health_router)
+    for dialect in spoken:
+        for router in dialect.routers:
+            app.include_router(router, dependencies=[key])
+        for error, handler in dialect.exception_handlers.items():
+            app.add_exception_handler(error, handler)
+    for failure in REASONS:
+        app.add_exception_handler(failure, _on_failure)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    generations = Generations(home, int(settings.api.cache_mb * MIB))
+    app.add_middleware(Gate, home=home, settings=settings, dialects=spoken, generations=generations)
+    return app
+
+
+def _refusal(request: Request, reason: Reason, message: str) -> Response:
+    dialect: Dialect = request.state.dialect
+    return dialect.refuse(Refusal(reason, message, request.state.request_id))
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    reason, message = next(found for kind, found in REASONS.items() if isinstance(error, kind))
+    return _refusal(request, reason, message or str(error))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """No route, or another method than its own."""
+    assert isinstance(error, HTTPException)
+    reason = Reason(error.status_code) if error.status_code in {one.value for one in Reason} else Reason.INTERNAL
+    message = f"{request.method} {request.url.path}: {error.detail}."
+    response = _refusal(request, reason, message)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    dialect: Dialect = request.state.dialect
+    if dialect.on_invalid is None:
+        raise error
+    errors: list[dict[str, Any]] = list(error.errors())
+    return dialect.on_invalid(errors, request.state.request_id)

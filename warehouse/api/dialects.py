@@ -1,0 +1,69 @@
+"""What the server needs to know of a dialect: its paths, routes and the shape of its refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from warehouse.api.keys import Rate
+
+
+class Reason(Enum):
+    """Why the server itself refuses a request, with the status that it has in every dialect."""
+
+    UNAUTHORIZED = 401
+    NOT_FOUND = 404
+    METHOD_NOT_ALLOWED = 405
+    TOO_LARGE = 413
+    BUSY = 429
+    INTERNAL = 500
+    UNAVAILABLE = 503
+    TOO_SLOW = 504
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal before it has a dialect's shape."""
+
+    reason: Reason
+    message: str
+    request_id: str
+    rate: Rate | None = None  # of 429
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One family of paths with bodies of its own."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    routers: Sequence[APIRouter]
+    refuse: Callable[[Refusal], Response]
+    rate_headers: Callable[[Rate], Mapping[str, str]]
+    exception_handlers: Mapping[Any, Any] = field(default_factory=dict)
+    open_paths: frozenset[str] = frozenset()  # no key, no limit
+    on_invalid: Callable[[Any, str], Response] | None = None  # parameters that FastAPI itself refuses: errors, request id
+
+    def owns(self, path: str) -> bool:
+        """Whether a path is this dialect's."""
+        return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
+
+
+def rate_limit_headers(rate: Rate) -> dict[str, str]:
+    """Limit, what is left of it and when it begins again (Unix time)."""
+    return {
+        "X-RateLimit-Limit": "unlimited" if rate.limit is None else str(rate.limit),
+        "X-RateLimit-Remaining": "unlimited" if rate.limit is None else str(rate.remaining),
+        "X-RateLimit-Reset": str(int(rate.reset_at.timestamp())),
+    }
+
+
+def utc_text(instant: datetime) -> str:
+    """An instant as dialects write it: ISO, UTC, `Z`; naive ones are UTC."""
+    return f"{instant:%Y-%m-%dT%H:%M:%S}Z"

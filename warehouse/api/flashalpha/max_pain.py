@@ -1,0 +1,185 @@
+"""/v1/maxpain/{symbol}: pain curve, open interest by strike, alignment with the dealers' levels, pin score."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field
+
+from warehouse.api.flashalpha.chain import Chain, OfChain
+from warehouse.api.flashalpha.convert import contracts_or_0, day, known, number, percent, sided
+from warehouse.api.flashalpha.envelope import Count, Day, OfSymbol, Part, Percent, Score, Usd
+from warehouse.api.flashalpha.parameters import Expiration, read_date
+
+Regime = Literal["positive_gamma", "negative_gamma", "unknown"]
+
+
+class Distance(Part):
+    """From spot to max pain."""
+
+    absolute: Usd | None
+    percent: Percent | None = Field(description="of spot")
+    direction: Literal["above", "below", "at"] | None = Field(description="where spot stands relative to max pain")
+
+
+class PainPoint(Part):
+    """What holders are paid if the underlying settles at a strike."""
+
+    strike: Usd
+    call_pain: Usd
+    put_pain: Usd
+    total_pain: Usd
+
+
+class OiAtStrike(Part):
+    """Open interest and volume of a strike."""
+
+    strike: Usd
+    call_oi: Count
+    put_oi: Count
+    total_oi: Count
+    call_volume: Count
+    put_volume: Count
+
+
+class MaxPainOfExpiration(Part):
+    """Max pain of one expiration date."""
+
+    expiration: Day
+    max_pain_strike: Usd | None
+    dte: int
+    total_oi: Count
+
+
+class DealerAlignment(Part):
+    """How max pain stands to the levels at which dealers hedge."""
+
+    alignment: Literal["converging", "moderate", "diverging", "unknown"]
+    description: str = Field(min_length=1)
+    gamma_flip: Usd | None
+    gamma_flip_status: str | None
+    call_wall: Usd | None
+    put_wall: Usd | None
+
+
+class MaxPainMove(Part):
+    """How far the market expects to move until `expiration`."""
+
+    straddle_price: Usd | None
+    atm_iv: Percent | None
+    max_pain_within_expected_range: bool | None
+
+
+class MaxPain(OfSymbol):
+    """Max pain of one expiration, or of the whole chain pooled, which is no settlement event."""
+
+    max_pain_strike: Usd | None
+    distance: Distance
+    signal: Literal["bullish", "bearish", "neutral"] | None
+    expiration: Day = Field(description="the one asked for; otherwise the front expiration")
+    put_call_oi_ratio: float | None
+    pain_curve: list[PainPoint]
+    oi_by_strike: list[OiAtStrike]
+    max_pain_by_expiration: list[MaxPainOfExpiration] | None = Field(description="null when one expiration was asked for")
+    dealer_alignment: DealerAlignment
+    regime: Regime
+    expected_move: MaxPainMove
+    pin_probability: Score | None = Field(description="a score, not a probability; null where none is published")
+
+
+def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
+    """Max pain with its curve; without `expiration` pooled over every expiration."""
+    asked = read_date("expiration", expiration)
+    by_date = chain.report("pain_by_date")
+    curve = by_date.filter(pl.col("expiry").is_null() if asked is None else pl.col("expiry") == asked)
+    if curve.is_empty():
+        raise chain.nothing(asked)
+    front = asked or by_date["expiry"].drop_nulls().min()
+    assert isinstance(front, date)
+    minimum = chain.row("max_pain_pooled") if asked is None else chain.row("max_pain", asked)
+    pin = minimum if asked is None else chain.row("pin_score", asked)
+    return MaxPain(
+        **chain.head(),
+        max_pain_strike=number(minimum["max_pain_strike"]),
+        distance=Distance(
+            absolute=number(minimum["distance_abs"], 4), percent=number(minimum["distance_pct"], 2), direction=minimum["direction"]
+        ),
+        signal=minimum["signal"],
+        expiration=day(front),
+        put_call_oi_ratio=number(minimum["pcr"], 3),
+        pain_curve=[PainPoint.model_validate(row) for row in _points(curve)],
+        oi_by_strike=_open_interest(chain, curve, asked),
+        max_pain_by_expiration=_by_expiration(chain, by_date) if asked is None else None,
+        dealer_alignment=_alignment(pin),
+        regime=chain.levels(asked)["regime"],
+        expected_move=_move(chain, front, minimum["max_pain_strike"]),
+        pin_probability=pin["pin_score"],
+    )
+
+
+def _points(curve: pl.DataFrame) -> list[dict[str, Any]]:
+    return curve.select("strike", call_pain="call_pain_usd", put_pain="put_pain_usd", total_pain="total_pain_usd").to_dicts()
+
+
+def _open_interest(chain: Chain, curve: pl.DataFrame, expiry: date | None) -> list[OiAtStrike]:
+    volumes = volumes_by_strike(chain, expiry)
+    market = chain.market
+    rows = []
+    for row in curve.join(volumes, on="strike", how="left", maintain_order="left").iter_rows(named=True):
+        call, put = (contracts_or_0(sided(row, side, market), market) for side in ("call_oi", "put_oi"))
+        volume = {f"{side}_volume": contracts_or_0(row[f"{side}_volume"], market) for side in ("call", "put")}
+        rows.append(OiAtStrike(strike=row["strike"], call_oi=call, put_oi=put, total_oi=call + put, **volume))
+    return rows
+
+
+def volumes_by_strike(chain: Chain, expiry: date | None) -> pl.DataFrame:
+    """strike, call_volume, put_volume (contracts, or coins), over the expirations asked; null where no venue says."""
+    volume = pl.col("volume")
+    of_calls, of_puts = pl.col("option_type") == "C", pl.col("option_type") == "P"
+    measured = volume.is_not_null()
+    return (
+        chain.report("contracts", expiry=expiry)
+        .group_by("strike", maintain_order=True)
+        .agg(
+            call_volume=pl.when((of_calls & measured).any()).then(volume.filter(of_calls).sum()),
+            put_volume=pl.when((of_puts & measured).any()).then(volume.filter(of_puts).sum()),
+        )
+    )
+
+
+def _by_expiration(chain: Chain, by_date: pl.DataFrame) -> list[MaxPainOfExpiration]:
+    dtes = dict(chain.report("expiries").group_by("expiry").agg(pl.col("dte").max()).iter_rows())
+    suffix = "_contracts" if chain.market == "us" else ""
+    oi = pl.sum_horizontal(pl.col(f"call_oi{suffix}").sum(), pl.col(f"put_oi{suffix}").sum())
+    best = pl.col("strike").filter(pl.col("is_max_pain")).first()
+    dates = by_date.drop_nulls("expiry").group_by("expiry", maintain_order=True).agg(strike=best, total_oi=oi)
+    return [
+        MaxPainOfExpiration(
+            expiration=day(expiry), max_pain_strike=strike, dte=dtes[expiry], total_oi=contracts_or_0(total_oi, chain.market)
+        )
+        for expiry, strike, total_oi in dates.iter_rows()
+    ]
+
+
+def _alignment(pin: dict[str, Any]) -> DealerAlignment:
+    return DealerAlignment(
+        alignment=pin["alignment"],
+        description=pin["description"],
+        gamma_flip=number(pin["gamma_flip"], 4),
+        gamma_flip_status=pin["gamma_flip_status"],
+        call_wall=number(pin["call_wall"]),
+        put_wall=number(pin["put_wall"]),
+    )
+
+
+def _move(chain: Chain, front: date, max_pain_strike: float | None) -> MaxPainMove:
+    smile = chain.row("expiry_summary", front)
+    straddle = number(smile["straddle"])
+    is_told = None not in (straddle, max_pain_strike, chain.spot)
+    return MaxPainMove(
+        straddle_price=number(straddle, 4),
+        atm_iv=percent(smile["atm_iv"]),
+        max_pain_within_expected_range=abs(known(chain.spot) - known(max_pain_strike)) <= known(straddle) if is_told else None,
+    )

@@ -1,0 +1,176 @@
+"""Generations as requests read them: each request keeps the one that was live when it began, with what is remembered of it.
+
+A publication changes nothing for requests under way. Their connection to the old file ends with the last of them; what was remembered of
+the old generation goes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+import duckdb
+import polars as pl
+
+from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
+from warehouse.frames import Warehouse
+from warehouse.home import Home
+from warehouse.query import connect_published
+
+log = logging.getLogger("strikehouse.api")
+
+Thing = TypeVar("Thing")
+Identity = tuple[int, int, int]  # device, inode and time of change of the published file
+MIB = 1 << 20
+
+
+class Remembered(Generic[Thing]):
+    """The most recently used things, up to a number of bytes; safe to share between threads."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._held = 0
+        self._things: OrderedDict[Hashable, tuple[Thing, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Thing | None:
+        """The thing of that name, if it is still there."""
+        with self._lock:
+            found = self._things.get(key)
+            if found is None:
+                return None
+            self._things.move_to_end(key)
+            return found[0]
+
+    def put(self, key: Hashable, thing: Thing, size: int) -> None:
+        """Remember a thing of `size` bytes; the least recently used make room. One larger than a quarter of all is not kept."""
+        if size > self._capacity / 4:
+            return
+        with self._lock:
+            _, before = self._things.pop(key, (None, 0))
+            self._things[key] = (thing, size)
+            self._held += size - before
+            while self._held > self._capacity:
+                _, (_, least) = self._things.popitem(last=False)
+                self._held -= least
+
+
+class Generation:
+    """One published file, open."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, identity: Identity, cache_bytes: int) -> None:
+        self._con = con
+        self._lock = threading.Lock()
+        self.identity = identity
+        self.frames: Remembered[pl.DataFrame] = Remembered(cache_bytes)
+        self.answers: Remembered[object] = Remembered(cache_bytes)
+        self.under_way: dict[Hashable, asyncio.Event] = {}  # answers that are being made; of the event loop only
+        with self.cursor() as cursor:
+            row = cursor.table("ops.publication").fetchone()
+        assert row is not None
+        self.number: int = row[0]
+        self.stamp = f"{row[0]}-{row[1]:%Y%m%dT%H%M%S}-{row[4]}"  # tells generations apart, after a rebuild too
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for one question."""
+        with self._lock:
+            return self._con.cursor()
+
+
+class Generations:
+    """Gives each request the live generation, and opens a new one when it is published."""
+
+    def __init__(self, home: Home, cache_bytes: int) -> None:
+        self._home = home
+        self._cache_bytes = cache_bytes
+        self._lock = threading.Lock()
+        self._live: Generation | None = None
+
+    def known(self) -> Generation | None:
+        """The live generation if it is open already; does not wait."""
+        live = self._live
+        return live if live is not None and live.identity == self._identity() else None
+
+    def current(self) -> Generation:
+        """The live generation; raises `PublicationMissing` or `PublicationUnreadable` when there never was one to read."""
+        with self._lock:
+            live = self.known()
+            if live is None:
+                live = self._live = self._open()
+            return live
+
+    def _identity(self) -> Identity | None:
+        try:
+            state = self._home.published_file.stat()
+        except OSError:
+            return None
+        return state.st_dev, state.st_ino, state.st_mtime_ns
+
+    def _open(self) -> Generation:
+        for _ in range(3):  # another publication may come between
+            identity = self._identity()
+            try:
+                generation = Generation(connect_published(self._home), identity or (0, 0, 0), self._cache_bytes)
+            except (PublicationMissing, PublicationUnreadable, duckdb.Error) as error:
+                failure = error
+                continue
+            if identity == self._identity():
+                return generation
+            failure = PublicationUnreadable(f"{self._home.published_file} changed while it was opened. Ask again.")
+        if self._live is not None:
+            log.warning("The new publication cannot be read; generation %s goes on: %s", self._live.number, failure)
+            return self._live
+        if isinstance(failure, duckdb.Error):
+            raise PublicationUnreadable(f"{self._home.published_file} cannot be read ({failure}).") from failure
+        raise failure
+
+
+class Reading(Warehouse):
+    """The warehouse of one request: one generation, until a deadline, at most so many rows a question.
+
+    Questions asked before on the same generation are answered from memory. Raises `QueryTooSlow`, `QueryTooLarge`.
+    """
+
+    def __init__(self, home: Home, generation: Generation, *, timeout_s: float, max_rows: int) -> None:
+        super().__init__(home)
+        self.of = generation
+        self._deadline = time.monotonic() + timeout_s
+        self._timeout_s = timeout_s
+        self._max_rows = max_rows
+
+    def _live(self) -> duckdb.DuckDBPyConnection:
+        return self.of.cursor()
+
+    def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
+        frame = self.of.frames.get(question)
+        if frame is None:
+            frame = self._answered(answer)
+            self.of.frames.put(question, frame, int(frame.estimated_size()) + 1024)
+        if frame.height > self._max_rows:
+            raise QueryTooLarge(f"The request reads {frame.height:,} rows; at most {self._max_rows:,} are allowed. Ask for less of it.")
+        return frame
+
+    def _answered(self, answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
+        left = self._deadline - time.monotonic()
+        con = self._live()
+        stop = threading.Timer(max(left, 0), con.interrupt)
+        try:
+            if left <= 0:
+                raise self._too_slow()
+            stop.start()
+            return answer(con)
+        except QueryFailed as error:
+            if isinstance(error.__cause__, duckdb.InterruptException):
+                raise self._too_slow() from error
+            raise
+        finally:
+            stop.cancel()
+            con.close()
+
+    def _too_slow(self) -> QueryTooSlow:
+        return QueryTooSlow(f"The request took longer than {self._timeout_s:g} s and was stopped. Ask for less, or again later.")

@@ -1,0 +1,52 @@
+"""The server: uvicorn on one address, with logs that hold no keys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import uvicorn
+
+from warehouse.api.app import create_app
+from warehouse.api.keys import check_bind
+from warehouse.home import Home
+from warehouse.settings import Settings
+
+GRACE_S = 30  # for requests under way when the server is told to stop
+
+
+def make_server(home: Home, settings: Settings, *, host: str, port: int) -> uvicorn.Server:
+    """A server that is not started yet; raises `UsageError` when without keys it would listen beyond loopback."""
+    check_bind(host, settings.api.keys)
+    config = uvicorn.Config(
+        create_app(home, settings),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # ours has no key in it
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+        lifespan="off",
+        ws="none",
+    )
+    return uvicorn.Server(config)
+
+
+def log_to(stream: TextIO) -> None:
+    """Send the access log, and what uvicorn says, to a stream, one line each; other lines go where all of Strikehouse's go."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in ("strikehouse.api.access", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+def serve(home: Home, settings: Settings, *, host: str, port: int) -> None:
+    """Serve until interrupted."""
+    server = make_server(home, settings, host=host, port=port)
+    log_to(sys.stderr)
+    server.run()
