@@ -16,6 +16,16 @@ print("# dependencies of pyproject.toml: sha256", hashlib.sha256(json.dumps(aske
 endef
 export HASH_OF_DEPENDENCIES
 
+# pip looks `name[extra]` and `name` up apart, and with hashes both must be pinned: each block with extras stands there without them too.
+define PINS_WITHOUT_EXTRAS
+import re, sys
+for pin in re.split(r"(?m)^(?=[A-Za-z])", sys.stdin.read()):
+    sys.stdout.write(pin)
+    if re.match(r"[\w.-]+\[", pin):
+        sys.stdout.write(re.sub(r"\[.*?\]", "", pin, count=1))
+endef
+export PINS_WITHOUT_EXTRAS
+
 .PHONY: help
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -79,7 +89,7 @@ docs-check: $(READY) ## fail when a generated page is stale
 lock: $(READY) ## resolve pyproject.toml's dependencies into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --group bench --universal --python-version 3.11 --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
-	@{ $(BIN)/python -c "$$HASH_OF_DEPENDENCIES" && grep -v '^#' requirements.lock; } > requirements.lock.tmp
+	@{ $(BIN)/python -c "$$HASH_OF_DEPENDENCIES" && grep -v '^#' requirements.lock | $(BIN)/python -c "$$PINS_WITHOUT_EXTRAS"; } > requirements.lock.tmp
 	@mv requirements.lock.tmp requirements.lock
 
 .PHONY: lock-check

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI, Request, Security
@@ -13,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryTooLarge, QueryTooSlow
+from warehouse.api import backquant, flashalpha
 from warehouse.api.dialects import Dialect, Reason, Refusal
 from warehouse.api.gate import Gate
 from warehouse.api.generations import MIB, Generations
@@ -32,24 +31,19 @@ REASONS: dict[type[Exception], tuple[Reason, str | None]] = {
 
 def dialects() -> tuple[Dialect, ...]:
     """All dialects; the first one also answers for paths that are nobody's."""
-    from warehouse.api import flashalpha
-
-    spoken = [flashalpha.dialect()]
-    if find_spec("warehouse.api.backquant") is not None:
-        backquant: Any = import_module("warehouse.api.backquant")
-        spoken.append(
-            Dialect(
-                name="backquant",
-                prefixes=backquant.PREFIXES,
-                routers=(backquant.router,),
-                refuse=backquant.refuse,
-                rate_headers=backquant.rate_headers,
-                exception_handlers=backquant.exception_handlers,
-                open_paths=backquant.OPEN_PATHS,
-                on_invalid=backquant.on_invalid,
-            )
-        )
-    return tuple(spoken)
+    return (
+        flashalpha.dialect(),
+        Dialect(
+            name="backquant",
+            prefixes=backquant.PREFIXES,
+            routers=(backquant.router,),
+            refuse=backquant.refuse,
+            rate_headers=backquant.rate_headers,
+            exception_handlers=backquant.exception_handlers,
+            open_paths=backquant.OPEN_PATHS,
+            on_invalid=backquant.on_invalid,
+        ),
+    )
 
 
 def create_app(home: Home, settings: Settings) -> FastAPI:

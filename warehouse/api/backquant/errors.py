@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +14,8 @@ from starlette.responses import Response
 
 from models.errors import PublicationMissing, PublicationUnreadable
 from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, now_of, request_id_of
+from warehouse.api.dialects import Refusal
+from warehouse.api.keys import Rate
 
 OPEN_PATHS = frozenset({"/v2/health", "/v2/openapi.json", "/v2/docs", "/v2/redoc"})  # no key is asked
 CODES = {
@@ -74,27 +76,6 @@ class InFuture(Invalid):
 def invalid(name: str, kind: str, message: str) -> Invalid:
     """One query parameter that cannot be used."""
     return Invalid([{"type": kind, "loc": ["query", name], "msg": message}])
-
-
-class Rate(Protocol):
-    """A caller's limit as the server counts it: requests of a minute, and of a month where that is limited."""
-
-    limit: int | None
-    remaining: int
-    reset_at: datetime
-    retry_after_s: int
-
-
-class Refusal(Protocol):
-    """A refusal of the server itself."""
-
-    @property
-    def reason(self) -> Any:
-        """An enumeration whose value is the HTTP status."""
-
-    message: str
-    request_id: str
-    rate: Any
 
 
 def error_response(
