@@ -125,7 +125,7 @@ def test_aggregates_are_those_of_the_profile(v2: Client, symbol: str, exchanges:
         ({"expiries": "2026-03-06,13MAR26", "strike_min": 100, "delta_max": 0.5, "option_type": "call"}, lambda row, spot: row["strike"] >= 100 and row["delta"] is not None and abs(row["delta"]) <= 0.5 and row["type"] == "call"),
         ({"strike_min": 1e6}, lambda row, spot: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_filters_intersect_and_act_before_the_cap(v2: Client, filters: dict[str, Any], keeps: Any) -> None:
     asked = {"symbol": "COINUSDT", "as_of": FIRST.isoformat()}
