@@ -21,8 +21,8 @@ from tests.chains import FRIDAY, NEXT_FRIDAY, ONE_THREAD, chain, listed, on_venu
 from tests.loads import Loader
 from tests.sql.oracle_gamma import FACTORS
 from tests.sql.relations import CAPTURED_AT, cells, net, run_relation, scope
+from tests.sql.test_chain_properties import FEW, Line, near_the_money, rows_of, volatilities
 from tests.sql.test_gamma_flip import ladder, through
-from tests.sql.test_properties import FEWER, Line, near_the_money, rows_of, volatilities
 from warehouse.settings import ModelSettings, Settings
 
 SIDES = ["call_gex_usd_1pct", "put_gex_usd_1pct", "net_gex_usd_1pct"]
@@ -140,7 +140,7 @@ def test_the_flip_is_where_a_fine_search_finds_it(calendar: TradingCalendar, cal
     )
 
 
-@FEWER
+@FEW
 @given(st.lists(near_the_money, min_size=1, max_size=2), near_the_money, volatilities)
 def test_profiles_of_venues_add_up_and_at_spot_are_the_stored_exposure(
     calendar: TradingCalendar, expiries: list[list[Line]], other: list[Line], vols: list[float | None]
