@@ -114,8 +114,8 @@ def _copy(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
             rows = f"from old.{kept} where snapshot_id in (from taken)"
         elif name in ("ops.runs", "ops.payloads"):
             rows = f"from old.{name} where run_id in (from gone)"
-        elif name == "core.calendar":
-            rows = f"from old.{name} anti join {name} using (market, expires_at)"
+        elif name in ("core.calendar", "core.delivery_prices"):  # of no snapshot: what is not there yet
+            rows = f"from old.{name} anti join {name} using ({', '.join(contract.primary_key())})"
         else:
             continue
         con.execute(f"insert into {stored} by name {rows} order by {', '.join(contract.primary_key()) or 'all'}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -149,15 +148,13 @@ def test_a_full_disk_is_said_so_and_what_was_published_stays(cli: Cli, venues: D
 
 
 def test_a_limit_on_file_sizes_is_said_so(venues: Double, tmp_path: Path) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); from flows.cli import main; main()"
     variables = {name: value for name, value in os.environ.items() if name.startswith("STRIKEHOUSE_SOURCES__")}
     home = tmp_path / "limited" / "home"
     home.parent.mkdir()
     done = subprocess.run(
-        [*PYTHON, "-c", "from flows.cli import main; main()", "snapshot", "SOL", "--venue", "deribit", "--no-prefect"],
-        env=environment(home, **variables), cwd=home.parent, capture_output=True, text=True, preexec_fn=limit, timeout=120, check=False,
+        [*PYTHON, "-c", limited, "snapshot", "SOL", "--venue", "deribit", "--no-prefect"],
+        env=environment(home, **variables), cwd=home.parent, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr

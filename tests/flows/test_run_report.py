@@ -33,7 +33,7 @@ REASONS = {
     "marts.max_pain_pooled": [("pin_score", "pin_score", "pin_score_reason"), ("gamma_flip", "gamma_flip", "gamma_flip_status")],
     "marts.oi_change": [("oi_change", "oi_change", "oi_change_reason")],
 }  # fmt: skip
-COPIES = {"marts.scanner"}  # of marts.pin_score and marts.gex_levels
+COPIES = {"marts.scanner", "marts.pin_probability"}  # of marts.pin_score and marts.gex_levels; a probability waits for outcomes
 OF_VENUES = {"incomplete_reason"}  # says why a reply is a part of a chain, not why a number is missing
 
 Found = dict[tuple[str, str, str, str], int]

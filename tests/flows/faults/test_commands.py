@@ -15,8 +15,14 @@ from tests.venue_double import Double
 from warehouse.home import Home
 from warehouse.query import query
 
-# Peak memory of this process alone: what getrusage says of children would be the largest of them all.
-MAIN = "from flows.cli import main\nimport atexit, resource, sys\natexit.register(lambda: print('peak MB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000))\nmain()"
+# Peak memory of this program alone: getrusage goes on from the process that started it.
+MAIN = """from flows.cli import main
+import atexit, pathlib
+def peak():
+    (line,) = (one for one in pathlib.Path('/proc/self/status').read_text().splitlines() if one.startswith('VmHWM:'))
+    print('peak MB', int(line.split()[1]) // 1000)
+atexit.register(peak)
+main()"""
 BOTH = ("SPY", "SOL", "--venue", "cboe,deribit")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
