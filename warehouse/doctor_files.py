@@ -108,8 +108,14 @@ _VERSION = "select coalesce(max(version), 0) from main.work_version"
 def publication(home: Home, settings: Settings, *, deep: bool) -> Iterator[Finding]:
     """Whether what readers open is what was published, byte for byte, and whether the kept generations are whole."""
     mend = "`strikehouse publish` makes a new one, `strikehouse publish --rollback` goes back one generation"
+    manifest = home.published / "manifest.json"
     try:
+        if manifest.exists():  # the live generation is told by its file; others read this one
+            orjson.loads(manifest.read_bytes())
         live = live_manifest(home)
+    except (OSError, orjson.JSONDecodeError):
+        yield Finding("publication", PROBLEM, f"{manifest} cannot be read", mend)
+        return
     except PublicationUnreadable as error:
         yield Finding("publication", PROBLEM, str(error), mend)
         return
