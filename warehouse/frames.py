@@ -22,7 +22,7 @@ import polars as pl
 
 from models.errors import PublicationMissing, UsageError
 from models.tables import PUBLISHED
-from warehouse.home import Home
+from warehouse.home import Home, home_of
 from warehouse.macros import MACROS, QUERIES
 from warehouse.query import call_macro_on, connect_published, query_on
 from warehouse.relations import SQL_FOLDER
@@ -66,7 +66,7 @@ def open_warehouse(home: str | Path | None = None) -> Warehouse:
 
     Raises `PublicationMissing` when nothing is published yet.
     """
-    warehouse = Warehouse(Home(Path(home)) if home is not None else Home(load_settings().home))
+    warehouse = Warehouse(Home(Path(home)) if home is not None else home_of(load_settings()))
     warehouse.generation  # noqa: B018 - says at once when there is nothing to read
     return warehouse
 
