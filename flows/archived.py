@@ -24,7 +24,7 @@ from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.tombstones import tombstones
-from warehouse.work import transaction
+from warehouse.transactions import transaction
 
 NO_FAULT_OF_A_FILE = (
     StrikehouseError, OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,

@@ -32,7 +32,8 @@ from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
-from warehouse.work import is_unpublished, read_calendar, transaction
+from warehouse.transactions import is_unpublished, transaction
+from warehouse.work import read_calendar
 
 BATCH_CONTRACTS = 250_000  # committed together: large enough for DuckDB to write them past its log
 AHEAD = 2  # units that wait, finished, for the committer, per process

@@ -23,7 +23,8 @@ from warehouse.freshness import Freshness
 from warehouse.home import Home
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings_alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
-from warehouse.work import insert, mark_unpublished, transaction
+from warehouse.transactions import mark_unpublished, transaction
+from warehouse.work import insert
 
 LOG = logging.getLogger("strikehouse.alerts")
 LONGEST_MESSAGE = 400

@@ -18,6 +18,7 @@ from warehouse.home import Home
 from warehouse.lock import writer_lock
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
+from warehouse.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
@@ -138,28 +139,6 @@ def _add_scheduled_expiries(con: duckdb.DuckDBPyConnection) -> None:
 def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
     """The trading calendar kept in the work file."""
     return TradingCalendar(con.execute("select * from core.sessions order by session_date").pl())
-
-
-@contextmanager
-def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
-    con.execute("begin")
-    try:
-        yield
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
-
-
-def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
-    """Note, in the transaction that changes something, that readers do not see it yet."""
-    con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
-
-
-def is_unpublished(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the work file holds changes that readers do not see."""
-    return bool(con.execute("select 1 from main.unpublished").fetchall())
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:
