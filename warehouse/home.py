@@ -52,7 +52,7 @@ class Home:
 
     @property
     def locks(self) -> Path:
-        """Held while an underlying is run by its schedule, and while schedules are served."""
+        """Held while an underlying is run, and while schedules are served."""
         return self.root / "locks"
 
     @property
