@@ -68,9 +68,9 @@ def test_a_run_by_hand_waits_for_all_its_underlyings_and_holds_none_when_it_give
     with (
         underlying_locks(home, ["SPX", "BRK/B"], "by hand", wait_s=30),
         pytest.raises(AlreadyRunning, match=r"the run of SPX .*\(by hand\)"),
+        underlying_lock(home, "SPX", "its schedule"),
     ):
-        with underlying_lock(home, "SPX", "its schedule"):
-            pass
+        pass
 
 
 def test_the_lock_of_a_killed_process_is_free_and_its_note_is_replaced(home: Home, other: subprocess.Popen[str]) -> None:
