@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from models.errors import PublicationMissing, PublicationUnreadable
-from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, now_of, request_id_of
+from warehouse.api.access import now_of
+from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, request_id_of
 from warehouse.api.dialects import Refusal
 from warehouse.api.keys import Rate
 

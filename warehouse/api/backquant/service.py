@@ -10,9 +10,9 @@ import polars as pl
 from fastapi import APIRouter, Depends, Request, Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, WarehouseError
-from warehouse.api.access import settings
+from warehouse.api.access import now_of, settings
 from warehouse.api.backquant.convert import cents
-from warehouse.api.backquant.envelope import VERSION, Envelope, instant_text, now_of, reply
+from warehouse.api.backquant.envelope import VERSION, Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, Unavailable
 from warehouse.api.backquant.models_service import Health, Status, Symbols
 from warehouse.api.backquant.parameters import Reader
