@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -95,7 +94,7 @@ def test_what_cannot_be_explained_says_why(demo_url: str, path: str, asked: dict
 
 
 def test_key_limit_method_and_file_are_refused_in_its_own_words(demo: Demo, tmp_path: Any) -> None:
-    with serving(demo.home, api_settings(keys=("key",), rate_limit_per_minute=1), now=datetime(2026, 11, 18, tzinfo=UTC)) as url:
+    with serving(demo.home, api_settings(keys=("key",), rate_limit_per_minute=1)) as url:
         refused = get(url, "gex/SPX")
         assert (refused.status_code, refused.json()) == (401, {"error": "unauthorized", "message": "Invalid API key."})
         answers = [requests.delete(f"{url}/explain/gex/SPX?apiKey=key", timeout=30) for _ in range(3)]
