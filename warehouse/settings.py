@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -39,6 +39,7 @@ def _split_commas(value: Any) -> Any:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]  # plain text, not JSON
+Secrets = Annotated[tuple[Annotated[SecretStr, Field(min_length=1)], ...], NoDecode, BeforeValidator(_split_commas)]
 
 
 class SourceSettings(_Part):
@@ -204,7 +205,7 @@ class LogSettings(_Part):
 class ApiSettings(_Part):
     """The HTTP API: who may ask it, how much, and how old an answer may be."""
 
-    keys: CommaSeparated = ()  # none: no key is asked, and the server stays on loopback
+    keys: Secrets = ()  # none: no key is asked, and the server stays on loopback
     host_label: str = Field(default="strikehouse-1", min_length=1)  # the `node` of an answer
     rate_limit_per_minute: int | None = Field(default=None, ge=1)  # per key; None: no limit
     max_rows: int = Field(default=1_000_000, ge=1)  # that one question of a request may give
@@ -306,7 +307,7 @@ class Settings(BaseSettings):
     def secrets(self) -> frozenset[str]:
         """Texts that must never be logged, shown or archived: keys, and whatever may be a token in an address."""
         addresses = (part for url in self.alerts.urls for part in secret_parts(url.get_secret_value()))
-        return frozenset((*addresses, *self.api.keys))
+        return frozenset((*addresses, *(key.get_secret_value() for key in self.api.keys)))
 
     @property
     def numbers_hash(self) -> str:

@@ -83,12 +83,21 @@ def test_a_watchlist_in_the_file_takes_the_place_of_the_default_one(here: Path) 
 @pytest.mark.parametrize(("text", "keys"), [("", ()), ("one", ("one",)), ("one, two,,three ", ("one", "two", "three")), (" , ", ())])
 def test_api_keys_are_separated_by_commas(here: Path, monkeypatch: pytest.MonkeyPatch, text: str, keys: tuple[str, ...]) -> None:
     monkeypatch.setenv("STRIKEHOUSE_API__KEYS", text)
-    assert load_settings().api.keys == keys
+    assert [key.get_secret_value() for key in load_settings().api.keys] == list(keys)
 
 
 def test_api_keys_in_the_file_may_be_a_list(here: Path) -> None:
     (here / "strikehouse.toml").write_text('[api]\nkeys = ["a,b", "c"]')
-    assert load_settings().api.keys == ("a,b", "c")
+    assert [key.get_secret_value() for key in load_settings().api.keys] == ["a,b", "c"]
+
+
+def test_api_keys_are_shown_nowhere_and_an_empty_one_is_refused(here: Path) -> None:
+    (here / "strikehouse.toml").write_text('[api]\nkeys = ["topsecret"]')
+    settings = load_settings()
+    assert not any("topsecret" in text for text in (repr(settings), str(settings.api), settings.model_dump_json()))
+    assert "topsecret" in settings.secrets, "what no log may hold"
+    (here / "strikehouse.toml").write_text('[api]\nkeys = ["topsecret", ""]')
+    refused("api.keys.1")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
-"""What a request reads: the warehouse of one generation, whatever is published meanwhile."""
+"""What a request reads: the warehouse of one generation, whatever is published meanwhile, and the clock."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from fastapi import Request
 
@@ -21,3 +24,9 @@ def settings(request: Request) -> Settings:
     """The settings that the server was started with."""
     found: Settings = request.app.state.settings
     return found
+
+
+def now_of(request: Request) -> datetime:
+    """The instant of a request, UTC: that of `app.state.clock`, or of the machine."""
+    clock: Callable[[], datetime] | None = getattr(request.app.state, "clock", None)
+    return clock() if clock is not None else datetime.now(UTC)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryTooLarge, QueryTooSlow
-from warehouse.api import backquant, flashalpha
+from warehouse.api import backquant, explain, flashalpha
 from warehouse.api.dialects import Dialect, Reason, Refusal
 from warehouse.api.gate import Gate
 from warehouse.api.generations import MIB, Generations
@@ -43,6 +43,7 @@ def dialects() -> tuple[Dialect, ...]:
             open_paths=backquant.OPEN_PATHS,
             on_invalid=backquant.on_invalid,
         ),
+        explain.dialect(),
     )
 
 

@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
-from warehouse.frames import Warehouse
+from warehouse.frames import Found, Warehouse
 from warehouse.home import Home
 from warehouse.query import connect_published
 
@@ -149,13 +149,13 @@ class Reading(Warehouse):
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
         frame = self.of.frames.get(question)
         if frame is None:
-            frame = self._answered(answer)
+            frame = self._on(answer)
             self.of.frames.put(question, frame, int(frame.estimated_size()) + 1024)
         if frame.height > self._max_rows:
             raise QueryTooLarge(f"The request reads {frame.height:,} rows; at most {self._max_rows:,} are allowed. Ask for less of it.")
         return frame
 
-    def _answered(self, answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
+    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
         left = self._deadline - time.monotonic()
         con = self._live()
         stop = threading.Timer(max(left, 0), con.interrupt)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from pydantic import SecretStr
+
 from models.errors import UsageError
 
 WINDOW_S = 60
@@ -20,8 +22,8 @@ WINDOW_S = 60
 class Keys:
     """The keys of the settings; none of them: everybody may ask."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._digests = [sha256(key.encode()).digest() for key in keys]
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        self._digests = [sha256(key.get_secret_value().encode()).digest() for key in keys]
 
     @property
     def are_asked(self) -> bool:
@@ -38,7 +40,7 @@ class Keys:
         return found
 
 
-def check_bind(host: str, keys: Sequence[str]) -> None:
+def check_bind(host: str, keys: Sequence[SecretStr]) -> None:
     """Raise `UsageError` when a server without keys would listen beyond this machine."""
     try:
         is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback

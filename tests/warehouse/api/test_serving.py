@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from pydantic import SecretStr
 
 from models.errors import QueryTooLarge, QueryTooSlow, UsageError
 from tests.commands import strikehouse
@@ -61,7 +62,7 @@ def lines() -> Iterator[list[str]]:
 def test_without_keys_it_listens_on_loopback_only(host: str) -> None:
     with pytest.raises(UsageError, match="STRIKEHOUSE_API__KEYS"):
         check_bind(host, ())
-    check_bind(host, ("key",))
+    check_bind(host, (SecretStr("key"),))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -75,7 +76,7 @@ def test_the_command_refuses_to_listen_further(tmp_path: Any) -> None:
 
 
 def test_each_key_is_known_by_its_number_and_no_other_is() -> None:
-    keys = Keys(("alpha", "beta", "gamma"))
+    keys = Keys(tuple(map(SecretStr, ("alpha", "beta", "gamma"))))
     assert [keys.number_of(one) for one in (b"alpha", b"beta", b"gamma", b"alph", b"alphaa", b"", None)] == [
         1,
         2,
@@ -96,7 +97,7 @@ def test_the_comparison_looks_at_every_key(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module.hmac, "compare_digest", lambda one, other: compared.append(other) or right(one, other))
     for given in (b"alpha", b"nobody"):
         compared.clear()
-        Keys(("alpha", "beta", "gamma")).number_of(given)
+        Keys(tuple(map(SecretStr, ("alpha", "beta", "gamma")))).number_of(given)
         assert len(compared) == 3 and {len(one) for one in compared} == {32}
 
 

@@ -1,16 +1,18 @@
-"""The envelope that every reply of this dialect has, good or bad, and the clock that it tells."""
+"""The envelope that every reply of this dialect has, good or bad."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
+
+from warehouse.api.access import now_of
 
 VERSION = "2.7"
 Data = TypeVar("Data", bound=BaseModel)
@@ -62,12 +64,6 @@ class ErrorEnvelope(BaseModel):
     success: Literal[False]
     error: ErrorBody
     meta: Meta
-
-
-def now_of(request: Request) -> datetime:
-    """The instant of a request, UTC: that of `app.state.clock`, or of the machine."""
-    clock: Callable[[], datetime] | None = getattr(request.app.state, "clock", None)
-    return clock() if clock is not None else datetime.now(UTC)
 
 
 def request_id_of(request: Request) -> str:

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from models.errors import PublicationMissing, PublicationUnreadable
-from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, now_of, request_id_of
+from warehouse.api.access import now_of
+from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, request_id_of
 from warehouse.api.dialects import Refusal
 from warehouse.api.keys import Rate
 
@@ -31,7 +32,10 @@ CODES = {
     503: "UPSTREAM_ERROR",
     504: "UPSTREAM_ERROR",
 }
-ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorEnvelope} for status in (400, 401, 404, 422, 429, 500, 503)}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorEnvelope, "description": CODES.get(status, "INTERNAL_ERROR")}
+    for status in (400, 401, 404, 405, 413, 422, 429, 500, 503, 504)
+}
 
 
 class ApiError(Exception):
