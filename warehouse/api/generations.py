@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
+from warehouse.api.answers import Answer
 from warehouse.frames import Warehouse
 from warehouse.home import Home
 from warehouse.query import connect_published
@@ -68,7 +69,7 @@ class Generation:
         self._lock = threading.Lock()
         self.identity = identity
         self.frames: Remembered[pl.DataFrame] = Remembered(cache_bytes)
-        self.answers: Remembered[object] = Remembered(cache_bytes)
+        self.answers: Remembered[Answer] = Remembered(cache_bytes)
         self.under_way: dict[Hashable, asyncio.Event] = {}  # answers that are being made; of the event loop only
         with self.cursor() as cursor:
             row = cursor.table("ops.publication").fetchone()
@@ -87,6 +88,7 @@ class Generations:
 
     def __init__(self, home: Home, cache_bytes: int) -> None:
         self._home = home
+        self._file = home.published_file  # made once: each request looks at it
         self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
         self._live: Generation | None = None
@@ -106,7 +108,7 @@ class Generations:
 
     def _identity(self) -> Identity | None:
         try:
-            state = self._home.published_file.stat()
+            state = self._file.stat()
         except OSError:
             return None
         return state.st_dev, state.st_ino, state.st_mtime_ns

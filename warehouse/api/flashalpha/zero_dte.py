@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 
 from fastapi import Request
 
@@ -18,9 +18,9 @@ from warehouse.api.flashalpha.zero_dte_strikes import in_window, strike_rows, st
 
 
 def zero_dte(request: Request, chain: OfChain, strike_range: StrikeRange = 0.03, expiry: Expiry = None) -> ZeroDte | NoZeroDte:
-    """0DTE, or the expiration asked for; `strike_range` narrows `strikes` only. The age of the newest answer is that of now."""
+    """0DTE, or the expiration asked for; `strike_range` narrows `strikes` only. The age of the newest answer is that of the second."""
     if chain.when.at is None:
-        request.state.may_keep = False  # how old the data are changes with the clock
+        request.state.second = int(chain.when.now.replace(tzinfo=UTC).timestamp())  # how old the data are changes with the clock
     asked = read_date("expiry", expiry)
     if asked is None:
         dates = zero_dte_dates(chain)

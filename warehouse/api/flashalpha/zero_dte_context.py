@@ -132,9 +132,9 @@ def _weighted_spread(window: pl.DataFrame) -> float | None:
 
 
 def metadata_of(near: Closeup, window: pl.DataFrame) -> Metadata:
-    """Age at the moment asked (without one: now), contracts, quality and smoothness."""
+    """Age at the moment asked (without one: in this second), contracts, quality and smoothness."""
     quoted = near.chain.report("contracts", expiry=near.expiry)
-    when: Any = near.chain.when.at or near.chain.when.now
+    when: Any = near.chain.when.at or near.chain.when.now.replace(microsecond=0)
     newest = near.chain.snapshot["quoted_at"]
     age = None if newest is None else max((when - newest).total_seconds(), 0.0)
     with_oi, without_iv = int(quoted["with_oi"].sum()), int(quoted["without_iv"].sum())
