@@ -73,24 +73,41 @@ class RateLimit:
         self._lock = threading.Lock()
         self._window = -1
         self._counts: dict[str, int] = {}
+        self._reset_at = datetime.fromtimestamp(0, UTC)
+        self._unlimited = Rate(None, 0, self._reset_at, 1, is_exceeded=False)
 
     def take(self, caller: str) -> Rate:
         """Count one request of a caller."""
-        now = self._clock()
         if self._per_minute is None:
-            midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-            return Rate(None, 0, midnight, 1, is_exceeded=False)
+            return self._without_limit()
+        return self._counted(caller, 1)
+
+    def standing(self, caller: str) -> Rate:
+        """Where a caller stands, without counting; exceeded when the next one would be too many."""
+        if self._per_minute is None:
+            return self._without_limit()
+        return self._counted(caller, 0)
+
+    def _counted(self, caller: str, more: int) -> Rate:
+        assert self._per_minute is not None
+        now = self._clock()
         with self._lock:
             window = int(now // WINDOW_S)
             if window != self._window:
                 self._window, self._counts = window, {}
-            count = self._counts.get(caller, 0) + 1
-            self._counts[caller] = count
-        reset = (window + 1) * WINDOW_S
-        return Rate(
-            self._per_minute,
-            max(self._per_minute - count, 0),
-            datetime.fromtimestamp(reset, UTC),
-            max(math.ceil(reset - now), 1),
-            is_exceeded=count > self._per_minute,
-        )
+                self._reset_at = datetime.fromtimestamp((window + 1) * WINDOW_S, UTC)
+            count = self._counts.get(caller, 0) + more
+            if more:
+                self._counts[caller] = count
+            reset_at = self._reset_at
+        is_exceeded = count > self._per_minute if more else count >= self._per_minute
+        retry_after_s = max(math.ceil((window + 1) * WINDOW_S - now), 1)
+        return Rate(self._per_minute, max(self._per_minute - count, 0), reset_at, retry_after_s, is_exceeded)
+
+    def _without_limit(self) -> Rate:
+        """The same for all until midnight."""
+        now = self._clock()
+        if now >= self._unlimited.reset_at.timestamp():
+            midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            self._unlimited = Rate(None, 0, midnight, 1, is_exceeded=False)
+        return self._unlimited

@@ -91,7 +91,7 @@ OneSymbol = Annotated[str | None, Query(description="Only this underlying")]
 
 def options(chain: OfChain) -> Options:
     """Expirations with their strikes."""
-    listed = chain.report("contracts", expiry=None)
+    listed = chain.contracts()
     if listed.is_empty():
         raise chain.nothing(None)
     strikes = listed.group_by("expiry", maintain_order=True).agg(pl.col("strike").unique().sort()).sort("expiry")

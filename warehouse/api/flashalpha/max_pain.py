@@ -92,14 +92,21 @@ class MaxPain(OfSymbol):
 def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
     """Max pain with its curve; without `expiration` pooled over every expiration."""
     asked = read_date("expiration", expiration)
-    by_date = chain.report("pain_by_date")
-    curve = by_date.filter(pl.col("expiry").is_null() if asked is None else pl.col("expiry") == asked)
-    if curve.is_empty():
-        raise chain.nothing(asked)
-    front = asked or by_date["expiry"].drop_nulls().min()
-    assert isinstance(front, date)
-    minimum = chain.row("max_pain_pooled") if asked is None else chain.row("max_pain", asked)
-    pin = minimum if asked is None else chain.row("pin_score", asked)
+    if asked is None:
+        by_date = chain.report("pain_by_date")
+        if by_date.is_empty():
+            raise chain.nothing(None)
+        curve = by_date.filter(pl.col("expiry").is_null())
+        front, minimum = by_date["expiry"].drop_nulls().to_list()[0], chain.row("max_pain_pooled")
+        regime, smile = chain.levels()["regime"], chain.settlement(front)
+    else:
+        by_date, front, minimum = None, asked, chain.settlement(asked)
+        once = minimum["settles_once"]
+        if once is None:
+            curve = chain.report("pain_by_date").filter(pl.col("expiry") == asked)
+        else:
+            curve = chain.report("pain_of_settlement", expires_at=once)
+        regime, smile = minimum["regime"], minimum
     return MaxPain(
         **chain.head(),
         max_pain_strike=number(minimum["max_pain_strike"]),
@@ -111,11 +118,11 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
         put_call_oi_ratio=number(minimum["pcr"], 3),
         pain_curve=[PainPoint.model_validate(row) for row in _points(curve)],
         oi_by_strike=_open_interest(chain, curve, asked),
-        max_pain_by_expiration=_by_expiration(chain, by_date) if asked is None else None,
-        dealer_alignment=_alignment(pin),
-        regime=chain.levels(asked)["regime"],
-        expected_move=_move(chain, front, minimum["max_pain_strike"]),
-        pin_probability=pin["pin_score"],
+        max_pain_by_expiration=None if by_date is None else _by_expiration(chain, by_date),
+        dealer_alignment=_alignment(minimum),
+        regime=regime,
+        expected_move=_move(chain, smile, minimum["max_pain_strike"]),
+        pin_probability=minimum["pin_score"],
     )
 
 
@@ -124,7 +131,7 @@ def _points(curve: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _open_interest(chain: Chain, curve: pl.DataFrame, expiry: date | None) -> list[OiAtStrike]:
-    volumes = volumes_by_strike(chain, expiry)
+    volumes = chain.report("volumes", expiry=expiry)
     market = chain.market
     rows = []
     for row in curve.join(volumes, on="strike", how="left", maintain_order="left").iter_rows(named=True):
@@ -134,23 +141,8 @@ def _open_interest(chain: Chain, curve: pl.DataFrame, expiry: date | None) -> li
     return rows
 
 
-def volumes_by_strike(chain: Chain, expiry: date | None) -> pl.DataFrame:
-    """strike, call_volume, put_volume (contracts, or coins), over the expirations asked; null where no venue says."""
-    volume = pl.col("volume")
-    of_calls, of_puts = pl.col("option_type") == "C", pl.col("option_type") == "P"
-    measured = volume.is_not_null()
-    return (
-        chain.report("contracts", expiry=expiry)
-        .group_by("strike", maintain_order=True)
-        .agg(
-            call_volume=pl.when((of_calls & measured).any()).then(volume.filter(of_calls).sum()),
-            put_volume=pl.when((of_puts & measured).any()).then(volume.filter(of_puts).sum()),
-        )
-    )
-
-
 def _by_expiration(chain: Chain, by_date: pl.DataFrame) -> list[MaxPainOfExpiration]:
-    dtes = dict(chain.report("expiries").group_by("expiry").agg(pl.col("dte").max()).iter_rows())
+    dtes = dict(chain.instants.group_by("expiry").agg(pl.col("dte").max()).iter_rows())
     suffix = "_contracts" if chain.market == "us" else ""
     oi = pl.sum_horizontal(pl.col(f"call_oi{suffix}").sum(), pl.col(f"put_oi{suffix}").sum())
     best = pl.col("strike").filter(pl.col("is_max_pain")).first()
@@ -174,8 +166,7 @@ def _alignment(pin: dict[str, Any]) -> DealerAlignment:
     )
 
 
-def _move(chain: Chain, front: date, max_pain_strike: float | None) -> MaxPainMove:
-    smile = chain.row("expiry_summary", front)
+def _move(chain: Chain, smile: dict[str, Any], max_pain_strike: float | None) -> MaxPainMove:
     straddle = number(smile["straddle"])
     is_told = None not in (straddle, max_pain_strike, chain.spot)
     return MaxPainMove(
