@@ -65,7 +65,7 @@ class Servers:
             "guarded": (demo, {"keys": ("the key",)}),
             "busy": (demo, {"rate_limit_per_minute": 1}),
             "few rows": (demo, {"max_rows": 50}),
-            "no time": (demo, {"timeout_s": 0.001}),
+            "no time": (demo, {"timeout_s": 1e-6}),
             "empty": (empty, {}),
             "damaged": (damaged, {}),
         }

@@ -185,7 +185,7 @@ def test_more_rows_than_allowed_are_413(demo: Demo) -> None:
 
 
 def test_a_request_beyond_its_time_is_504(demo: Demo) -> None:
-    with serving(demo.home, api_settings(timeout_s=0.02)) as url:
+    with serving(demo.home, api_settings(timeout_s=1e-6)) as url:
         answer = get(f"{url}/v1/maxpain/SPX")
         assert (answer.status_code, answer.json()["error"]) == (504, "timeout")
         with pytest.raises(flashalpha.ServerError):
