@@ -176,6 +176,8 @@ def print_status(
         print(f"Alert since {one['first_seen_at']} ({told}): {one['message']}")
     for failure in news.failures if news else ():
         print(f"Not delivered: {failure}")
+    if news and news.not_asked:
+        print(f"Only rules of kind stale were asked, of what the runs before reported: {news.not_asked.partition('. ')[0]}.")
     if other_settings:
         print(f"{other_settings} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
 

@@ -69,6 +69,11 @@ def conditions(
     return sorted(found, key=lambda one: one.alert_key)
 
 
+def stale_conditions(rules: Sequence[Rule], venues: Sequence[Freshness]) -> list[Condition]:
+    """What the rules of kind `stale` find, sorted by key: they need no tables."""
+    return sorted((one for rule in rules if isinstance(rule, Stale) for one in _stale(rule, venues)), key=lambda one: one.alert_key)
+
+
 def record(con: duckdb.DuckDBPyConnection, found: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:
     """Bring `ops.alerts` up to date: new alerts for what was not open, an end for what no longer holds."""
     at = literal(_naive(now).isoformat(" ")) + "::timestamp"

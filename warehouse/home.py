@@ -76,6 +76,11 @@ class Home:
         return self.published / "status.json"
 
     @property
+    def alerts_file(self) -> Path:
+        """Alerts that were found beside a run, until the next evaluation takes them into the work file."""
+        return self.published / "alerts.json"
+
+    @property
     def schedule_file(self) -> Path:
         """What became of the runs that were due."""
         return self.published / "schedule.json"

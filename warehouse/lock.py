@@ -21,7 +21,7 @@ from models.errors import AlreadyRunning, StrikehouseError, WorkFileLocked
 from warehouse.home import Home, disk_errors
 
 RETRY_SECONDS = 0.1
-LOG_WAIT_SECONDS = 30.0
+LOG_WAIT_SECONDS = 30.0  # for what is held for an instant, or while one address is tried
 
 
 @contextmanager
@@ -67,6 +67,17 @@ def schedule_lock(home: Home) -> Iterator[None]:
         return AlreadyRunning(f"The schedules of {home.root} are served already by {holder}. Stop it first, or leave it running.")
 
     with _lock(home.locks / ".schedule", "strikehouse schedule", refusal):
+        yield
+
+
+@contextmanager
+def alerts_lock(home: Home, doing: str) -> Iterator[None]:
+    """Hold the lock of whoever asks alert rules or delivers beside a run; raises `AlreadyRunning` after half a minute."""
+
+    def refusal(holder: str) -> StrikehouseError:
+        return AlreadyRunning(f"alert rules are being asked by {holder}, for too long. Look at that process, or stop it.")
+
+    with _lock(home.locks / ".alerts", doing, refusal, wait_s=LOG_WAIT_SECONDS):
         yield
 
 
