@@ -31,6 +31,8 @@ from warehouse.settings import Settings
 
 log = logging.getLogger("strikehouse.api")
 COMPRESS_FROM = 1024  # bytes
+LONGEST_QUESTION = 8 * 1024  # bytes of path and query
+LARGEST_HEADERS = 32 * 1024  # bytes of all of them
 OPEN_PATHS = frozenset({"/health", "/openapi.json"})
 KEY_QUERY = "apiKey"
 
@@ -114,7 +116,11 @@ class Gate:
             return self._refuse(passing, Reason.INTERNAL, f"Something failed; the log has it under {passing.request_id}.")
 
     def _refused(self, passing: Passing) -> Answer | None:
-        """Key and rate limit; open paths have neither."""
+        """Size, then key and rate limit, which open paths have not."""
+        if len(passing.path) + len(passing.scope.get("query_string", b"")) > LONGEST_QUESTION:
+            return self._refuse(passing, Reason.TOO_LONG, f"Path and query may have {LONGEST_QUESTION:,} bytes together.")
+        if sum(len(name) + len(value) for name, value in passing.scope["headers"]) > LARGEST_HEADERS:
+            return self._refuse(passing, Reason.TOO_MANY_HEADERS, f"Headers may have {LARGEST_HEADERS:,} bytes together.")
         if passing.path in OPEN_PATHS | passing.dialect.open_paths:
             return None
         if self._keys.are_asked:

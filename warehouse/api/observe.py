@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 access_log = logging.getLogger("strikehouse.api.access")
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 KEY_PARAMETERS = ("apikey", "api_key", "key", "token")
+LONGEST_SHOWN = 2000  # characters of a path and of a query, so that nobody can fill the log
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -44,8 +45,8 @@ def write_access(served: Served) -> None:
         "key": served.key,
         "dialect": served.dialect,
         "method": served.method,
-        "path": served.path,
-        "query": without_keys(served.query),
+        "path": served.path[:LONGEST_SHOWN],
+        "query": without_keys(served.query[:LONGEST_SHOWN]),
         "endpoint": served.endpoint,
         "status": served.status,
         "ms": round(served.seconds * 1000, 1),
