@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from flows.run import RunResult
 from models.errors import UsageError
 from warehouse.freshness import Freshness
 from warehouse.home import Home, disk_errors
+from warehouse.json_values import json_value
 from warehouse.query import report
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def write_frame(frame: pl.DataFrame, format: str, output: Path | None) -> None:
         if format == "parquet":
             frame.write_parquet(target)
         elif format == "json":
-            content = orjson.dumps(frame.to_dicts(), default=_plain)
+            content = orjson.dumps(frame.to_dicts(), default=json_value)
             target.write(content) if output is None else output.write_bytes(content)
         else:
             _write_csv(frame, target)
@@ -291,12 +292,4 @@ def _cell(value: Any) -> str:
 
 def print_json(value: Any) -> None:
     """Any value as JSON."""
-    print(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value)  # what JSON has no form for
+    print(orjson.dumps(value, default=json_value, option=orjson.OPT_INDENT_2).decode())

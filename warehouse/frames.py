@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 import duckdb
 import polars as pl
@@ -30,8 +30,10 @@ from warehouse.settings import load_settings
 
 if TYPE_CHECKING:
     from warehouse.explain.explanation import Explanation
+    from warehouse.explain.question import Question
 
 Instant = datetime | date | str
+Found = TypeVar("Found")
 
 
 class Scope(TypedDict, total=False):
@@ -171,17 +173,19 @@ class Warehouse:
 
         `definition` puts another convention beside ours (`flashalpha`, `backquant`, …). Raises `UsageError` for what is not stored.
         """
-        from warehouse.explain.door import explain, question
+        from warehouse.explain.door import question
 
         asked = question(
             kind, underlying, expiry=expiry, expires_at=_told(expires_at), strike=strike, level=level, zero_dte=zero_dte,
             instrument=instrument, as_of=_told(as_of), venues=venues, definition=definition, top=top,
         )  # fmt: skip
-        con = self._live()
-        try:
-            return explain(con, self._home, asked)
-        finally:
-            con.close()
+        return self.explain_question(asked)
+
+    def explain_question(self, asked: Question) -> Explanation:
+        """The same of a question that is made already."""
+        from warehouse.explain.door import explain
+
+        return self._on(lambda con: explain(con, self._home, asked))
 
     def table(self, name: str, *, underlying: str | None = None, snapshot_id: str | None = None) -> pl.DataFrame:
         """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name.
@@ -236,6 +240,10 @@ class Warehouse:
 
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
         """What `answer` finds on the live generation; `question` names it, for those who remember answers."""
+        return self._on(answer)
+
+    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
+        """What `answer` makes of a connection to the live generation, closed afterwards."""
         con = self._live()
         try:
             return answer(con)

@@ -83,6 +83,7 @@ def open_alerts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+_VENUE_KEYS = {"underlying", "venue", "market", "last_status", "error", "captured_at"}
 _BY_SETTINGS = "select settings_hash, count(*) from core.snapshots group by all order by all"
 _OPEN = """
     select rule, underlying, message, first_seen_at, delivered_at, delivery_error
@@ -94,12 +95,31 @@ _USABLE = "select underlying, venue, max(captured_at) from core.snapshot_venues 
 def read_status(home: Home) -> dict[str, Any]:
     """The last status; raises `PublicationMissing` or `PublicationUnreadable`."""
     try:
-        status: dict[str, Any] = orjson.loads(home.status_file.read_bytes())
+        status = orjson.loads(home.status_file.read_bytes())
+        _check(status)
     except FileNotFoundError:
         raise PublicationMissing(f"{home.status_file}: no run has ended yet. Run `strikehouse snapshot`.") from None
-    except (OSError, orjson.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:  # a JSON error is a ValueError
         raise PublicationUnreadable(f"{home.status_file} cannot be read ({error}). The next run replaces it.") from error
-    return status
+    found: dict[str, Any] = status
+    return found
+
+
+def _check(status: Any) -> None:
+    """Raise what a reader of a damaged file would come upon later."""
+    if not isinstance(status, dict) or not isinstance(status["venues"], list):
+        raise TypeError("it is no status")
+    _aware(status["written_at"])
+    for one in status["venues"]:
+        if missing := _VENUE_KEYS - set(one):
+            raise KeyError(*sorted(missing))
+        if one["captured_at"] is not None:
+            _aware(one["captured_at"])
+
+
+def _aware(text: str) -> None:
+    if datetime.fromisoformat(text).utcoffset() is None:
+        raise ValueError(f"{text} has no time zone")
 
 
 def note_generation(home: Home, generation: int) -> None:

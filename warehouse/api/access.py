@@ -1,6 +1,10 @@
-"""What a request reads: the warehouse of one generation, whatever is published meanwhile."""
+"""What a request reads: the warehouse of one generation, whatever is published meanwhile, and the clock."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import Request
 
@@ -21,3 +25,17 @@ def settings(request: Request) -> Settings:
     """The settings that the server was started with."""
     found: Settings = request.app.state.settings
     return found
+
+
+def clock_of(app: Any) -> Callable[[], datetime]:
+    """The clock of an application, UTC: `app.state.clock`, or the machine's."""
+    return getattr(app.state, "clock", None) or _machine_clock
+
+
+def now_of(request: Request) -> datetime:
+    """The instant of a request, UTC."""
+    return clock_of(request.app)()
+
+
+def _machine_clock() -> datetime:
+    return datetime.now(UTC)

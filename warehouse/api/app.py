@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryTooLarge, QueryTooSlow
-from warehouse.api import backquant, flashalpha
+from warehouse.api import backquant, explain, flashalpha
 from warehouse.api.dialects import Dialect, Reason, Refusal
 from warehouse.api.gate import Gate
 from warehouse.api.generations import MIB, Generations
@@ -58,6 +58,7 @@ def dialects() -> tuple[Dialect, ...]:
             open_paths=backquant.OPEN_PATHS,
             on_invalid=backquant.on_invalid,
         ),
+        explain.dialect(),
     )
 
 

@@ -21,7 +21,7 @@ import polars as pl
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
 from warehouse.api.answers import Answer
 from warehouse.api.deadlines import DEADLINES
-from warehouse.frames import Warehouse
+from warehouse.frames import Found, Warehouse
 from warehouse.home import Home
 from warehouse.query import connect_published
 
@@ -174,7 +174,7 @@ class Reading(Warehouse):
         self._asked[question] = frame
         return frame
 
-    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
+    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
         if time.monotonic() >= self._deadline:
             raise self._too_slow()
         try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from tests.chains import SETTINGS
@@ -21,12 +22,14 @@ def api_settings(**of_api: Any) -> Settings:
 
 
 @contextmanager
-def serving(home: Home, settings: Settings | None = None) -> Iterator[str]:
-    """The base URL of a server that runs as long as the block lasts."""
+def serving(home: Home, settings: Settings | None = None, *, clock: Callable[[], datetime] | None = None) -> Iterator[str]:
+    """The base URL of a server that runs as long as the block lasts; `clock` tells it the time, an aware instant."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     server = make_server(home, settings or api_settings(), host="127.0.0.1", port=port)
+    app: Any = server.config.app
+    app.state.clock = clock
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     until = time.monotonic() + 30

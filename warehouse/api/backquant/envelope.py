@@ -1,10 +1,10 @@
-"""The envelope that every reply of this dialect has, good or bad, and the clock that it tells."""
+"""The envelope that every reply of this dialect has, good or bad."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -12,6 +12,7 @@ from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from warehouse.api.access import clock_of, now_of
 from warehouse.api.keys import Rate
 
 VERSION = "2.7"
@@ -64,20 +65,6 @@ class ErrorEnvelope(BaseModel):
     success: Literal[False]
     error: ErrorBody
     meta: Meta
-
-
-def clock_of(app: Any) -> Callable[[], datetime]:
-    """The clock of an application, UTC: `app.state.clock`, or the machine's."""
-    return getattr(app.state, "clock", None) or _machine_clock
-
-
-def _machine_clock() -> datetime:
-    return datetime.now(UTC)
-
-
-def now_of(request: Request) -> datetime:
-    """The instant of a request."""
-    return clock_of(request.app)()
 
 
 def request_id_of(request: Request) -> str:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from warehouse.api.access import now_of
 from warehouse.api.backquant.convert import cents
-from warehouse.api.backquant.envelope import Envelope, instant_text, now_of, reply
+from warehouse.api.backquant.envelope import Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, NotFound, invalid
 from warehouse.api.backquant.levels import levels_data
 from warehouse.api.backquant.models_gex import MultiLevels

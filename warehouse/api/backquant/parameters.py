@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request
 
-from warehouse.api.access import warehouse
-from warehouse.api.backquant.envelope import now_of
+from warehouse.api.access import now_of, warehouse
 from warehouse.api.backquant.errors import InFuture, invalid
 from warehouse.api.backquant.scope import Moment, Scope, VenueFilter, open_scope
 from warehouse.api.backquant.symbols import VENUES, supported, underlying_of

@@ -10,16 +10,17 @@ import polars as pl
 from fastapi import APIRouter, Depends, Request, Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, WarehouseError
-from warehouse.api.access import settings
+from warehouse.api.access import now_of, settings
 from warehouse.api.backquant.convert import cents
-from warehouse.api.backquant.envelope import VERSION, Envelope, instant_text, now_of, reply
+from warehouse.api.backquant.envelope import VERSION, Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, Unavailable
 from warehouse.api.backquant.models_service import Health, Status, Symbols
 from warehouse.api.backquant.parameters import Reader
 from warehouse.api.backquant.queries import ask
 from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
+from warehouse.api.standing import by_underlying, fresh, standing, worst
 from warehouse.frames import Warehouse
-from warehouse.freshness import STALE, Freshness, freshness, read_trading_calendar
+from warehouse.freshness import STALE, Freshness
 from warehouse.home import Home
 from warehouse.settings import FreshnessSettings, Settings
 from warehouse.status import read_status
@@ -27,7 +28,6 @@ from warehouse.status import read_status
 router = APIRouter(prefix="/v2", tags=["service"], route_class=DialectRoute, responses=ERRORS)
 
 CATEGORIES = ("gex", "options", "chain")  # written together: a snapshot has all or none
-STATES = ("healthy", "degraded", "unhealthy", "unavailable")  # from best to worst
 ENDPOINTS = (
     "/v2/gex/levels", "/v2/gex/strike-profile", "/v2/gex/strike-expiry-heatmap", "/v2/gex/expiry-profile", "/v2/gex/max-pain",
     "/v2/gex/history", "/v2/options/opex", "/v2/options/expiry-summary", "/v2/options/expected-move", "/v2/options/chain", "/v2/expiries",
@@ -49,34 +49,15 @@ def sessions_missed(limits: FreshnessSettings) -> dict[str, int]:
     return {"healthy_max_sessions": limits.us_degraded_sessions - 1, "degraded_max_sessions": limits.us_stale_sessions - 1}
 
 
-def fresh(home: Home, written: dict[str, Any], kept: Settings, now: datetime) -> list[Freshness]:
-    """Per underlying and venue of status.json, how old its last usable data are now."""
-    return freshness(written["venues"], kept.freshness, now, read_trading_calendar(home), kept.watchlist)
-
-
-def state_of(one: Freshness) -> str:
-    """How this dialect calls a state: `stale`, and very late, is unhealthy; unavailable is what never came."""
-    if one.captured_at is None:
-        return "unavailable"
-    return "unhealthy" if one.is_at_least(STALE) else one.state
-
-
 def cells(written: dict[str, Any], records: list[Freshness], now: datetime) -> dict[str, tuple[str, float | None]]:
     """Symbol → state and age in seconds of its best venue's data; the others are told by `venues`."""
     markets = {one["underlying"]: one["market"] for one in written["venues"]}
     found: dict[str, tuple[str, float | None]] = {}
-    for underlying in sorted(markets):
-        mine = [one for one in records if one.underlying == underlying]
-        captured = [one.captured_at for one in mine if one.captured_at is not None]
-        state = min((state_of(one) for one in mine), key=STATES.index)
+    for underlying, state in by_underlying(records).items():
+        captured = [one.captured_at for one in records if one.underlying == underlying and one.captured_at is not None]
         age = (now - max(captured)).total_seconds() if captured else None
         found[symbol_of(underlying, markets[underlying])] = (state, age)
     return found
-
-
-def worst(states: list[str]) -> str:
-    """The worst of several states; nothing at all is unavailable."""
-    return max(states, key=STATES.index, default="unavailable")
 
 
 @router.get("/status", response_model=Envelope[Status])
@@ -137,8 +118,7 @@ def health(request: Request, wh: Reader, kept: ServerSettings) -> Response:
     home: Home = request.app.state.home
     subsystems = {"warehouse": _is_readable(wh), "raw_store": os.access(home.raw, os.R_OK | os.X_OK)}
     try:
-        written, now = read_status(home), now_of(request)
-        state = worst([one for one, _ in cells(written, fresh(home, written, kept, now), now).values()])
+        state = worst([*standing(fresh(home, read_status(home), kept, now_of(request))).values()])
     except (PublicationMissing, PublicationUnreadable):
         state = "degraded"  # no run has ended; an imported home can be read all the same
     if not subsystems["warehouse"] or state in ("unhealthy", "unavailable"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 import polars as pl
@@ -37,7 +37,7 @@ class Moment:
 
 def moment(request: Request, at: At = None) -> Moment:
     """The moment of a request; its answer may be kept as long as the generation lives."""
-    now = datetime.now(UTC)
+    now = access.now_of(request)
     request.state.endpoint = getattr(request.scope.get("route"), "path", "unmatched")
     request.state.may_keep = True
     return Moment(access.warehouse(request), access.settings(request), read_at(at, now), now.replace(tzinfo=None))

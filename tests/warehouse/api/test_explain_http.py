@@ -1,0 +1,116 @@
+"""/explain over HTTP: the same content as in Python and on the command line, and refusals that tell what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+import requests
+
+from flows.printing_explain import print_explanation
+from tests.conftest import Demo
+from tests.warehouse.api.serving import api_settings, serving
+from warehouse.frames import Warehouse
+from warehouse.home import Home
+from warehouse.json_values import json_value
+
+QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
+    ("max-pain", "SPX", {"expiry": "2026-12-18"}),
+    ("max-pain", "btc", {"venues": "deribit", "as_of": "2026-11-17T00:00"}),
+    ("gex", "SPY", {"strike": 740, "definition": "backquant", "top": 2}),
+    ("level", "SPX", {"level": "gamma_flip", "definition": "flashalpha"}),
+    ("level", "BTC", {"level": "call-resistance", "zero_dte": True}),
+    ("pin-score", "SPX", {"expires_at": "2026-11-20T21:00"}),
+    ("iv", "SPX", {"expiry": "2026-11-20", "strike": 7500}),
+]
+
+
+@pytest.fixture(scope="module")
+def wh(demo: Demo) -> Iterator[Warehouse]:
+    with Warehouse(demo.home) as found:
+        yield found
+
+
+def get(url: str, path: str, **parameters: Any) -> requests.Response:
+    return requests.get(f"{url}/explain/{path}", params=parameters, timeout=30)
+
+
+@pytest.mark.parametrize(("kind", "underlying", "asked"), QUESTIONS, ids=lambda value: value if isinstance(value, str) else "")
+def test_all_doors_tell_the_same(
+    demo_url: str, wh: Warehouse, capsys: pytest.CaptureFixture[str], kind: str, underlying: str, asked: dict[str, Any]
+) -> None:
+    answer = get(demo_url, f"{kind}/{underlying}", **asked)
+    found = wh.explain(kind, underlying, **asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == orjson.loads(orjson.dumps(found, default=json_value))
+    print_explanation(found, json=True)
+    assert answer.json() == json.loads(capsys.readouterr().out)
+    assert answer.json()["raw"][0]["row"] is not None and "ETag" in answer.headers
+
+
+def test_a_moment_is_utc_or_new_york_time(demo_url: str) -> None:
+    first, second = "SPY-20261116T224034Z", "SPY-20261117T224034Z"
+    for asked, expected in (
+        ({"as_of": "2026-11-17T22:40:33"}, first),
+        ({"as_of": "2026-11-17T17:40:34-05:00"}, second),
+        ({"at": "2026-11-17T17:40:34"}, second),
+        ({"at": "2026-11-17"}, first),
+        ({}, second),
+    ):
+        assert get(demo_url, "gex/SPY", **asked).json()["scope"]["snapshot_id"] == expected, asked
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "status", "error", "says"),
+    [
+        ("gex/NOPE", {}, 404, "no_data", "No snapshot of NOPE is published"),
+        ("gex/BRK%2FB", {}, 404, "no_data", "No snapshot of BRK/B is published"),
+        ("max-pain/SPX", {"expiry": "2026-11-21"}, 404, "no_data", "no live expiry on 2026-11-21"),
+        ("gex/SPX", {"as_of": "2020-01-01"}, 404, "no_data", "at or before 2020-01-01"),
+        ("gex/SPX", {"venues": "deribit"}, 404, "no_data", "from deribit"),
+        ("gex/SPX", {"definition": "nobody"}, 404, "no_data", "knows no definition 'nobody'"),
+        ("iv/SPX", {"expiry": "2026-11-20", "strike": 7501}, 404, "no_data", "no live contract with strike 7501"),
+        ("level/SPX", {}, 400, "invalid_question", "level needs the name of one"),
+        ("max-pain/SPX", {"strike": 7500}, 400, "invalid_question", "max-pain takes no strike"),
+        ("max-pain/SPX", {"expiry": "2026-13-01"}, 400, "invalid_question", "is no date"),
+        ("gex/SPX", {"as_of": "2026-11-17", "at": "2026-11-17"}, 400, "invalid_question", "not both"),
+        ("gex/SPX", {"as_of": "2999-01-01"}, 400, "invalid_as_of", "in the future"),
+        ("gex/SPX", {"at": "2999-01-01"}, 400, "invalid_at", "in the future"),
+        ("gex/SPX", {"at": "soon"}, 400, "invalid_at", "not 'soon'"),
+        ("gex/SPX", {"strike": "nan"}, 400, "invalid_strike", "query parameter strike"),
+        ("gex/SPX", {"top": 0}, 400, "invalid_top", "greater than or equal to 1"),
+        ("gex/SPX", {"top": 101}, 400, "invalid_top", "less than or equal to 100"),
+        ("colour/SPX", {}, 404, "not_found", "path parameter kind"),
+        ("gex", {}, 404, "not_found", "Not Found"),
+    ],
+)
+def test_what_cannot_be_explained_says_why(demo_url: str, path: str, asked: dict[str, Any], status: int, error: str, says: str) -> None:
+    answer = get(demo_url, path, **asked)
+    assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
+    assert says in answer.json()["message"] and "ETag" not in answer.headers
+
+
+def test_key_limit_method_and_file_are_refused_in_its_own_words(demo: Demo, tmp_path: Any) -> None:
+    with serving(demo.home, api_settings(keys=("key",), rate_limit_per_minute=1)) as url:
+        refused = get(url, "gex/SPX")
+        assert (refused.status_code, refused.json()) == (401, {"error": "unauthorized", "message": "Invalid API key."})
+        answers = [requests.delete(f"{url}/explain/gex/SPX?apiKey=key", timeout=30) for _ in range(3)]
+    assert answers[0].status_code in (405, 429) and answers[-1].status_code == 429, "a new minute may have begun between"
+    assert answers[-1].json()["error"] == "rate_limited" and 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    with serving(Home(tmp_path / "nothing")) as url:
+        assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (503, "unavailable")
+    with serving(demo.home, api_settings(timeout_s=0.001)) as url:
+        assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (504, "timeout")
+
+
+def test_an_archive_that_is_gone_is_told_without_naming_the_home(demo_copy: Home) -> None:
+    for folder in demo_copy.raw.iterdir():
+        folder.rename(demo_copy.root / f"moved-{folder.name}")
+    with serving(demo_copy) as url:
+        found = get(url, "gex/BTC").json()
+    problems = [row["problem"] for row in found["raw"]]
+    assert found["number"]["value"] is not None and all(problems)
+    assert any("raw/" in one for one in problems) and not any(str(demo_copy.root) in one for one in problems)

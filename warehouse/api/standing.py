@@ -1,0 +1,41 @@
+"""How fresh what is served is: of published/status.json, worked out when it is asked, as `strikehouse status` does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from warehouse.freshness import STALE, Freshness, freshness, read_trading_calendar
+from warehouse.home import Home
+from warehouse.settings import Settings
+
+STATES = ("healthy", "degraded", "unhealthy", "unavailable")  # from best to worst, as both dialects call them
+
+
+def fresh(home: Home, written: dict[str, Any], kept: Settings, now: datetime) -> list[Freshness]:
+    """Per underlying and venue of a status, how old its last usable data are now."""
+    return freshness(written["venues"], kept.freshness, now, read_trading_calendar(home), kept.watchlist)
+
+
+def state_of(one: Freshness) -> str:
+    """How the dialects call a state: `stale`, and very late, is unhealthy; unavailable is what never came."""
+    if one.captured_at is None:
+        return "unavailable"
+    return "unhealthy" if one.is_at_least(STALE) else one.state
+
+
+def worst(states: list[str]) -> str:
+    """The worst of several states; nothing at all is unavailable."""
+    return max(states, key=STATES.index, default="unavailable")
+
+
+def by_underlying(records: list[Freshness]) -> dict[str, str]:
+    """State of each underlying: that of its best venue; the others are told by `/v2/status`."""
+    names = sorted({one.underlying for one in records})
+    return {name: min((state_of(one) for one in records if one.underlying == name), key=STATES.index) for name in names}
+
+
+def standing(records: list[Freshness]) -> dict[str, str]:
+    """State of each underlying that counts: those of the watchlist; without any of them, all."""
+    watched = [one for one in records if one.is_watched]
+    return by_underlying(watched or records)
