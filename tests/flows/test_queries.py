@@ -173,3 +173,17 @@ def test_a_reader_that_leaves_early_is_no_error(published: Home) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["from read_csv('/etc/passwd')", "select * from read_text('/etc/passwd')", "from '{home}/work.duckdb'", "attach '{home}/work.duckdb' as work",
+     "attach '{home}/other.duckdb' as other", "copy (select 1) to '{home}/out.csv'", "from glob('/*')", "install httpfs", "set lock_configuration = false",
+     "set enable_external_access = true", "from read_parquet('http://127.0.0.1:9/x.parquet')", "select getenv('HOME')",
+     "explain analyze copy (select 1) to '{home}/out.csv'", "pragma database_list; attach '{home}/work.duckdb'", "call pragma_user_agent(); load '/tmp/x.so'"],
+)  # fmt: skip
+def test_sql_reads_no_other_file_and_attaches_nothing(ask: Cli, statement: str) -> None:
+    before = sorted(path.as_posix() for path in ask.home.root.rglob("*"))
+    said = ask("sql", statement.format(home=ask.home.root))
+    assert (said.code, said.out) == (1, "") and said.err.startswith("strikehouse: The query was refused."), said
+    assert sorted(path.as_posix() for path in ask.home.root.rglob("*")) == before

@@ -32,10 +32,10 @@ def clock_of(app: Any) -> Callable[[], datetime]:
     return getattr(app.state, "clock", None) or _machine_clock
 
 
+def now_of(request: Request) -> datetime:
+    """The instant of a request, UTC."""
+    return clock_of(request.app)()
+
+
 def _machine_clock() -> datetime:
     return datetime.now(UTC)
-
-
-def now_of(request: Request) -> datetime:
-    """The instant of a request."""
-    return clock_of(request.app)()

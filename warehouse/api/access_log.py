@@ -17,6 +17,7 @@ import orjson
 
 access_log = logging.getLogger("strikehouse.api.access")
 KEY_PARAMETERS = ("apikey", "api_key", "key", "token")
+LONGEST_SHOWN = 2000  # characters of a path and of a query, so that nobody can fill the log
 MOMENT_S = 0.05  # lines wait so long for others
 MOST_WAITING = 200_000  # lines; more than that, and the log is not being read
 
@@ -90,8 +91,8 @@ def _line(served: Served) -> str:
         "key": served.key,
         "dialect": served.dialect,
         "method": served.method,
-        "path": served.path,
-        "query": without_keys(served.query.decode("latin-1")) if served.query else "",
+        "path": served.path[:LONGEST_SHOWN],
+        "query": without_keys(served.query.decode("latin-1")[:LONGEST_SHOWN]) if served.query else "",
         "endpoint": served.endpoint,
         "status": served.status,
         "ms": round(served.seconds * 1000, 3),

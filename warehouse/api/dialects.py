@@ -21,7 +21,9 @@ class Reason(Enum):
     NOT_FOUND = 404
     METHOD_NOT_ALLOWED = 405
     TOO_LARGE = 413
+    TOO_LONG = 414
     BUSY = 429
+    TOO_MANY_HEADERS = 431
     INTERNAL = 500
     UNAVAILABLE = 503
     TOO_SLOW = 504

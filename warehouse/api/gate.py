@@ -27,6 +27,8 @@ from warehouse.home import Home
 from warehouse.settings import Settings
 
 log = logging.getLogger("strikehouse.api")
+LONGEST_QUESTION = 8 * 1024  # bytes of path and query
+LARGEST_HEADERS = 32 * 1024  # bytes of all of them
 OPEN_PATHS = frozenset({"/health", "/openapi.json"})
 
 
@@ -83,9 +85,15 @@ class Gate:
             return self._refuse(arrival, Reason.INTERNAL, f"Something failed; the log has it under {arrival.request_id}.")
 
     def _refused(self, arrival: Arrival) -> Answer | None:
-        """Key and rate limit; open paths have neither. An address that gave too many wrong keys is refused without a look at the next."""
-        if arrival.path in self._open_paths:
-            return None
+        """Size, then key and rate limit, which open paths have not."""
+        if len(arrival.path) + len(arrival.query) > LONGEST_QUESTION:
+            return self._refuse(arrival, Reason.TOO_LONG, f"Path and query may have {LONGEST_QUESTION:,} bytes together.")
+        if sum(len(name) + len(value) for name, value in arrival.scope["headers"]) > LARGEST_HEADERS:
+            return self._refuse(arrival, Reason.TOO_MANY_HEADERS, f"Headers may have {LARGEST_HEADERS:,} bytes together.")
+        return None if arrival.path in self._open_paths else self._not_admitted(arrival)
+
+    def _not_admitted(self, arrival: Arrival) -> Answer | None:
+        """Key and rate limit. An address that gave too many wrong keys is refused without a look at the next."""
         caller = f"client {arrival.client}"
         if self._keys.are_asked:
             wrong = self._wrong_keys.standing(caller)

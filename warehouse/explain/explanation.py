@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
 
 Row = dict[str, Any]
+Instant = Annotated[datetime, WithJsonSchema({"type": "string", "description": "ISO 8601, UTC, without an offset"})]  # naive
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class VenueSource:
 
     venue: str
     status: str
-    captured_at: datetime | None  # UTC
-    received_at: datetime | None  # UTC
+    captured_at: Instant | None
+    received_at: Instant | None
     session_date: date | None
     oi_as_of: date | None
     spot: float | None  # USD
@@ -52,7 +55,7 @@ class Scope:
     snapshot_id: str
     underlying: str
     market: str
-    captured_at: datetime  # UTC
+    captured_at: Instant
     session_date: date
     oi_as_of: date | None  # of the venue whose open interest is oldest
     spot: float | None  # USD

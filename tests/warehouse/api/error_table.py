@@ -33,7 +33,7 @@ class Provoked:
     headers: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.status} {self.code} {self.method} {self.path} on {self.server}"
+        return f"{self.status} {self.code} {self.method} {self.path[:80]} on {self.server}"
 
 
 def fits(found: Any, wanted: Any) -> bool:

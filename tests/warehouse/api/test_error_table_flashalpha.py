@@ -17,7 +17,7 @@ from tests.warehouse.api.test_flashalpha_errors import SYMBOL_PATHS
 DOCUMENTED = {
     (400, "invalid_expiry"), (400, "invalid_at"), (400, "invalid_min_oi"), (400, "invalid_strike_range"), (401, "Unauthorized"),
     (404, "symbol_not_found"), (404, "no_data"), (404, "no_coverage"), (404, "not_found"), (405, "method_not_allowed"),
-    (413, "too_many_rows"), (429, "Quota exceeded"), (500, "internal_error"), (503, "unavailable"), (504, "timeout"),
+    (413, "too_many_rows"), (414, "uri_too_long"), (431, "headers_too_large"), (429, "Quota exceeded"), (500, "internal_error"), (503, "unavailable"), (504, "timeout"),
 }  # fmt: skip
 NEVER = {
     (403, "tier_restricted"): "there are no plans",
@@ -69,6 +69,9 @@ TABLE = [
     refused("/v1/nothing", 404, "not_found"),
     refused("/v1/maxpain/A/B", 404, "not_found"),
     refused("/", 404, "not_found"),
+    refused(f"/v1/maxpain/{'A' * 9000}", 414, "uri_too_long", "Path and query may have 8,192 bytes together."),
+    refused(f"/v1/maxpain/SPY?at={'2' * 9000}", 414, "uri_too_long", server="guarded"),
+    refused("/v1/maxpain/SPY", 431, "headers_too_large", "Headers may have 32,768 bytes together.", sent={f"X-{number}": "a" * 500 for number in range(70)}),
     refused("/v1/exposure/gex/SPX", 413, "too_many_rows", re.compile("at most 50"), server="few rows"),
     Provoked(
         "/v1/symbols", 429, "Quota exceeded",

@@ -26,15 +26,17 @@ CODES = {
     404: "NOT_FOUND",
     405: "VALIDATION_ERROR",
     413: "VALIDATION_ERROR",
+    414: "VALIDATION_ERROR",
     422: "VALIDATION_ERROR",
     429: "RATE_LIMIT_EXCEEDED",
+    431: "VALIDATION_ERROR",
     502: "UPSTREAM_ERROR",
     503: "UPSTREAM_ERROR",
     504: "UPSTREAM_ERROR",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorEnvelope, "description": CODES.get(status, "INTERNAL_ERROR")}
-    for status in (400, 401, 404, 405, 413, 422, 429, 500, 503, 504)
+    for status in (400, 401, 404, 405, 413, 414, 422, 429, 431, 500, 503, 504)
 }
 
 

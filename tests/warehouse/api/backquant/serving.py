@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,7 +20,10 @@ from tests.chains import SETTINGS
 from warehouse.api.backquant import exception_handlers, router
 from warehouse.frames import Warehouse
 from warehouse.home import Home
+from warehouse.publish import publish
 from warehouse.settings import Settings
+from warehouse.status import VenueOutcome, write_status
+from warehouse.work import open_work
 
 
 class Remembering(Warehouse):
@@ -37,6 +42,18 @@ class Remembering(Warehouse):
 
 
 NOW = datetime(2026, 3, 3, 1, tzinfo=UTC)  # an hour after the last snapshot of the small warehouse
+
+
+def published(stocked: Home, folder: Path) -> Home:
+    """A copy of a home, published, with the status that its runs would have written; to be read."""
+    home = Home(Path(shutil.copytree(stocked.root, folder / "home")))
+    home.raw.mkdir(exist_ok=True)
+    asked = [("COIN", venue, "crypto") for venue in ("deribit", "bybit", "okx")] + [("IDX", "cboe", "us")]
+    outcomes = [VenueOutcome(name, venue, market, "ok", None, 1, 1.0, 0, (), {}) for name, venue, market in asked]
+    with open_work(home, SETTINGS, "publish") as con:
+        publish(con, home, SETTINGS, run_id=None, now=NOW, code_version="0")
+        write_status(con, home, run_id="run-3", now=NOW, generation=1, held=None, outcomes=outcomes)
+    return home
 
 
 def application(home: Home, *, wh: Warehouse | None = None, now: datetime = NOW, settings: Settings = SETTINGS) -> FastAPI:

@@ -15,8 +15,8 @@ from tests.warehouse.api.backquant.test_backquant_errors import DATA
 from tests.warehouse.api.error_table import Provoked, Servers, check, servers
 
 DOCUMENTED = {
-    (400, "VALIDATION_ERROR"), (401, "UNAUTHORIZED"), (404, "NOT_FOUND"), (405, "VALIDATION_ERROR"), (413, "VALIDATION_ERROR"),
-    (422, "VALIDATION_ERROR"), (429, "RATE_LIMIT_EXCEEDED"), (500, "INTERNAL_ERROR"), (503, "UPSTREAM_ERROR"), (504, "UPSTREAM_ERROR"),
+    (400, "VALIDATION_ERROR"), (401, "UNAUTHORIZED"), (404, "NOT_FOUND"), (405, "VALIDATION_ERROR"), (413, "VALIDATION_ERROR"), (414, "VALIDATION_ERROR"),
+    (422, "VALIDATION_ERROR"), (429, "RATE_LIMIT_EXCEEDED"), (431, "VALIDATION_ERROR"), (500, "INTERNAL_ERROR"), (503, "UPSTREAM_ERROR"), (504, "UPSTREAM_ERROR"),
 }  # fmt: skip
 NEVER = {(403, "FORBIDDEN"): "there are no plans", (502, "UPSTREAM_ERROR"): "nothing stands behind the published file"}
 META = {
@@ -77,6 +77,8 @@ TABLE = [
     invalid("/multi/gex/levels?include=spot", "include"),
     invalid("/multi/gex/levels?as_of=2999-01-01", "as_of", status=400),
     *(refused(path, 404, "NOT_FOUND") for path in ("", "/", "/nothing", "/gex", "/gex/levels/BTCUSDT")),
+    refused(f"/gex/levels?symbol={'A' * 9000}", 414, "VALIDATION_ERROR", "Path and query may have 8,192 bytes together."),
+    refused("/gex/levels", 431, "VALIDATION_ERROR", "Headers may have 32,768 bytes together.", sent={f"X-{number}": "a" * 500 for number in range(70)}),
     refused("/options/chain?symbol=SPX", 413, "VALIDATION_ERROR", re.compile("at most 50"), server="few rows"),
     refused(
         "/symbols", 429, "RATE_LIMIT_EXCEEDED", TEXT, {"retry_after_seconds": int, "limit": "1 per 1 minute"}, server="busy",
