@@ -134,7 +134,7 @@ def test_a_wrong_key_is_401(guarded_url: str) -> None:
         assert (answer.status_code, answer.json()) == (401, expected)
     with pytest.raises(flashalpha.AuthenticationError, match="Invalid API key"):
         FlashAlpha("wrong", base_url=guarded_url).symbols()
-    assert FlashAlpha("wrong", base_url=guarded_url).health() == {"status": "Healthy"}, "health needs no key"
+    assert FlashAlpha("wrong", base_url=guarded_url).health()["status"] in ("Healthy", "Degraded", "Unhealthy"), "health needs no key"
 
 
 def test_more_requests_than_allowed_are_429_with_whole_seconds(guarded_url: str) -> None:
