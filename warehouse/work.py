@@ -98,7 +98,12 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
             f"{path} has version {version}, this Strikehouse knows {len(migrations)}. "
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
-    if version == len(migrations) and fingerprint == catalogue.fingerprint() and not is_elsewhere:
+    if version == len(migrations) and fingerprint == catalogue.fingerprint():
+        if is_elsewhere:  # views name the files, and nothing else does
+            with transaction(con):
+                moved_rows.note_folder(con, parquet)
+                moved_rows.show_files(con)
+                mark_unpublished(con)
         return
     with transaction(con):
         for migration in migrations[version:]:
@@ -150,6 +155,17 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute("rollback")
         raise
     con.execute("commit")
+
+
+@contextmanager
+def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB on one thread: where other processes have the cores, a second one waits for its turn by spinning."""
+    ((before,),) = con.execute("select current_setting('threads')").fetchall()
+    con.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        con.execute(f"set threads = {before}")
 
 
 def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
