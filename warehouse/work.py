@@ -99,7 +99,12 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
             f"{path} has version {version}, this Strikehouse knows {len(migrations)}. "
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
-    if version == len(migrations) and fingerprint == catalogue.fingerprint() and not is_elsewhere:
+    if version == len(migrations) and fingerprint == catalogue.fingerprint():
+        if is_elsewhere:  # views name the files, and nothing else does
+            with transaction(con):
+                moved_rows.note_folder(con, parquet)
+                moved_rows.show_files(con)
+                mark_unpublished(con)
         return
     with transaction(con):
         for migration in migrations[version:]:
@@ -139,6 +144,17 @@ def _add_scheduled_expiries(con: duckdb.DuckDBPyConnection) -> None:
 def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
     """The trading calendar kept in the work file."""
     return TradingCalendar(con.execute("select * from core.sessions order by session_date").pl())
+
+
+@contextmanager
+def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB on one thread: where other processes have the cores, a second one waits for its turn by spinning."""
+    ((before,),) = con.execute("select current_setting('threads')").fetchall()
+    con.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        con.execute(f"set threads = {before}")
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:
