@@ -32,6 +32,7 @@ from warehouse.home import Home
 from warehouse.lean_imports import lean_start
 from warehouse.load import VenueRows, add_new, merge
 from warehouse.load import replace as replace_snapshot
+from warehouse.logs import start_worker_log
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
@@ -212,4 +213,5 @@ def _start_worker(home: Home, settings: Settings, calendar: TradingCalendar) -> 
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose parent is killed would wait for its next unit for ever
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        start_worker_log(home, settings)
     _Worker.reader = UnitReader(home, settings, calendar)
