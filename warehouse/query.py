@@ -92,6 +92,16 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
         raise QueryFailed(f"The result has a type that cannot be shown; cast it, for example to varchar. {error}") from error
 
 
+def rows_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The rows of a statement of ours as dictionaries; for a few rows faster than a frame. Raises `QueryFailed`."""
+    try:
+        con.execute(sql, parameters or {})
+        names = [column[0] for column in con.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in con.fetchall()]
+    except duckdb.Error as error:
+        raise QueryFailed(f"The query was refused. {error}") from error
+
+
 def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     """EXPLAIN ANALYZE runs what it explains; which statement that is, is not told, so words decide there."""
     for statement in con.extract_statements(sql):

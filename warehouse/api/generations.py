@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import duckdb
 import polars as pl
@@ -72,6 +72,8 @@ class Generation:
         self._idle: list[duckdb.DuckDBPyConnection] = []  # connections that were used before: a new one plans more slowly at first
         self.identity = identity
         self.frames: Remembered[pl.DataFrame] = Remembered(cache_bytes)
+        self.rows: Remembered[list[dict[str, Any]]] = Remembered(cache_bytes)
+        self.index: dict[tuple[str, str], pl.DataFrame] = {}  # of snapshots: so little, and needed by every question
         self.answers: Remembered[Answer] = Remembered(cache_bytes)
         self.under_way: dict[Hashable, asyncio.Event] = {}  # answers that are being made; of the event loop only
         with self.cursor() as cursor:
@@ -158,6 +160,7 @@ class Reading(Warehouse):
         self._timeout_s = timeout_s
         self._max_rows = max_rows
         self._asked: dict[tuple[str, str], pl.DataFrame] = {}  # in this request, also where nothing is kept for the next
+        self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def _live(self) -> duckdb.DuckDBPyConnection:
         return self.of.cursor()
@@ -170,9 +173,33 @@ class Reading(Warehouse):
             frame = self._on(answer)
             self.of.frames.put(question, frame, int(frame.estimated_size()) + 1024)
         if frame.height > self._max_rows:
-            raise QueryTooLarge(f"The request reads {frame.height:,} rows; at most {self._max_rows:,} are allowed. Ask for less of it.")
+            raise self._too_large(frame.height)
         self._asked[question] = frame
         return frame
+
+    def index(self, statement: str, parameters: dict[str, Any]) -> pl.DataFrame:
+        """The result of a statement, asked once for a generation, whatever is kept of answers."""
+        question = (statement, repr(parameters))
+        found = self.of.index.get(question)
+        if found is None:
+            found = self.sql(statement, parameters)
+            if found.height:  # names that nobody knows are as many as anybody likes
+                self.of.index[question] = found
+        return found
+
+    def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows as dictionaries, which are not to be changed: others may be given the same."""
+        question = (statement, repr(parameters))
+        found = self._rows.get(question)
+        if found is None:
+            found = self.of.rows.get(question)
+        if found is None:
+            found = super().rows(statement, parameters)
+            self.of.rows.put(question, found, 1024 + 300 * len(found))
+        if len(found) > self._max_rows:
+            raise self._too_large(len(found))
+        self._rows[question] = found
+        return found
 
     def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
         if time.monotonic() >= self._deadline:
@@ -184,6 +211,9 @@ class Reading(Warehouse):
             if isinstance(error.__cause__, duckdb.InterruptException):
                 raise self._too_slow() from error
             raise
+
+    def _too_large(self, rows: int) -> QueryTooLarge:
+        return QueryTooLarge(f"The request reads {rows:,} rows; at most {self._max_rows:,} are allowed. Ask for less of it.")
 
     def _too_slow(self) -> QueryTooSlow:
         return QueryTooSlow(f"The request took longer than {self._timeout_s:g} s and was stopped. Ask for less, or again later.")

@@ -12,7 +12,7 @@ import polars as pl
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import instant_text
 from warehouse.api.backquant.errors import NotFound
-from warehouse.api.backquant.queries import ask
+from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
 from warehouse.api.stored import OF_AN_INSTANT, stored
@@ -72,7 +72,7 @@ class Scope:
         given = {name: value for name, value in filters.items() if value is not None}
         if self._stored_as is not None and (not given or (macro in OF_AN_INSTANT and self._instant(given) is not None)):
             instant = self._instant(given)
-            return stored(self.wh, macro, self.snapshot_id, scope_venue=self._stored_as, expires_at=instant, columns=columns)
+            return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=self._stored_as, expires_at=instant)
         venues = None if self.exchanges is None else list(self.venues) or [NO_VENUE]
         frame: pl.DataFrame = getattr(self.wh, macro)(self.underlying, as_of=self.captured_at, venues=venues, **filters)
         return frame.select(columns) if columns else frame
@@ -171,8 +171,12 @@ class Scope:
 
 def open_scope(wh: Warehouse, symbol: str, underlying: str, market: str, exchanges: VenueFilter | None, as_of: Moment | None) -> Scope:
     """The newest snapshot, or the last one at or before a moment; raises `NotFound` without one."""
-    asked = None if exchanges is None else list(exchanges.accepted)
-    found = ask(wh, "scope", underlying=underlying, as_of=None if as_of is None else as_of.naive, venues=asked)
+    if exchanges is None:
+        found = wh.index(text_of("scopes"), {"underlying": underlying})
+        found = (found if as_of is None else found.filter(pl.col("captured_at") <= as_of.naive)).tail(1)
+    else:
+        moment = None if as_of is None else as_of.naive
+        found = ask(wh, "scope", underlying=underlying, as_of=moment, venues=list(exchanges.accepted))
     if found.is_empty():
         raise NotFound(f"No data for {symbol}" if as_of is None else f"No data for {symbol} at or before {as_of.requested.isoformat()}")
     row = found.row(0, named=True)

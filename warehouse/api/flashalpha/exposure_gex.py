@@ -41,7 +41,7 @@ class Gex(OfSymbol):
 def gex(chain: OfChain, expiration: Expiration = None, min_oi: MinOi = 0) -> Gex:
     """Gamma exposure by strike, of all expirations or one; `min_oi` filters `strikes` only."""
     asked = read_date("expiration", expiration)
-    levels = chain.levels() if asked is None else chain.settlement(asked)
+    levels = chain.levels() if asked is None else chain.settlement(asked, "gex_by_expiry", "pin_score")
     net = number(levels["net_gex_usd_1pct"])
     return Gex(
         **chain.head(),
@@ -55,8 +55,7 @@ def gex(chain: OfChain, expiration: Expiration = None, min_oi: MinOi = 0) -> Gex
 
 def _strikes(chain: Chain, asked: date | None, min_oi: int) -> list[GexAtStrike]:
     market = chain.market
-    volumes = chain.report("volumes", expiry=asked)
-    profile = chain.profile(asked).join(volumes, on="strike", how="left", maintain_order="left")
+    profile, volumes = chain.profile(asked), chain.volumes(asked)
     changes = oi_changes(chain, asked)
     rows = []
     for row in profile.sort("strike").iter_rows(named=True):
@@ -69,7 +68,8 @@ def _strikes(chain: Chain, asked: date | None, min_oi: int) -> list[GexAtStrike]
                 **{f"{side}_gex": number(row[f"{side}_gex_usd_1pct"]) for side in ("call", "put", "net")},
                 call_oi=call_oi,
                 put_oi=put_oi,
-                **{f"{side}_volume": contracts(row[f"{side}_volume"], market) for side in ("call", "put")},
+                call_volume=contracts(volumes.get((row["strike"], "C")), market),
+                put_volume=contracts(volumes.get((row["strike"], "P")), market),
                 call_oi_change=contracts(changes.get((row["strike"], "C")), market),
                 put_oi_change=contracts(changes.get((row["strike"], "P")), market),
             )

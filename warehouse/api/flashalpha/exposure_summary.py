@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import polars as pl
 from pydantic import Field
 
-from warehouse.api.flashalpha.chain import Chain, OfChain
+from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT, Chain, OfChain
 from warehouse.api.flashalpha.convert import day, known, negated, number, share_pct
 from warehouse.api.flashalpha.envelope import Day, OfSymbol, Part, Percent, Usd, Usd1Pct, Usd1Vol, UsdDay
 from warehouse.api.flashalpha.max_pain import Regime
@@ -68,8 +67,8 @@ class ExposureSummary(OfSymbol):
 def exposure_summary(chain: OfChain) -> ExposureSummary:
     """Exposures of the whole chain, what dealers do about a move of 1 %, and the part of 0DTE."""
     levels = chain.levels()
-    settlements = chain.report("settlements", expiry=None)
-    exposures = net_exposures(settlements.to_dicts())
+    settlements = chain.stored("gex_by_expiry", OF_A_SETTLEMENT["gex_by_expiry"])
+    exposures = net_exposures(settlements)
     return ExposureSummary(
         **chain.head(),
         gamma_flip=number(levels["gamma_flip"], 4),
@@ -80,7 +79,7 @@ def exposure_summary(chain: OfChain) -> ExposureSummary:
         hedging_estimate=HedgingEstimate(
             spot_down_1pct=hedge(chain, exposures["net_gex"], -0.01), spot_up_1pct=hedge(chain, exposures["net_gex"], 0.01)
         ),
-        zero_dte=_zero_dte_share(settlements, exposures["net_gex"]),
+        zero_dte=_zero_dte_share(chain, settlements, exposures["net_gex"]),
     )
 
 
@@ -127,8 +126,8 @@ def _in_words(exposures: dict[str, float | None]) -> Interpretation:
     )
 
 
-def _zero_dte_share(settlements: pl.DataFrame, total: float | None) -> ZeroDteShare:
-    dates = settlements.filter(pl.col("is_zero_dte"))["expiry"].unique().sort()
-    rows = settlements.filter(pl.col("expiry").is_in(dates.implode())).to_dicts()
+def _zero_dte_share(chain: Chain, settlements: list[dict[str, Any]], total: float | None) -> ZeroDteShare:
+    dates = chain.zero_dte_dates
+    rows = [row for row in settlements if row["expiry"] in dates]
     net = net_exposures(rows)["net_gex"] if rows else None
-    return ZeroDteShare(net_gex=net, pct_of_total_gex=share_pct(net, total), expiration=day(dates[0]) if rows else None)
+    return ZeroDteShare(net_gex=net, pct_of_total_gex=share_pct(net, total), expiration=day(dates[0]) if dates else None)

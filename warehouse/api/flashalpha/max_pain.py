@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 import polars as pl
@@ -13,6 +14,8 @@ from warehouse.api.flashalpha.convert import contracts_or_0, day, known, number,
 from warehouse.api.flashalpha.envelope import Count, Day, OfSymbol, Part, Percent, Score, Usd
 from warehouse.api.flashalpha.parameters import Expiration, read_date
 
+PAINS = ("call_pain_usd", "put_pain_usd", "total_pain_usd")
+INTEREST = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts")
 Regime = Literal["positive_gamma", "negative_gamma", "unknown"]
 
 
@@ -98,15 +101,12 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
             raise chain.nothing(None)
         curve = by_date.filter(pl.col("expiry").is_null())
         front, minimum = by_date["expiry"].drop_nulls().to_list()[0], chain.row("max_pain_pooled")
-        regime, smile = chain.levels()["regime"], chain.settlement(front)
+        regime, smile = chain.levels()["regime"], chain.settlement(front, "expiry_summary")
     else:
-        by_date, front, minimum = None, asked, chain.settlement(asked)
+        by_date, front, minimum = None, asked, chain.settlement(asked, "max_pain", "pin_score", "expiry_summary")
         once = minimum["settles_once"]
-        if once is None:
-            curve = chain.report("pain_by_date").filter(pl.col("expiry") == asked)
-        else:
-            curve = chain.report("pain_of_settlement", expires_at=once)
-        regime, smile = minimum["regime"], minimum
+        curve = chain.report("pain_by_date").filter(pl.col("expiry") == asked) if once is None else _curve(chain, once)
+        regime, smile = _regime(minimum), minimum
     return MaxPain(
         **chain.head(),
         max_pain_strike=number(minimum["max_pain_strike"]),
@@ -116,7 +116,7 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
         signal=minimum["signal"],
         expiration=day(front),
         put_call_oi_ratio=number(minimum["pcr"], 3),
-        pain_curve=[PainPoint.model_validate(row) for row in _points(curve)],
+        pain_curve=_points(curve),
         oi_by_strike=_open_interest(chain, curve, asked),
         max_pain_by_expiration=None if by_date is None else _by_expiration(chain, by_date),
         dealer_alignment=_alignment(minimum),
@@ -126,23 +126,39 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
     )
 
 
-def _points(curve: pl.DataFrame) -> list[dict[str, Any]]:
-    return curve.select("strike", call_pain="call_pain_usd", put_pain="put_pain_usd", total_pain="total_pain_usd").to_dicts()
+def _regime(row: dict[str, Any]) -> Regime:
+    """Of a settlement by its own flip (definitions §6)."""
+    flip, spot = row["gamma_flip"], row["spot"]
+    return "unknown" if flip is None else "positive_gamma" if known(spot) >= flip else "negative_gamma"
+
+
+def _curve(chain: Chain, expires_at: datetime) -> pl.DataFrame:
+    """The pain curve of one settlement as stored, with open interest by strike."""
+    pains = chain.stored("pain_curve", ("strike", *PAINS), expires_at=expires_at)
+    cells = chain.stored("gex_heatmap", ("strike", *INTEREST), expires_at=expires_at)
+    return pl.DataFrame([pain | cell for pain, cell in zip(pains, cells, strict=True)], infer_schema_length=None)
+
+
+def _points(curve: pl.DataFrame) -> list[PainPoint]:
+    return [
+        PainPoint(strike=strike, call_pain=call, put_pain=put, total_pain=total)
+        for strike, call, put, total in curve.select("strike", *PAINS).iter_rows()
+    ]
 
 
 def _open_interest(chain: Chain, curve: pl.DataFrame, expiry: date | None) -> list[OiAtStrike]:
-    volumes = chain.report("volumes", expiry=expiry)
-    market = chain.market
-    rows = []
-    for row in curve.join(volumes, on="strike", how="left", maintain_order="left").iter_rows(named=True):
+    volumes, market, rows = chain.volumes(expiry), chain.market, []
+    for row in curve.iter_rows(named=True):
         call, put = (contracts_or_0(sided(row, side, market), market) for side in ("call_oi", "put_oi"))
-        volume = {f"{side}_volume": contracts_or_0(row[f"{side}_volume"], market) for side in ("call", "put")}
-        rows.append(OiAtStrike(strike=row["strike"], call_oi=call, put_oi=put, total_oi=call + put, **volume))
+        call_volume, put_volume = (contracts_or_0(volumes.get((row["strike"], side)), market) for side in ("C", "P"))
+        rows.append(
+            OiAtStrike(strike=row["strike"], call_oi=call, put_oi=put, total_oi=call + put, call_volume=call_volume, put_volume=put_volume)
+        )
     return rows
 
 
 def _by_expiration(chain: Chain, by_date: pl.DataFrame) -> list[MaxPainOfExpiration]:
-    dtes = dict(chain.instants.group_by("expiry").agg(pl.col("dte").max()).iter_rows())
+    dtes = {row["expiry"]: row["dte"] for row in sorted(chain.instants, key=itemgetter("dte"))}  # the largest of a date
     suffix = "_contracts" if chain.market == "us" else ""
     oi = pl.sum_horizontal(pl.col(f"call_oi{suffix}").sum(), pl.col(f"put_oi{suffix}").sum())
     best = pl.col("strike").filter(pl.col("is_max_pain")).first()

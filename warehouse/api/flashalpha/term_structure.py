@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from warehouse.api.flashalpha.chain import Chain, OfChain
+from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT, Chain, OfChain
 from warehouse.api.flashalpha.convert import day, known
 from warehouse.api.flashalpha.envelope import Day, OfSymbol, Part, Percent, Usd, Usd1Pct, Usd1Vol, UsdDay
 from warehouse.api.flashalpha.exposure_summary import net_exposures
@@ -50,7 +50,7 @@ class TermStructure(OfSymbol):
 
 def term_structure(chain: OfChain) -> TermStructure:
     """Exposures by expiration and by range of days."""
-    rows = chain.mart("gex_by_expiry").to_dicts()
+    rows = chain.stored("gex_by_expiry", OF_A_SETTLEMENT["gex_by_expiry"])
     if not rows:
         raise chain.nothing(None)
     counts = dict(chain.report("contract_counts").iter_rows())

@@ -78,8 +78,7 @@ def _exposures(near: Closeup) -> ZeroDteExposures:
 def _nothing_today(chain: Chain) -> NoZeroDte:
     session = session_of(chain, None)
     today: date = chain.snapshot["local_date"]
-    first = chain.instants["expiry"].min()  # live ones: none of them is of today
-    following = first if isinstance(first, date) else None
+    following: date | None = min((row["expiry"] for row in chain.instants), default=None)  # live ones: none of them is of today
     then = f" Next expiry: {following}." if following else ""
     return NoZeroDte(
         symbol=chain.symbol,

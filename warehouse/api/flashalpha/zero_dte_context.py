@@ -56,14 +56,13 @@ def _theta(near: Closeup) -> float | None:
 
 def week_of(chain: Chain, expiry: date) -> date | None:
     """The expiration nearest 7 days, other than the one shown; of two equally near the earlier."""
-    others = chain.instants.filter(pl.col("expiry") != expiry)
-    ranked: list[date] = others.sort((pl.col("dte") - 7).abs(), "expires_at")["expiry"].to_list()
-    return ranked[0] if ranked else None
+    others = [row for row in chain.instants if row["expiry"] != expiry]
+    return min(others, key=lambda row: (abs(row["dte"] - 7), row["expires_at"]))["expiry"] if others else None
 
 
 def atm_gamma(chain: Chain, expiry: date) -> float | None:
     """Gamma at the strike nearest the forward (spot where there is none), of calls and puts alike."""
-    centre = number(chain.settlement(expiry)["forward"]) or chain.spot
+    centre = number(chain.settlement(expiry, "expiry_summary")["forward"]) or chain.spot
     quoted = chain.contracts(expiry).filter(pl.col("gamma").is_not_null())
     if quoted.is_empty() or centre is None:
         return None
@@ -74,7 +73,7 @@ def vol_context_of(near: Closeup) -> VolContext:
     """Volatility against that of a week, VIX, skew and vanna."""
     later = week_of(near.chain, near.expiry)
     today = number(near.settlement["atm_iv"])
-    week = number(near.chain.settlement(later)["atm_iv"]) if later else None
+    week = number(near.chain.settlement(later, "expiry_summary")["atm_iv"]) if later else None
     vanna = near.exposures["net_vex"]
     told = None not in (today, week)
     return VolContext(
@@ -90,8 +89,8 @@ def vol_context_of(near: Closeup) -> VolContext:
 
 
 def _vix(chain: Chain) -> float | None:
-    found = chain.when.report("snapshot", underlying="VIX", at=chain.captured_at)
-    return number(found["spot"].item(0)) if found.height else None
+    found = chain.when.snapshot("VIX", chain.captured_at)
+    return None if found is None else number(found["spot"])
 
 
 def _skew(near: Closeup) -> float | None:
