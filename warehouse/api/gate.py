@@ -82,7 +82,7 @@ class Gate:
         self._dialects = dialects
         self._generations = generations
         self._keys = Keys(settings.api.keys)
-        self._limit = RateLimit(settings.api.rate_limit_per_minute)
+        self._limit = RateLimit(settings.api.rate_limit_per_minute, settings.api.quota_per_month)
         self._metrics = Metrics()
         shown = settings.model_dump_json(exclude={"api": {"keys"}})
         self._salt = sha256(shown.encode()).hexdigest()[:12]  # another setting may give another answer
@@ -133,7 +133,7 @@ class Gate:
         passing.further |= passing.dialect.rate_headers(passing.rate)
         if passing.rate.is_exceeded:
             passing.further["Retry-After"] = str(passing.rate.retry_after_s)
-            return self._refuse(passing, Reason.BUSY, f"More than {passing.rate.limit} requests in a minute. Wait until the next one.")
+            return self._refuse(passing, Reason.BUSY, passing.rate.refusal)
         return None
 
     async def _allowed(self, passing: Passing, receive: Receive) -> Answer:
