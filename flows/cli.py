@@ -334,7 +334,7 @@ def sql(
     statement: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     format: Literal["table", "csv", "json", "parquet"] = "table",
-    output: Path | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="File to write.")] = None,
     json: Json = False,
 ) -> int:
     """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""

@@ -79,6 +79,11 @@ TABLE = [
         server="busy",
         headers={"Retry-After": re.compile("^([1-9]|[1-5][0-9]|60)$"), "X-RateLimit-Limit": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": re.compile(r"^\d{10}$")},
     ),
+    Provoked(
+        "/v1/symbols", 429, "Quota exceeded",
+        {"status": "ERROR", "error": "Quota exceeded", "message": "More than 1 requests in a month. Wait until the next one.", "limit": 1, "reset_at": re.compile(r"^\d{4}-\d\d-01T00:00:00Z$")},
+        server="used up", headers={"Retry-After": re.compile(r"^\d+$"), "X-RateLimit-Limit": "unlimited"},
+    ),
 ]  # fmt: skip
 
 

@@ -84,6 +84,10 @@ TABLE = [
         "/symbols", 429, "RATE_LIMIT_EXCEEDED", TEXT, {"retry_after_seconds": int, "limit": "1 per 1 minute"}, server="busy",
         headers={"Retry-After": re.compile("^([1-9]|[1-5][0-9]|60)$"), "X-RateLimit-Limit": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": re.compile(r"^\d{10}$")},
     ),
+    refused(
+        "/symbols", 429, "RATE_LIMIT_EXCEEDED", TEXT, {"retry_after_seconds": int, "limit": "1 per 1 month"}, server="used up",
+        headers={"Retry-After": re.compile(r"^\d+$"), "X-Quota-Limit": "1", "X-Quota-Used": "1", "X-Quota-Remaining": "0", "X-Quota-Period": re.compile(r"^20\d{4}$")},
+    ),
 ]  # fmt: skip
 
 
