@@ -24,7 +24,7 @@ from models.errors import PublicationMissing, UsageError
 from models.tables import PUBLISHED
 from warehouse.home import Home, home_of
 from warehouse.macros import MACROS, QUERIES
-from warehouse.query import call_macro_on, connect_published, query_on
+from warehouse.query import call_macro_on, connect_published, query_on, rows_on
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import load_settings
 
@@ -211,9 +211,17 @@ class Warehouse:
         """The result of one SQL statement on the live generation."""
         return self._ask((statement, repr(parameters)), lambda con: query_on(con, statement, parameters))
 
+    def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The same as dictionaries, of a statement that reads a few rows."""
+        return self._on(lambda con: rows_on(con, statement, parameters))
+
+    def index(self, statement: str, parameters: dict[str, Any]) -> pl.DataFrame:
+        """The result of a statement on little that nearly every question needs: a server remembers it for its generation."""
+        return self.sql(statement, parameters)
+
     def report(self, folder: str, name: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
         """The rows of `sql/<folder>/<name>.sql`."""
-        return self.sql(_statement(folder, name), parameters)
+        return self.sql(statement(folder, name), parameters)
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
@@ -267,7 +275,8 @@ class Warehouse:
 
 
 @cache
-def _statement(folder: str, name: str) -> str:
+def statement(folder: str, name: str) -> str:
+    """The SQL of a file."""
     return (SQL_FOLDER / folder / f"{name}.sql").read_text()
 
 

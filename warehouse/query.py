@@ -60,6 +60,7 @@ def _close(con: duckdb.DuckDBPyConnection) -> None:
     files = ", ".join(map(literal, all_files(con)))
     con.execute(f"set allowed_paths = [{files}]")
     con.execute("set enable_external_access = false")
+    con.execute("set enable_progress_bar = false")  # `python -c` counts as interactive: it would stand among results
     con.execute("set lock_configuration = true")
 
 
@@ -89,6 +90,16 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
         raise QueryFailed(f"The query was refused. {error}") from error
     except pl.exceptions.PolarsError as error:
         raise QueryFailed(f"The result has a type that cannot be shown; cast it, for example to varchar. {error}") from error
+
+
+def rows_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The rows of a statement of ours as dictionaries; for a few rows faster than a frame. Raises `QueryFailed`."""
+    try:
+        con.execute(sql, parameters or {})
+        names = [column[0] for column in con.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in con.fetchall()]
+    except duckdb.Error as error:
+        raise QueryFailed(f"The query was refused. {error}") from error
 
 
 def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:

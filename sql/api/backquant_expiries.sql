@@ -2,30 +2,31 @@
 -- One row per expires_at.   Arguments: snapshot_id, venues.   Unit: open interest in units of the underlying.   definitions §1, §2, §6, §8
 -- Days are whole days of 24 hours for every market, as this dialect counts them. Of instants that share a date the one with the most open
 -- interest speaks for it (is_main), the later one on a tie. 0DTE over several venues is today's, if any of them has that, as core.series.
+-- Each venue's rows are in store; the published views, which offer an only venue as `all` too, would be planned as two scans.
 
 with snapshots as (
-    select * from core.snapshots where snapshot_id = $snapshot_id
+    select snapshot_id, market, captured_at, local_date from core.snapshots where snapshot_id = $snapshot_id
 ),
 
 series as (
-    select *
-    from core.series
+    select snapshot_id, scope_venue, expires_at, expiry, is_zero_dte
+    from store.series
     where kind = 'expiry' and snapshot_id = $snapshot_id and list_contains($venues::varchar[], scope_venue)
 ),
 
-heatmap as (
-    select *
-    from marts.gex_heatmap
+exposures as (
+    select expires_at, call_oi, put_oi
+    from store.gex_by_expiry
     where snapshot_id = $snapshot_id and list_contains($venues::varchar[], scope_venue)
 ),
 
 calendar as (
-    select * from core.calendar
+    select market, expires_at, type, is_anchor from core.calendar
 ),
 
 interest as (
     select expires_at, exact_sum(net_of(call_oi, put_oi)) as total_oi
-    from heatmap
+    from exposures
     group by expires_at
 ),
 

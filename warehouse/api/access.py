@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import Request
 
@@ -26,7 +27,15 @@ def settings(request: Request) -> Settings:
     return found
 
 
+def clock_of(app: Any) -> Callable[[], datetime]:
+    """The clock of an application, UTC: `app.state.clock`, or the machine's."""
+    return getattr(app.state, "clock", None) or _machine_clock
+
+
 def now_of(request: Request) -> datetime:
-    """The instant of a request, UTC: that of `app.state.clock`, or of the machine."""
-    clock: Callable[[], datetime] | None = getattr(request.app.state, "clock", None)
-    return clock() if clock is not None else datetime.now(UTC)
+    """The instant of a request, UTC."""
+    return clock_of(request.app)()
+
+
+def _machine_clock() -> datetime:
+    return datetime.now(UTC)

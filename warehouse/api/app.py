@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryTooLarge, QueryTooSlow
 from warehouse.api import backquant, explain, flashalpha
@@ -29,6 +30,20 @@ REASONS: dict[type[Exception], tuple[Reason, str | None]] = {
 }
 
 
+class Api(FastAPI):
+    """An application behind its gate, which comes before everything else."""
+
+    gate: Gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Everything passes the gate."""
+        await self.gate(scope, receive, send)
+
+    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the gate lets through."""
+        await super().__call__(scope, receive, send)
+
+
 def dialects() -> tuple[Dialect, ...]:
     """All dialects; the first one also answers for paths that are nobody's."""
     return (
@@ -47,9 +62,9 @@ def dialects() -> tuple[Dialect, ...]:
     )
 
 
-def create_app(home: Home, settings: Settings) -> FastAPI:
+def create_app(home: Home, settings: Settings) -> Api:
     """The API of one home. It serves when nothing is published yet too, and says so."""
-    app = FastAPI(
+    app = Api(
         title="Strikehouse",
         summary="Option positioning: max pain, gamma exposure and key levels, from a warehouse of your own.",
         version="2026.08.25",
@@ -71,7 +86,7 @@ def create_app(home: Home, settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     generations = Generations(home, int(settings.api.cache_mb * MIB))
-    app.add_middleware(Gate, home=home, settings=settings, dialects=spoken, generations=generations)
+    app.gate = Gate(app.routed, home=home, settings=settings, dialects=spoken, generations=generations)
     return app
 
 

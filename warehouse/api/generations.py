@@ -11,13 +11,16 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 import duckdb
 import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
+from warehouse.api.answers import Answer
+from warehouse.api.deadlines import DEADLINES
 from warehouse.frames import Found, Warehouse
 from warehouse.home import Home
 from warehouse.query import connect_published
@@ -66,9 +69,12 @@ class Generation:
     def __init__(self, con: duckdb.DuckDBPyConnection, identity: Identity, cache_bytes: int) -> None:
         self._con = con
         self._lock = threading.Lock()
+        self._idle: list[duckdb.DuckDBPyConnection] = []  # connections that were used before: a new one plans more slowly at first
         self.identity = identity
         self.frames: Remembered[pl.DataFrame] = Remembered(cache_bytes)
-        self.answers: Remembered[object] = Remembered(cache_bytes)
+        self.rows: Remembered[list[dict[str, Any]]] = Remembered(cache_bytes)
+        self.index: dict[tuple[str, str], pl.DataFrame] = {}  # of snapshots: so little, and needed by every question
+        self.answers: Remembered[Answer] = Remembered(cache_bytes)
         self.under_way: dict[Hashable, asyncio.Event] = {}  # answers that are being made; of the event loop only
         with self.cursor() as cursor:
             row = cursor.table("ops.publication").fetchone()
@@ -77,9 +83,19 @@ class Generation:
         self.stamp = f"{row[0]}-{row[1]:%Y%m%dT%H%M%S}-{row[4]}"  # tells generations apart, after a rebuild too
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own for one question."""
+        """A new connection, for one thread at a time."""
         with self._lock:
             return self._con.cursor()
+
+    @contextmanager
+    def connection(self, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one question, interrupted at a deadline (monotonic seconds)."""
+        with self._lock:
+            con = self._idle.pop() if self._idle else self._con.cursor()
+        with DEADLINES.watching(con, deadline):
+            yield con
+        with self._lock:
+            self._idle.append(con)  # not after an error
 
 
 class Generations:
@@ -87,6 +103,7 @@ class Generations:
 
     def __init__(self, home: Home, cache_bytes: int) -> None:
         self._home = home
+        self._file = home.published_file  # made once: each request looks at it
         self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
         self._live: Generation | None = None
@@ -106,7 +123,7 @@ class Generations:
 
     def _identity(self) -> Identity | None:
         try:
-            state = self._home.published_file.stat()
+            state = self._file.stat()
         except OSError:
             return None
         return state.st_dev, state.st_ino, state.st_mtime_ns
@@ -142,35 +159,61 @@ class Reading(Warehouse):
         self._deadline = time.monotonic() + timeout_s
         self._timeout_s = timeout_s
         self._max_rows = max_rows
+        self._asked: dict[tuple[str, str], pl.DataFrame] = {}  # in this request, also where nothing is kept for the next
+        self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def _live(self) -> duckdb.DuckDBPyConnection:
         return self.of.cursor()
 
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
-        frame = self.of.frames.get(question)
+        frame = self._asked.get(question)
+        if frame is None:
+            frame = self.of.frames.get(question)
         if frame is None:
             frame = self._on(answer)
             self.of.frames.put(question, frame, int(frame.estimated_size()) + 1024)
         if frame.height > self._max_rows:
-            raise QueryTooLarge(f"The request reads {frame.height:,} rows; at most {self._max_rows:,} are allowed. Ask for less of it.")
+            raise self._too_large(frame.height)
+        self._asked[question] = frame
         return frame
 
+    def index(self, statement: str, parameters: dict[str, Any]) -> pl.DataFrame:
+        """The result of a statement, asked once for a generation, whatever is kept of answers."""
+        question = (statement, repr(parameters))
+        found = self.of.index.get(question)
+        if found is None:
+            found = self.sql(statement, parameters)
+            if found.height:  # names that nobody knows are as many as anybody likes
+                self.of.index[question] = found
+        return found
+
+    def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows as dictionaries, which are not to be changed: others may be given the same."""
+        question = (statement, repr(parameters))
+        found = self._rows.get(question)
+        if found is None:
+            found = self.of.rows.get(question)
+        if found is None:
+            found = super().rows(statement, parameters)
+            self.of.rows.put(question, found, 1024 + 300 * len(found))
+        if len(found) > self._max_rows:
+            raise self._too_large(len(found))
+        self._rows[question] = found
+        return found
+
     def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
-        left = self._deadline - time.monotonic()
-        con = self._live()
-        stop = threading.Timer(max(left, 0), con.interrupt)
+        if time.monotonic() >= self._deadline:
+            raise self._too_slow()
         try:
-            if left <= 0:
-                raise self._too_slow()
-            stop.start()
-            return answer(con)
+            with self.of.connection(self._deadline) as con:
+                return answer(con)
         except QueryFailed as error:
             if isinstance(error.__cause__, duckdb.InterruptException):
                 raise self._too_slow() from error
             raise
-        finally:
-            stop.cancel()
-            con.close()
+
+    def _too_large(self, rows: int) -> QueryTooLarge:
+        return QueryTooLarge(f"The request reads {rows:,} rows; at most {self._max_rows:,} are allowed. Ask for less of it.")
 
     def _too_slow(self) -> QueryTooSlow:
         return QueryTooSlow(f"The request took longer than {self._timeout_s:g} s and was stopped. Ask for less, or again later.")

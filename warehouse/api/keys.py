@@ -99,46 +99,58 @@ class RateLimit:
         self._lock = threading.Lock()
         self._window = -1
         self._counts: dict[str, int] = {}
+        self._reset_at = datetime.fromtimestamp(0, UTC)
+        self._unlimited = Rate(None, 0, self._reset_at, 1, is_exceeded=False)
         self._month = date.min
         self._used: dict[str, int] = {}
 
     def take(self, caller: str) -> Rate:
         """Count one request of a caller."""
         now = self._clock()
-        with self._lock:
-            rate = self._in_minute(caller, now)
-            if self._per_month is None:
-                return rate
-            quota = self._in_month(caller, datetime.fromtimestamp(now, UTC), self._per_month, counts=not rate.is_exceeded)
+        rate = self._in_minute(caller, now, 1)
+        if self._per_month is None:
+            return rate
+        quota = self._in_month(caller, datetime.fromtimestamp(now, UTC), self._per_month, counts=not rate.is_exceeded)
         if quota.is_exceeded:
             return replace(rate, retry_after_s=max(math.ceil(quota.reset_at.timestamp() - now), 1), is_exceeded=True, quota=quota)
         return replace(rate, quota=quota)
 
-    def _in_minute(self, caller: str, now: float) -> Rate:
+    def standing(self, caller: str) -> Rate:
+        """Where a caller stands in the minute, without counting; exceeded when the next one would be too many."""
+        return self._in_minute(caller, self._clock(), 0)
+
+    def _in_minute(self, caller: str, now: float, more: int) -> Rate:
         if self._per_minute is None:
+            return self._without_limit(now)
+        with self._lock:
+            window = int(now // WINDOW_S)
+            if window != self._window:
+                self._window, self._counts = window, {}
+                self._reset_at = datetime.fromtimestamp((window + 1) * WINDOW_S, UTC)
+            count = self._counts.get(caller, 0) + more
+            if more:
+                self._counts[caller] = count
+            reset_at = self._reset_at
+        is_exceeded = count > self._per_minute if more else count >= self._per_minute
+        retry_after_s = max(math.ceil((window + 1) * WINDOW_S - now), 1)
+        return Rate(self._per_minute, max(self._per_minute - count, 0), reset_at, retry_after_s, is_exceeded)
+
+    def _without_limit(self, now: float) -> Rate:
+        """The same for all until midnight."""
+        if now >= self._unlimited.reset_at.timestamp():
             midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-            return Rate(None, 0, midnight, 1, is_exceeded=False)
-        window = int(now // WINDOW_S)
-        if window != self._window:
-            self._window, self._counts = window, {}
-        count = self._counts.get(caller, 0) + 1
-        self._counts[caller] = count
-        reset = (window + 1) * WINDOW_S
-        return Rate(
-            self._per_minute,
-            max(self._per_minute - count, 0),
-            datetime.fromtimestamp(reset, UTC),
-            max(math.ceil(reset - now), 1),
-            is_exceeded=count > self._per_minute,
-        )
+            self._unlimited = Rate(None, 0, midnight, 1, is_exceeded=False)
+        return self._unlimited
 
     def _in_month(self, caller: str, now: datetime, limit: int, *, counts: bool) -> Quota:
         month = now.date().replace(day=1)
-        if month != self._month:
-            self._month, self._used = month, {}
-        used = self._used.get(caller, 0)
-        if counts and used < limit:
-            self._used[caller] = used + 1
+        with self._lock:
+            if month != self._month:
+                self._month, self._used = month, {}
+            used = self._used.get(caller, 0)
+            if counts and used < limit:
+                self._used[caller] = used + 1
+            told = self._used.get(caller, 0)
         following = (month + timedelta(days=31)).replace(day=1)
         reset_at = datetime(following.year, following.month, 1, tzinfo=UTC)
-        return Quota(limit, self._used.get(caller, 0), month, reset_at, is_exceeded=counts and used >= limit)
+        return Quota(limit, told, month, reset_at, is_exceeded=counts and used >= limit)

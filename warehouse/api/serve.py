@@ -28,7 +28,7 @@ def make_server(home: Home, settings: Settings, *, host: str, port: int) -> uvic
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
-        lifespan="off",
+        lifespan="on",  # at its end the log is whole
         ws="none",
     )
     return uvicorn.Server(config)

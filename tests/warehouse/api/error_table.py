@@ -66,7 +66,7 @@ class Servers:
             "busy": (demo, {"rate_limit_per_minute": 1}),
             "used up": (demo, {"quota_per_month": 1}),
             "few rows": (demo, {"max_rows": 50}),
-            "no time": (demo, {"timeout_s": 0.001}),
+            "no time": (demo, {"timeout_s": 1e-6}),
             "empty": (empty, {}),
             "damaged": (damaged, {}),
         }

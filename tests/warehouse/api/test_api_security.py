@@ -21,7 +21,7 @@ import requests
 from tests.conftest import Demo
 from tests.warehouse.api.serving import serving
 from tests.warehouse.api.test_serving import Lines
-from warehouse.api.observe import access_log
+from warehouse.api.access_log import access_log
 from warehouse.home import Home
 from warehouse.query import query
 

@@ -48,7 +48,7 @@ def of_every_symbol() -> Iterator[Provoked]:
             yield Provoked(path, 401, "Unauthorized", unauthorized, server="guarded", sent=sent)
         yield refused(path, 503, "unavailable", "Nothing can be read at the moment; the log says why.", server="empty")
         yield refused(path, 503, "unavailable", "Nothing can be read at the moment; the log says why.", server="damaged")
-        yield refused(path, 504, "timeout", re.compile("longer than 0.001 s"), server="no time")
+        yield refused(path, 504, "timeout", re.compile("longer than 1e-06 s"), server="no time")
         yield refused(path, 500, "internal_error", re.compile(r"^Something failed; the log has it under req_\w+\.$"), server="broken")
 
 

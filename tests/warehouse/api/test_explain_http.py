@@ -104,7 +104,7 @@ def test_key_limit_method_and_file_are_refused_in_its_own_words(demo: Demo, tmp_
     assert answers[-1].json()["error"] == "rate_limited" and 1 <= int(answers[-1].headers["Retry-After"]) <= 60
     with serving(Home(tmp_path / "nothing")) as url:
         assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (503, "unavailable")
-    with serving(demo.home, api_settings(timeout_s=0.001)) as url:
+    with serving(demo.home, api_settings(timeout_s=1e-6)) as url:
         assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (504, "timeout")
 
 

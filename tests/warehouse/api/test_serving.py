@@ -20,9 +20,9 @@ from tests.commands import strikehouse
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
 from tests.warehouse.test_readers import republish
+from warehouse.api.access_log import access_log, without_keys
 from warehouse.api.generations import Generations, Reading, Remembered
 from warehouse.api.keys import Keys, RateLimit, check_bind
-from warehouse.api.observe import access_log, without_keys
 from warehouse.home import Home
 
 PATH = "/v1/exposure/levels/SPY"
@@ -42,7 +42,7 @@ class Lines(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
+        self.texts += record.getMessage().splitlines()
 
 
 @pytest.fixture

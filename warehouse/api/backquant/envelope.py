@@ -12,7 +12,8 @@ from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from warehouse.api.access import now_of
+from warehouse.api.access import clock_of, now_of
+from warehouse.api.keys import Rate
 
 VERSION = "2.7"
 Data = TypeVar("Data", bound=BaseModel)
@@ -89,11 +90,23 @@ def meta_of(request_id: str, now: datetime, **known: Any) -> dict[str, Any]:
 
 
 def reply(request: Request, model: type[Data], data: Mapping[str, Any], **meta: Any) -> Response:
-    """A success: `data` through its model, `meta` beside it."""
-    rate = getattr(request.state, "rate", None)
-    if rate is not None and rate.limit is not None:
-        meta["rate_limit"] = {"limit": rate.limit, "remaining": rate.remaining, "reset": int(rate.reset_at.timestamp())}
-    request_id = request_id_of(request)
-    body = {"success": True, "data": data, "meta": meta_of(request_id, now_of(request), **meta)}
-    text = Envelope[model].model_validate(body).model_dump_json(exclude_unset=True)  # type: ignore[valid-type]
-    return Response(text, media_type="application/json", headers={"X-Request-ID": request_id})
+    """A success: `data` through its model, `meta` beside it.
+
+    Of an answer that may be kept, `data` is kept for its generation; `meta` is told anew to each who asks.
+    """
+    now, request_id, app = now_of(request), request_id_of(request), request.app
+    head = b'{"success":true,"data":' + model.model_validate(data).model_dump_json(exclude_unset=True).encode()
+    since = datetime.fromisoformat(meta["computed_at"]) if "freshness_seconds" in meta else None
+
+    def renewed(request_id: str, rate: Rate | None, at: datetime | None = None) -> bytes:
+        at = clock_of(app)() if at is None else at
+        told = meta if since is None else meta | {"freshness_seconds": (at - since).total_seconds()}
+        if rate is not None and rate.limit is not None:
+            told = told | {"rate_limit": {"limit": rate.limit, "remaining": rate.remaining, "reset": int(rate.reset_at.timestamp())}}
+        text = Meta.model_validate(meta_of(request_id, at, **told)).model_dump_json(exclude_unset=True)
+        return b',"meta":' + text.encode() + b"}"
+
+    if getattr(request.state, "may_keep", False):
+        request.state.head, request.state.renewed = head, renewed
+    body = head + renewed(request_id, getattr(request.state, "rate", None), now)
+    return Response(body, media_type="application/json", headers={"X-Request-ID": request_id})

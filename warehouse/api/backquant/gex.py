@@ -146,7 +146,8 @@ def heatmap(
     ordered(dte_min, dte_max, "dte")
     ordered(moneyness_min, moneyness_max, "moneyness")
     scope = asked.scope
-    cells = scope.read("gex_heatmap", moneyness_min=moneyness_min, moneyness_max=moneyness_max, window_pct=spot_window_pct)
+    strikes_of = {"moneyness_min": moneyness_min, "moneyness_max": moneyness_max, "window_pct": spot_window_pct}
+    cells = scope.read("gex_heatmap", "expiry", "strike", "net_gex_usd_1pct", **strikes_of)
     pooled = cells.group_by("expiry", "strike").agg(measured_sum("net_gex_usd_1pct"))
     days = _within(scope.calendar, dte_min, dte_max).join(pooled.select("expiry").unique(), on="expiry", how="semi").sort("expiry")
     pooled = pooled.join(days.select("expiry"), on="expiry", how="semi")
@@ -196,7 +197,8 @@ def expiry_profile(
     """Exposure by expiry, and its share of all."""
     ordered(dte_min, dte_max, "dte")
     scope = asked.scope
-    pooled = scope.read("gex_by_expiry").group_by("expiry").agg(measured_sum(name) for name in (*EXPOSURES, *INTEREST))
+    cells = scope.read("gex_by_expiry", "expiry", *EXPOSURES, *INTEREST)
+    pooled = cells.group_by("expiry").agg(measured_sum(name) for name in (*EXPOSURES, *INTEREST))
     days = _within(scope.calendar, dte_min, dte_max)
     if weekly_only:
         days = days.filter(~pl.col("is_anchor"))
@@ -257,7 +259,7 @@ def _zero_dte(scope: Scope) -> dict[str, Any]:
 
 def _single(scope: Scope, text: str) -> dict[str, Any]:
     expiry = scope.expiry_of(text)
-    found = scope.read("max_pain", expiry=expiry)
+    found = scope.read("max_pain", "max_pain_strike", "max_pain_usd", expiry=expiry)
     strike, usd = (None, None) if found.is_empty() else (found["max_pain_strike"][0], found["max_pain_usd"][0])
     curve = scope.read("pain_curve", expiry=expiry)
     legs = [whole(curve[f"{leg}_pain_usd"]) for leg in ("total", "call", "put")]

@@ -31,8 +31,9 @@ def quieter_strike(running: dict[float, Any], lower: float | None, upper: float 
 
 def levels_data(scope: Scope, include: Collection[str]) -> dict[str, Any]:
     """`all_expiry`, `odte` and the sections included, of section 3.1 of the contract."""
-    rows = {row["scope_expiry"]: row for row in scope.read("gex_levels").rows(named=True)}
-    cells = scope.read("gex_heatmap")
+    columns = ("scope_expiry", "hvl_lower_strike", "hvl_upper_strike", *WALLS)
+    rows = {row["scope_expiry"]: row for row in scope.read("gex_levels", *columns).rows(named=True)}
+    cells = scope.read("gex_heatmap", "expires_at", "strike", "net_gex_usd_1pct")
     today = cells.join(scope.zero_dte.select("expires_at"), on="expires_at", how="semi")
     running = {ALL: running_sum(cells), ZERO_DTE: running_sum(today)}
     data: dict[str, Any] = {
@@ -48,7 +49,8 @@ def levels_data(scope: Scope, include: Collection[str]) -> dict[str, Any]:
     if "max_pain" in include:
         data["max_pain"] = zero_dte_pain(scope)
     if "expected_move" in include:
-        data["expected_move"] = day_move(scope.spot, one_day(scope.read("expiry_summary"))[0])
+        summary = scope.read("expiry_summary", "expires_at", "straddle_1d_1sd", "expiry_used")
+        data["expected_move"] = day_move(scope.spot, one_day(summary)[0])
     if "zones" in include:
         data["gamma_flip_zones"] = _zones(scope, running[ALL])
     if "spot" in include:

@@ -49,7 +49,7 @@ def multi_levels(
         "missing": [symbol for symbol, scope in scopes.items() if scope is None],
         "invalid": [symbol for symbol in asked if symbol not in known],
     }
-    request.state.has_etag = True
+    request.state.may_keep = True
     return reply(request, MultiLevels, data, **_meta(list(found.values()), venues, now, positioned(positioning)))
 
 

@@ -57,7 +57,7 @@ def _volatility(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _net_by_expiry(scope: Scope) -> dict[Any, Any]:
-    frame = scope.read("gex_by_expiry")
+    frame = scope.read("gex_by_expiry", "expiry", "net_gex_usd_1pct")
     nets: dict[Any, Any] = {}
     for expiry, net in zip(frame["expiry"].to_list(), frame["net_gex_usd_1pct"].to_list(), strict=True):
         nets[expiry] = both(nets.get(expiry), net)

@@ -95,7 +95,7 @@ def about_one(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", exchange
     at = moment(as_of, now)
     underlying, market = underlying_of(symbol, supported(wh))
     scope = open_scope(wh, symbol, underlying, market, venue_filter(exchanges, VENUES[market]), at)
-    request.state.has_etag = True  # a generation and a question have one answer, but for the clock in its meta
+    request.state.may_keep = True  # a generation and a question have one answer, but for the clock in its meta
     return Asked(request, scope, now)
 
 

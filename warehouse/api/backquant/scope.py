@@ -12,9 +12,10 @@ import polars as pl
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import instant_text
 from warehouse.api.backquant.errors import NotFound
-from warehouse.api.backquant.queries import ask
+from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
+from warehouse.api.stored import OF_AN_INSTANT, stored
 from warehouse.frames import Warehouse
 
 NO_VENUE = "none"  # what macros are told when a snapshot has none of the venues asked: no row, instead of those of an older snapshot
@@ -66,11 +67,32 @@ class Scope:
     exchanges: VenueFilter | None
     as_of: Moment | None
 
-    def read(self, macro: str, **filters: Any) -> pl.DataFrame:
-        """The frame of a macro over this scope."""
+    def read(self, macro: str, *columns: str, **filters: Any) -> pl.DataFrame:
+        """The frame of a macro over this scope, all columns or those named; as stored where the marts hold it."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        if self._stored_as is not None and (not given or (macro in OF_AN_INSTANT and self._instant(given) is not None)):
+            instant = self._instant(given)
+            return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=self._stored_as, expires_at=instant)
         venues = None if self.exchanges is None else list(self.venues) or [NO_VENUE]
         frame: pl.DataFrame = getattr(self.wh, macro)(self.underlying, as_of=self.captured_at, venues=venues, **filters)
-        return frame
+        return frame.select(columns) if columns else frame
+
+    @property
+    def _stored_as(self) -> str | None:
+        """The scope of the marts that this is: all venues, or one of them; None where the venues asked are added up anew."""
+        if self.exchanges is None:
+            return "all"
+        return self.venues[0] if len(self.venues) == 1 else None
+
+    def _instant(self, filters: dict[str, Any]) -> datetime | None:
+        """The one settlement instant that filters choose; None where they choose several, none, or something else."""
+        if filters.keys() == {"expires_at"}:
+            chosen = self.instants.filter(pl.col("expires_at") == filters["expires_at"])
+        elif filters.keys() == {"expiry"}:
+            chosen = self.instants.filter(pl.col("expiry") == filters["expiry"])
+        else:
+            return None
+        return chosen["expires_at"][0] if chosen.height == 1 else None
 
     def ask(self, name: str) -> pl.DataFrame:
         """The rows of a question of sql/api about this snapshot and these venues."""
@@ -149,8 +171,12 @@ class Scope:
 
 def open_scope(wh: Warehouse, symbol: str, underlying: str, market: str, exchanges: VenueFilter | None, as_of: Moment | None) -> Scope:
     """The newest snapshot, or the last one at or before a moment; raises `NotFound` without one."""
-    asked = None if exchanges is None else list(exchanges.accepted)
-    found = ask(wh, "scope", underlying=underlying, as_of=None if as_of is None else as_of.naive, venues=asked)
+    if exchanges is None:
+        found = wh.index(text_of("scopes"), {"underlying": underlying})
+        found = (found if as_of is None else found.filter(pl.col("captured_at") <= as_of.naive)).tail(1)
+    else:
+        moment = None if as_of is None else as_of.naive
+        found = ask(wh, "scope", underlying=underlying, as_of=moment, venues=list(exchanges.accepted))
     if found.is_empty():
         raise NotFound(f"No data for {symbol}" if as_of is None else f"No data for {symbol} at or before {as_of.requested.isoformat()}")
     row = found.row(0, named=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warehouse.api.backquant.errors import invalid
-from warehouse.api.backquant.queries import ask
+from warehouse.api.backquant.queries import text_of
 from warehouse.frames import Warehouse
 
 PUBLISHED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "HYPEUSDT")
@@ -19,7 +19,7 @@ def symbol_of(underlying: str, market: str) -> str:
 def supported(wh: Warehouse) -> dict[str, tuple[str, str]]:
     """Symbol → (underlying, market): the published ones, and all that is stored."""
     known = {symbol: (symbol.removesuffix(QUOTE), "crypto") for symbol in PUBLISHED}
-    stored = ask(wh, "underlyings")
+    stored = wh.index(text_of("underlyings"), {})
     return known | {symbol_of(name, market): (name, market) for name, market in stored.rows()}
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from typing import Annotated, Any
 
 import polars as pl
 from fastapi import Depends, Request
 
+from models.roots import exercise_of
 from warehouse.api import access
+from warehouse.api.flashalpha.contracts import folded
 from warehouse.api.flashalpha.convert import instant, number
 from warehouse.api.flashalpha.envelope import DataAsOf
 from warehouse.api.flashalpha.errors import no_data, symbol_not_found
 from warehouse.api.flashalpha.parameters import At, Symbol, normalised, read_at
-from warehouse.frames import Warehouse
+from warehouse.api.stored import stored, stored_rows
+from warehouse.frames import Warehouse, statement
 from warehouse.macros import MACROS
 from warehouse.settings import Settings
 
@@ -32,6 +39,16 @@ class Moment:
         """The rows of `sql/api/flashalpha_<name>.sql`."""
         return self.warehouse.report("api", f"flashalpha_{name}", parameters)
 
+    def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The same as dictionaries, which is faster for a few."""
+        return self.warehouse.rows(statement("api", f"flashalpha_{name}"), parameters)
+
+    def snapshot(self, underlying: str, at: datetime | None) -> dict[str, Any] | None:
+        """The newest snapshot at or before a moment (naive UTC), or of all, as in `sql/api/flashalpha_snapshots.sql`."""
+        found = self.warehouse.index(statement("api", "flashalpha_snapshots"), {"underlying": underlying})
+        last = found.tail(1) if at is None else found.filter(pl.col("captured_at") <= at).tail(1)
+        return last.row(0, named=True) if last.height else None
+
 
 def moment(request: Request, at: At = None) -> Moment:
     """The moment of a request; its answer may be kept as long as the generation lives."""
@@ -41,6 +58,25 @@ def moment(request: Request, at: At = None) -> Moment:
     return Moment(access.warehouse(request), access.settings(request), read_at(at, now), now.replace(tzinfo=None))
 
 
+# what is read of a settlement, by the macro that pools it where a date has several
+OF_A_SETTLEMENT = {
+    "max_pain": (
+        "expires_at", "expiry", "dte", "max_pain_strike", "distance_abs", "distance_pct", "direction", "signal", "pcr", "spot",
+    ),
+    "pin_score": ("expires_at", "pin_score", "alignment", "description", "gamma_flip", "gamma_flip_status", "call_wall", "put_wall"),
+    "expiry_summary": ("expires_at", "forward", "straddle", "atm_iv"),
+    "gex_by_expiry": (
+        "expires_at", "expiry", "dte", "call_dex_usd", "put_dex_usd", "net_gex_usd_1pct", "net_vex_usd_1vol", "net_chex_usd_day",
+    ),
+}  # fmt: skip
+LEVELS = (
+    "scope_expiry", "spot", "net_gex_usd_1pct", "gamma_flip", "gamma_flip_status", "regime", "call_wall", "put_wall",
+    "max_positive_gamma", "max_negative_gamma", "highest_oi_strike", "zero_dte_magnet",
+)  # fmt: skip
+PROFILE = (
+    "strike", "call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts", "call_gex_usd_1pct", "put_gex_usd_1pct", "net_gex_usd_1pct",
+    "abs_gex_usd_1pct", "call_dex_usd", "put_dex_usd", "net_vex_usd_1vol", "net_chex_usd_day",
+)  # fmt: skip
 AtMoment = Annotated[Moment, Depends(moment)]
 
 
@@ -49,7 +85,8 @@ class Chain:
     """One snapshot, over all its venues."""
 
     when: Moment
-    snapshot: dict[str, Any]  # a row of sql/api/flashalpha_snapshot.sql
+    snapshot: dict[str, Any]  # a row of sql/api/flashalpha_snapshots.sql
+    _contracts: dict[date | None, pl.DataFrame] = field(default_factory=dict)
 
     @property
     def symbol(self) -> str:
@@ -81,17 +118,85 @@ class Chain:
 
     def row(self, macro: str, expiry: date | None = None) -> dict[str, Any]:
         """The first of these rows; raises `no_data` when there is none."""
-        frame = self.mart(macro, expiry)
-        if frame.is_empty():
-            raise self.nothing(expiry)
-        return frame.row(0, named=True)
+        return self._first(self.mart(macro, expiry).head(1).to_dicts(), expiry)
+
+    def stored(self, macro: str, columns: Sequence[str], **one: Any) -> list[dict[str, Any]]:
+        """Rows of a mart over all venues as they are stored, by key; `expires_at` or `expiry` chooses among them."""
+        return stored_rows(self.when.warehouse, macro, self.snapshot["snapshot_id"], columns, **one)
 
     def levels(self, expiry: date | None = None) -> dict[str, Any]:
-        """The row of `gex_levels` over the expirations asked; raises `no_data`."""
-        frame = self.mart("gex_levels", expiry).filter(pl.col("scope_expiry") == "all")
-        if frame.is_empty():
+        """The levels of the expirations asked; raises `no_data`.
+
+        Of the only settlement of 0DTE they are those that the mart has of 0DTE; of another date the macro pools what settles on it.
+        """
+        if expiry is not None and [row["expiry"] for row in self.instants if row["is_zero_dte"]] != [expiry]:
+            found = self.mart("gex_levels", expiry).filter(pl.col("scope_expiry") == "all").select(LEVELS).to_dicts()
+        else:
+            scope = "all" if expiry is None else "0dte"
+            found = [row for row in self.stored("gex_levels", LEVELS) if row["scope_expiry"] == scope]
+        return self._first(found, expiry)
+
+    @property
+    def instants(self) -> list[dict[str, Any]]:
+        """The live settlement instants in order: expires_at, expiry, dte, is_zero_dte (definitions §1, §6)."""
+        rows = self.stored("core.series", ("expires_at", "expiry", "dte", "is_zero_dte"))
+        return sorted((row for row in rows if row["expires_at"] is not None), key=itemgetter("expires_at"))
+
+    def settlement(self, expiry: date, *macros: str) -> dict[str, Any]:
+        """What marts hold of an expiration date: the columns of `OF_A_SETTLEMENT`, of all or of some of its macros; raises `no_data`.
+
+        As stored where one instant (`settles_once`) has that date, else pooled by the macros.
+        """
+        asked = macros or tuple(OF_A_SETTLEMENT)
+        stored = {macro: self.stored(macro, OF_A_SETTLEMENT[macro], expiry=expiry) for macro in asked}
+        if len(stored[asked[0]]) > 1:
+            stored = {macro: self.mart(macro, expiry).select(OF_A_SETTLEMENT[macro]).to_dicts() for macro in asked}
+            found: dict[str, Any] = {"settles_once": None}
+        else:
+            found = {"settles_once": self._first(stored[asked[0]], expiry)["expires_at"]}
+        for macro in asked:
+            found |= self._first(stored[macro], expiry)
+        return found
+
+    def settles_once(self, expiry: date) -> datetime | None:
+        """The only settlement instant of a date; None where there are several, or none."""
+        found: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def zero_dte_dates(self) -> list[date]:
+        """Dates of the expiries that count as 0DTE."""
+        return sorted({row["expiry"] for row in self.instants if row["is_zero_dte"]})
+
+    def contracts(self, expiry: date | None = None) -> pl.DataFrame:
+        """Quotes and greeks of the live contracts of an expiration date, or of all, over all venues; see `contracts.folded`."""
+        if expiry not in self._contracts:
+            self._contracts[expiry] = folded(self.report("contracts", expiry=expiry))
+        return self._contracts[expiry]
+
+    def profile(self, expiry: date | None = None) -> pl.DataFrame:
+        """`PROFILE` of the expirations asked, by strike."""
+        wh, snapshot_id = self.when.warehouse, self.snapshot["snapshot_id"]
+        if expiry is None:
+            return stored(wh, "gex_profile", snapshot_id, *PROFILE)
+        once = self.settles_once(expiry)
+        if once is None:
+            return self.mart("gex_profile", expiry).select(PROFILE)
+        return stored(wh, "gex_heatmap", snapshot_id, *PROFILE, expires_at=once)
+
+    def volumes(self, expiry: date | None = None) -> dict[tuple[float, str], float]:
+        """Volume by strike and option type of the expirations asked, contracts or coins; nothing where no venue says."""
+        found: defaultdict[tuple[float, str], list[float]] = defaultdict(list)
+        usable = self.snapshot["venues"].split(",")
+        for row in self.when.rows("volumes", snapshot_id=self.snapshot["snapshot_id"], expiry=expiry):
+            if row["volume_base"] is not None and row["venue"] in usable:
+                found[row["strike"], row["option_type"]].append(row["volume_base"] / (row["multiplier"] if self.market == "us" else 1))
+        return {place: math.fsum(volumes) for place, volumes in found.items()}
+
+    def _first(self, rows: Sequence[dict[str, Any]], expiry: date | None) -> dict[str, Any]:
+        if not rows:
             raise self.nothing(expiry)
-        return frame.row(0, named=True)
+        return rows[0]
 
     def report(self, name: str, **parameters: Any) -> pl.DataFrame:
         """The rows of `sql/api/flashalpha_<name>.sql` for this snapshot."""
@@ -99,11 +204,10 @@ class Chain:
 
     def expires_at(self, expiry: date) -> datetime:
         """The last settlement instant of an expiration date; raises `no_data` when no live contract has that date."""
-        found = self.report("expiries").filter(pl.col("expiry") == expiry)
-        if found.is_empty():
+        found: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
+        if not found:
             raise self.nothing(expiry)
-        latest: datetime = found["expires_at"].to_list()[-1]
-        return latest
+        return found[-1]
 
     def nothing(self, expiry: date | None) -> Exception:
         """`no_data` about an expiration, or about all."""
@@ -118,7 +222,7 @@ class Chain:
     def feeds(self) -> DataAsOf:
         """When its feeds were received; crypto stands under equity (our choice)."""
         at, oi_at = instant(self.captured_at), instant(self.snapshot["oi_at"])
-        kind = "index" if self.snapshot["is_index"] else "equity"
+        kind = "index" if self.market == "us" and exercise_of(self.symbol) == "european" else "equity"
         return DataAsOf.model_validate(
             {"node": self.when.settings.api.host_label, f"{kind}_feed": at, f"{kind}_options_feed": at, "oi_feed": oi_at}
         )
@@ -126,10 +230,10 @@ class Chain:
 
 def find_chain(when: Moment, symbol: str) -> Chain:
     """The newest snapshot of a symbol at the moment asked; raises `symbol_not_found`, or `no_data` when it is too old for that moment."""
-    found = when.report("snapshot", underlying=symbol, at=when.at)
-    if found.is_empty():
+    found = when.snapshot(symbol, when.at)
+    if found is None:
         raise symbol_not_found(symbol)
-    chain = Chain(when, found.row(0, named=True))
+    chain = Chain(when, found)
     limits = when.settings.api
     days = limits.max_snapshot_age_days_us if chain.market == "us" else limits.max_snapshot_age_days_crypto
     if when.at is not None and when.at - chain.captured_at > timedelta(days=days):

@@ -91,7 +91,7 @@ OneSymbol = Annotated[str | None, Query(description="Only this underlying")]
 
 def options(chain: OfChain) -> Options:
     """Expirations with their strikes."""
-    listed = chain.report("contracts", expiry=None)
+    listed = chain.contracts()
     if listed.is_empty():
         raise chain.nothing(None)
     strikes = listed.group_by("expiry", maintain_order=True).agg(pl.col("strike").unique().sort()).sort("expiry")
@@ -150,8 +150,8 @@ def newest_feeds(when: Moment, names: list[str]) -> DataAsOf:
     """Of several underlyings each feed's newest instant."""
     feeds: dict[str, str] = {}
     for name in names:
-        found = when.report("snapshot", underlying=name, at=when.at)
-        if found.height:
-            told = Chain(when, found.row(0, named=True)).feeds().model_dump(exclude={"node"}, exclude_none=True)
+        found = when.snapshot(name, when.at)
+        if found is not None:
+            told = Chain(when, found).feeds().model_dump(exclude={"node"}, exclude_none=True)
             feeds |= {feed: max(at, feeds.get(feed, "")) for feed, at in told.items()}
     return DataAsOf.model_validate({"node": when.settings.api.host_label, **feeds})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 import polars as pl
@@ -13,6 +14,8 @@ from warehouse.api.flashalpha.convert import contracts_or_0, day, known, number,
 from warehouse.api.flashalpha.envelope import Count, Day, OfSymbol, Part, Percent, Score, Usd
 from warehouse.api.flashalpha.parameters import Expiration, read_date
 
+PAINS = ("call_pain_usd", "put_pain_usd", "total_pain_usd")
+INTEREST = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts")
 Regime = Literal["positive_gamma", "negative_gamma", "unknown"]
 
 
@@ -92,14 +95,18 @@ class MaxPain(OfSymbol):
 def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
     """Max pain with its curve; without `expiration` pooled over every expiration."""
     asked = read_date("expiration", expiration)
-    by_date = chain.report("pain_by_date")
-    curve = by_date.filter(pl.col("expiry").is_null() if asked is None else pl.col("expiry") == asked)
-    if curve.is_empty():
-        raise chain.nothing(asked)
-    front = asked or by_date["expiry"].drop_nulls().min()
-    assert isinstance(front, date)
-    minimum = chain.row("max_pain_pooled") if asked is None else chain.row("max_pain", asked)
-    pin = minimum if asked is None else chain.row("pin_score", asked)
+    if asked is None:
+        by_date = chain.report("pain_by_date")
+        if by_date.is_empty():
+            raise chain.nothing(None)
+        curve = by_date.filter(pl.col("expiry").is_null())
+        front, minimum = by_date["expiry"].drop_nulls().to_list()[0], chain.row("max_pain_pooled")
+        regime, smile = chain.levels()["regime"], chain.settlement(front, "expiry_summary")
+    else:
+        by_date, front, minimum = None, asked, chain.settlement(asked, "max_pain", "pin_score", "expiry_summary")
+        once = minimum["settles_once"]
+        curve = chain.report("pain_by_date").filter(pl.col("expiry") == asked) if once is None else _curve(chain, once)
+        regime, smile = _regime(minimum), minimum
     return MaxPain(
         **chain.head(),
         max_pain_strike=number(minimum["max_pain_strike"]),
@@ -109,48 +116,49 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
         signal=minimum["signal"],
         expiration=day(front),
         put_call_oi_ratio=number(minimum["pcr"], 3),
-        pain_curve=[PainPoint.model_validate(row) for row in _points(curve)],
+        pain_curve=_points(curve),
         oi_by_strike=_open_interest(chain, curve, asked),
-        max_pain_by_expiration=_by_expiration(chain, by_date) if asked is None else None,
-        dealer_alignment=_alignment(pin),
-        regime=chain.levels(asked)["regime"],
-        expected_move=_move(chain, front, minimum["max_pain_strike"]),
-        pin_probability=pin["pin_score"],
+        max_pain_by_expiration=None if by_date is None else _by_expiration(chain, by_date),
+        dealer_alignment=_alignment(minimum),
+        regime=regime,
+        expected_move=_move(chain, smile, minimum["max_pain_strike"]),
+        pin_probability=minimum["pin_score"],
     )
 
 
-def _points(curve: pl.DataFrame) -> list[dict[str, Any]]:
-    return curve.select("strike", call_pain="call_pain_usd", put_pain="put_pain_usd", total_pain="total_pain_usd").to_dicts()
+def _regime(row: dict[str, Any]) -> Regime:
+    """Of a settlement by its own flip (definitions §6)."""
+    flip, spot = row["gamma_flip"], row["spot"]
+    return "unknown" if flip is None else "positive_gamma" if known(spot) >= flip else "negative_gamma"
+
+
+def _curve(chain: Chain, expires_at: datetime) -> pl.DataFrame:
+    """The pain curve of one settlement as stored, with open interest by strike."""
+    pains = chain.stored("pain_curve", ("strike", *PAINS), expires_at=expires_at)
+    cells = chain.stored("gex_heatmap", ("strike", *INTEREST), expires_at=expires_at)
+    return pl.DataFrame([pain | cell for pain, cell in zip(pains, cells, strict=True)], infer_schema_length=None)
+
+
+def _points(curve: pl.DataFrame) -> list[PainPoint]:
+    return [
+        PainPoint(strike=strike, call_pain=call, put_pain=put, total_pain=total)
+        for strike, call, put, total in curve.select("strike", *PAINS).iter_rows()
+    ]
 
 
 def _open_interest(chain: Chain, curve: pl.DataFrame, expiry: date | None) -> list[OiAtStrike]:
-    volumes = volumes_by_strike(chain, expiry)
-    market = chain.market
-    rows = []
-    for row in curve.join(volumes, on="strike", how="left", maintain_order="left").iter_rows(named=True):
+    volumes, market, rows = chain.volumes(expiry), chain.market, []
+    for row in curve.iter_rows(named=True):
         call, put = (contracts_or_0(sided(row, side, market), market) for side in ("call_oi", "put_oi"))
-        volume = {f"{side}_volume": contracts_or_0(row[f"{side}_volume"], market) for side in ("call", "put")}
-        rows.append(OiAtStrike(strike=row["strike"], call_oi=call, put_oi=put, total_oi=call + put, **volume))
+        call_volume, put_volume = (contracts_or_0(volumes.get((row["strike"], side)), market) for side in ("C", "P"))
+        rows.append(
+            OiAtStrike(strike=row["strike"], call_oi=call, put_oi=put, total_oi=call + put, call_volume=call_volume, put_volume=put_volume)
+        )
     return rows
 
 
-def volumes_by_strike(chain: Chain, expiry: date | None) -> pl.DataFrame:
-    """strike, call_volume, put_volume (contracts, or coins), over the expirations asked; null where no venue says."""
-    volume = pl.col("volume")
-    of_calls, of_puts = pl.col("option_type") == "C", pl.col("option_type") == "P"
-    measured = volume.is_not_null()
-    return (
-        chain.report("contracts", expiry=expiry)
-        .group_by("strike", maintain_order=True)
-        .agg(
-            call_volume=pl.when((of_calls & measured).any()).then(volume.filter(of_calls).sum()),
-            put_volume=pl.when((of_puts & measured).any()).then(volume.filter(of_puts).sum()),
-        )
-    )
-
-
 def _by_expiration(chain: Chain, by_date: pl.DataFrame) -> list[MaxPainOfExpiration]:
-    dtes = dict(chain.report("expiries").group_by("expiry").agg(pl.col("dte").max()).iter_rows())
+    dtes = {row["expiry"]: row["dte"] for row in sorted(chain.instants, key=itemgetter("dte"))}  # the largest of a date
     suffix = "_contracts" if chain.market == "us" else ""
     oi = pl.sum_horizontal(pl.col(f"call_oi{suffix}").sum(), pl.col(f"put_oi{suffix}").sum())
     best = pl.col("strike").filter(pl.col("is_max_pain")).first()
@@ -174,8 +182,7 @@ def _alignment(pin: dict[str, Any]) -> DealerAlignment:
     )
 
 
-def _move(chain: Chain, front: date, max_pain_strike: float | None) -> MaxPainMove:
-    smile = chain.row("expiry_summary", front)
+def _move(chain: Chain, smile: dict[str, Any], max_pain_strike: float | None) -> MaxPainMove:
     straddle = number(smile["straddle"])
     is_told = None not in (straddle, max_pain_strike, chain.spot)
     return MaxPainMove(

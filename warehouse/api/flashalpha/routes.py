@@ -9,19 +9,13 @@ from fastapi import APIRouter, Depends
 
 from warehouse.api.flashalpha.errors import RESPONSES
 from warehouse.api.flashalpha.expected_move import ExpectedMove, expected_move
-from warehouse.api.flashalpha.exposure import (
-    ExposureLevels,
-    ExposureSummary,
-    Gex,
-    TermStructure,
-    exposure_levels,
-    exposure_summary,
-    gex,
-    term_structure,
-)
+from warehouse.api.flashalpha.exposure_gex import Gex, gex
+from warehouse.api.flashalpha.exposure_levels import ExposureLevels, exposure_levels
+from warehouse.api.flashalpha.exposure_summary import ExposureSummary, exposure_summary
 from warehouse.api.flashalpha.listing import Coverage, CoverageOfAll, Options, Symbols, Tickers, coverage, options, symbols, tickers
 from warehouse.api.flashalpha.max_pain import MaxPain, max_pain
 from warehouse.api.flashalpha.parameters import RequiredAt
+from warehouse.api.flashalpha.term_structure import TermStructure, term_structure
 from warehouse.api.flashalpha.zero_dte import zero_dte
 from warehouse.api.flashalpha.zero_dte_models import NoZeroDte, ZeroDte
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 
 from fastapi import Request
 
 from warehouse.api.flashalpha.chain import Chain, OfChain
 from warehouse.api.flashalpha.convert import day, instant, known, share_pct
-from warehouse.api.flashalpha.exposure import net_exposures, zero_dte_dates
+from warehouse.api.flashalpha.exposure_summary import net_exposures
 from warehouse.api.flashalpha.parameters import Expiry, StrikeRange, read_date
 from warehouse.api.flashalpha.session import Session, session_of
 from warehouse.api.flashalpha.zero_dte_context import decay_of, liquidity_of, metadata_of, vol_context_of
@@ -18,12 +18,12 @@ from warehouse.api.flashalpha.zero_dte_strikes import in_window, strike_rows, st
 
 
 def zero_dte(request: Request, chain: OfChain, strike_range: StrikeRange = 0.03, expiry: Expiry = None) -> ZeroDte | NoZeroDte:
-    """0DTE, or the expiration asked for; `strike_range` narrows `strikes` only. The age of the newest answer is that of now."""
+    """0DTE, or the expiration asked for; `strike_range` narrows `strikes` only. The age of the newest answer is that of the second."""
     if chain.when.at is None:
-        request.state.may_keep = False  # how old the data are changes with the clock
+        request.state.second = int(chain.when.now.replace(tzinfo=UTC).timestamp())  # how old the data are changes with the clock
     asked = read_date("expiry", expiry)
     if asked is None:
-        dates = zero_dte_dates(chain)
+        dates = chain.zero_dte_dates
         if not dates:
             return _nothing_today(chain)
         asked = dates[0]
@@ -31,7 +31,7 @@ def zero_dte(request: Request, chain: OfChain, strike_range: StrikeRange = 0.03,
 
 
 def _answer(chain: Chain, expiry: date, session: Session, strike_range: float) -> ZeroDte:
-    frame = strikes_of(chain, expiry)
+    frame, settlement = strikes_of(chain, expiry), chain.settlement(expiry)
     window = in_window(frame, chain.spot, strike_range)
     near = Closeup(
         chain=chain,
@@ -39,9 +39,8 @@ def _answer(chain: Chain, expiry: date, session: Session, strike_range: float) -
         session=session,
         frame=frame,
         levels=chain.levels(expiry),
-        smile=chain.row("expiry_summary", expiry),
-        max_pain_strike=chain.row("max_pain", expiry)["max_pain_strike"],
-        exposures=net_exposures(chain.mart("gex_by_expiry", expiry).to_dicts()),
+        settlement=settlement,
+        exposures=net_exposures([settlement]),
     )
     answer = ZeroDte(
         **chain.head(),
@@ -79,8 +78,7 @@ def _exposures(near: Closeup) -> ZeroDteExposures:
 def _nothing_today(chain: Chain) -> NoZeroDte:
     session = session_of(chain, None)
     today: date = chain.snapshot["local_date"]
-    first = chain.report("expiries")["expiry"].min()  # live ones: none of them is of today
-    following = first if isinstance(first, date) else None
+    following: date | None = min((row["expiry"] for row in chain.instants), default=None)  # live ones: none of them is of today
     then = f" Next expiry: {following}." if following else ""
     return NoZeroDte(
         symbol=chain.symbol,

@@ -45,7 +45,7 @@ def decay_of(near: Closeup) -> Decay:
 def _theta(near: Closeup) -> float | None:
     """Theta × open interest, USD per day; where a mid is known no contract loses more than its time value."""
     spot = near.chain.spot
-    quoted = near.chain.report("contracts", expiry=near.expiry).filter(pl.col("theta").is_not_null() & pl.col("oi_base").is_not_null())
+    quoted = near.chain.contracts(near.expiry).filter(pl.col("theta").is_not_null() & pl.col("oi_base").is_not_null())
     if quoted.is_empty() or spot is None:
         return None
     side = pl.when(pl.col("option_type") == "C").then(1.0).otherwise(-1.0)
@@ -56,16 +56,14 @@ def _theta(near: Closeup) -> float | None:
 
 def week_of(chain: Chain, expiry: date) -> date | None:
     """The expiration nearest 7 days, other than the one shown; of two equally near the earlier."""
-    others = chain.report("expiries").filter(pl.col("expiry") != expiry)
-    ranked: list[date] = others.sort((pl.col("dte") - 7).abs(), "expires_at")["expiry"].to_list()
-    return ranked[0] if ranked else None
+    others = [row for row in chain.instants if row["expiry"] != expiry]
+    return min(others, key=lambda row: (abs(row["dte"] - 7), row["expires_at"]))["expiry"] if others else None
 
 
 def atm_gamma(chain: Chain, expiry: date) -> float | None:
     """Gamma at the strike nearest the forward (spot where there is none), of calls and puts alike."""
-    smile = chain.row("expiry_summary", expiry)
-    centre = number(smile["forward"]) or chain.spot
-    quoted = chain.report("contracts", expiry=expiry).filter(pl.col("gamma").is_not_null())
+    centre = number(chain.settlement(expiry, "expiry_summary")["forward"]) or chain.spot
+    quoted = chain.contracts(expiry).filter(pl.col("gamma").is_not_null())
     if quoted.is_empty() or centre is None:
         return None
     return number(quoted.sort((pl.col("strike") - centre).abs(), "strike")["gamma"].item(0))
@@ -74,8 +72,8 @@ def atm_gamma(chain: Chain, expiry: date) -> float | None:
 def vol_context_of(near: Closeup) -> VolContext:
     """Volatility against that of a week, VIX, skew and vanna."""
     later = week_of(near.chain, near.expiry)
-    today = number(near.smile["atm_iv"])
-    week = number(near.chain.row("expiry_summary", later)["atm_iv"]) if later else None
+    today = number(near.settlement["atm_iv"])
+    week = number(near.chain.settlement(later, "expiry_summary")["atm_iv"]) if later else None
     vanna = near.exposures["net_vex"]
     told = None not in (today, week)
     return VolContext(
@@ -91,13 +89,13 @@ def vol_context_of(near: Closeup) -> VolContext:
 
 
 def _vix(chain: Chain) -> float | None:
-    found = chain.when.report("snapshot", underlying="VIX", at=chain.captured_at)
-    return number(found["spot"].item(0)) if found.height else None
+    found = chain.when.snapshot("VIX", chain.captured_at)
+    return None if found is None else number(found["spot"])
 
 
 def _skew(near: Closeup) -> float | None:
     """IV of the put nearest delta −0.25 less that of the call nearest 0.25, in points; None when none is within 0.20 of it."""
-    quoted = near.chain.report("contracts", expiry=near.expiry).filter(pl.col("iv").is_not_null() & pl.col("delta").is_not_null())
+    quoted = near.chain.contracts(near.expiry).filter(pl.col("iv").is_not_null() & pl.col("delta").is_not_null())
 
     def at(option_type: str, target: float) -> float | None:
         away = (pl.col("delta") - target).abs()
@@ -132,10 +130,10 @@ def _weighted_spread(window: pl.DataFrame) -> float | None:
 
 
 def metadata_of(near: Closeup, window: pl.DataFrame) -> Metadata:
-    """Age at the moment asked (without one: now), contracts, quality and smoothness."""
-    quoted = near.chain.report("contracts", expiry=near.expiry)
-    when: Any = near.chain.when.at or near.chain.when.now
-    newest = near.chain.snapshot["quoted_at"]
+    """Age at the moment asked (without one: in this second), contracts, quality and smoothness."""
+    quoted = near.chain.contracts(near.expiry)
+    when: Any = near.chain.when.at or near.chain.when.now.replace(microsecond=0)
+    newest = near.chain.report("quoted_at")["quoted_at"].item(0)
     age = None if newest is None else max((when - newest).total_seconds(), 0.0)
     with_oi, without_iv = int(quoted["with_oi"].sum()), int(quoted["without_iv"].sum())
     quality = 100 - (100 * without_iv / with_oi if with_oi else 0) - (10 if age is not None and age > OLD_SECONDS else 0)

@@ -12,7 +12,7 @@ import polars as pl
 
 from warehouse.api.flashalpha.chain import Chain
 from warehouse.api.flashalpha.convert import contracts, contracts_or_0, known, number, ratio, score, share_pct
-from warehouse.api.flashalpha.exposure import hedge
+from warehouse.api.flashalpha.exposure_summary import hedge
 from warehouse.api.flashalpha.session import Session
 from warehouse.api.flashalpha.zero_dte_models import Flow, PinComponents, PinRisk, ZeroDteHedging, ZeroDteLevels, ZeroDteMove, ZeroDteRegime
 from warehouse.api.flashalpha.zero_dte_strikes import convexity, magnet_of
@@ -30,14 +30,13 @@ class Closeup:
     session: Session
     frame: pl.DataFrame  # by strike, see `strikes_of`
     levels: dict[str, Any]  # gex_levels of this expiration
-    smile: dict[str, Any]  # expiry_summary
-    max_pain_strike: float | None
+    settlement: dict[str, Any]  # see `Chain.settlement`
     exposures: dict[str, float | None]
 
     @property
     def session_1sd(self) -> float | None:
         """One deviation of a whole session, USD: S · iv · √(hours / 8760)."""
-        spot, iv = self.chain.spot, number(self.smile["atm_iv"])
+        spot, iv = self.chain.spot, number(self.settlement["atm_iv"])
         return None if spot is None or iv is None else spot * iv * math.sqrt(self.session.hours / HOURS_A_YEAR)
 
     @property
@@ -86,8 +85,8 @@ def move_of(near: Closeup) -> ZeroDteMove:
         remaining_1sd_pct=share_pct(left, spot, 4),
         upper_bound=round(known(spot) + known(left), 2) if is_told else None,
         lower_bound=round(known(spot) - known(left), 2) if is_told else None,
-        straddle_price=number(near.smile["straddle"], 4),
-        atm_iv=number(near.smile["atm_iv"], 6),
+        straddle_price=number(near.settlement["straddle"], 4),
+        atm_iv=number(near.settlement["atm_iv"], 6),
     )
 
 
@@ -109,7 +108,7 @@ def pin_risk_of(near: Closeup) -> PinRisk:
         distance_to_magnet_pct=share_pct(away, spot),
         pin_score=total,
         components=PinComponents(**dict(zip(PinComponents.model_fields, map(score, parts), strict=True))),
-        max_pain=number(near.max_pain_strike),
+        max_pain=number(near.settlement["max_pain_strike"]),
         oi_concentration_top3_pct=number(concentration, 2),
         description=f"Pin score {total} of 100{told}{held}.",
     )
@@ -180,10 +179,8 @@ def levels_of(near: Closeup) -> ZeroDteLevels:
 def _cluster_score(near: Closeup, magnet: dict[str, Any] | None) -> int | None:
     """100 · exp(−standard deviation of the levels / 1 sd of a session)."""
     levels = near.levels
-    candidates = (
-        levels["gamma_flip"], magnet["strike"] if magnet else None, near.max_pain_strike, levels["highest_oi_strike"], levels["call_wall"],
-        levels["put_wall"],
-    )  # fmt: skip
+    strikes = [levels[name] for name in ("highest_oi_strike", "call_wall", "put_wall")]
+    candidates = (levels["gamma_flip"], magnet["strike"] if magnet else None, near.settlement["max_pain_strike"], *strikes)
     found = [float(one) for one in candidates if one is not None]
     whole = near.session_1sd
     return score(100 * math.exp(-pstdev(found) / whole)) if found and whole else None

@@ -20,8 +20,8 @@ def strikes_of(chain: Chain, expiry: date) -> pl.DataFrame:
 
     Of two settlements on the date volumes are added, quotes and greeks are those of the later one that has them.
     """
-    quoted = chain.report("contracts", expiry=expiry)
-    frame = chain.mart("gex_profile", expiry).drop("call_oi", "put_oi")
+    quoted = chain.contracts(expiry)
+    frame = chain.profile(expiry).drop("call_oi", "put_oi")
     for option_type, side in (("C", "call"), ("P", "put")):
         columns = [
             (

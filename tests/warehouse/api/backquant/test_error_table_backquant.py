@@ -48,7 +48,7 @@ def of_every_symbol() -> Iterator[Provoked]:
         if path != "/expiries":
             yield invalid(f"{path}?exchanges=nosuch,cboe", "exchanges", re.compile("no venue of nosuch, cboe is known"))
         yield refused(path, 500, "INTERNAL_ERROR", re.compile(r"^Something failed; the log has it under req_\w+\.$"), server="broken")
-        yield refused(path, 504, "UPSTREAM_ERROR", re.compile("longer than 0.001 s"), server="no time")
+        yield refused(path, 504, "UPSTREAM_ERROR", re.compile("longer than 1e-06 s"), server="no time")
         yield from of_every_path(path)
 
 

@@ -1,0 +1,107 @@
+"""Answers as they are sent, and kept: everything that is the same for all who ask is made once.
+
+Some answers end in what only the moment knows (request id, clock, limits). Of these the long first part is kept, packed too, and the end
+is told anew each time; gzip's format lets an end of its own follow the part that is packed already.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from warehouse.api.keys import Rate
+
+COMPRESS_FROM = 1024  # bytes
+LEVEL = 5
+# Set by the gate whatever an endpoint says.
+OURS = frozenset({b"content-length", b"etag", b"cache-control", b"x-request-id", b"vary", b"x-content-type-options"})
+_GZIP_HEADER = gzip.compress(b"", LEVEL, mtime=0)[:10]
+
+Headers = list[tuple[bytes, bytes]]
+Renewed = Callable[[str, Rate | None], bytes]  # request id, where the caller stands → the end of a body
+
+
+class Packed:
+    """A body with gzip to which an end can be added."""
+
+    def __init__(self, body: bytes) -> None:
+        deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._start = _GZIP_HEADER + deflate.compress(body) + deflate.flush(zlib.Z_FULL_FLUSH)
+        self._crc, self._size = zlib.crc32(body), len(body)
+        self.whole = self.ended_by(b"")
+
+    def ended_by(self, end: bytes) -> bytes:
+        """One gzip stream of the body and its end."""
+        deflate = zlib.compressobj(1, zlib.DEFLATED, -9, 1)  # a small window: an end is short
+        packed = deflate.compress(end) + deflate.flush()
+        return self._start + packed + struct.pack("<LL", zlib.crc32(end, self._crc), (self._size + len(end)) & 0xFFFFFFFF)
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole response, or all of it but the end that `renewed` makes."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    endpoint: str = "unmatched"
+    etag: str | None = None
+    generation: int | None = None
+    renewed: Renewed | None = None
+    second: int | None = None  # Unix time for which alone it holds; None: as long as its generation
+    packed: Packed | None = None
+    _told: dict[bool, Headers] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, response: Response) -> Answer:
+        """A response that was not sent yet."""
+        return cls(response.status_code, list(response.raw_headers), bytes(response.body))
+
+    @property
+    def is_worth_packing(self) -> bool:
+        """Whether gzip pays."""
+        return len(self.body) >= COMPRESS_FROM
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes to keep it."""
+        return 2 * len(self.body) + 1024
+
+    def pack(self) -> None:
+        """Make the packed body."""
+        if self.packed is None:
+            self.packed = Packed(self.body)
+
+    def sent(self, request_id: str, rate: Rate | None, further: Headers, *, is_packed: bool) -> tuple[Headers, bytes]:
+        """Headers and body for one request; `further` replace headers of the same names."""
+        body = self.body
+        if is_packed and self.packed is not None:
+            body = self.packed.whole if self.renewed is None else self.packed.ended_by(self.renewed(request_id, rate))
+        elif self.renewed is not None:
+            body += self.renewed(request_id, rate)
+        told = self._told.get(is_packed)
+        if told is None:
+            told = self._told[is_packed] = self._common(is_packed, {name for name, _ in further})
+        headers = [*told, (b"x-request-id", request_id.encode()), *further]
+        if self.status != 304:
+            headers.append((b"content-length", b"%d" % len(body)))
+        return headers, body
+
+    def _common(self, is_packed: bool, further: set[bytes]) -> Headers:
+        """The headers that are the same for all; a limited caller's answers are never kept, so `further` has the same names each time."""
+        headers = [(name, value) for name, value in self.headers if name.lower() not in OURS and name.lower() not in further]
+        if is_packed:
+            headers.append((b"content-encoding", b"gzip"))
+        headers += [(b"vary", b"Accept-Encoding, X-API-Key"), (b"x-content-type-options", b"nosniff")]
+        # no-cache: may be kept, must be asked about
+        headers.append((b"cache-control", b"private, no-cache" if self.etag else b"no-store"))
+        if self.etag:
+            headers.append((b"etag", self.etag.encode()))
+        if self.generation is not None:
+            headers.append((b"x-strikehouse-generation", b"%d" % self.generation))
+        return headers

@@ -1,0 +1,72 @@
+"""Rows of marts as they are stored, where they are what a macro would compute; planning a macro takes longer than an answer may.
+
+Without filters a macro gives the mart of its scope. Of what belongs to one settlement instant alone the mart holds the same as a macro that
+is asked for that instant (tests/warehouse/api/test_stored.py). One table and few columns a question: joins and the views of the published
+names, which are planned as two scans, cost more than the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from models.tables import TABLES
+from warehouse.ddl import is_scoped, kept_name
+from warehouse.frames import Warehouse
+from warehouse.macros import MACROS
+
+OF_AN_INSTANT = frozenset({"max_pain", "pain_curve", "gex_heatmap", "gex_by_expiry", "pin_score"})
+
+
+def stored(
+    wh: Warehouse,
+    name: str,
+    snapshot_id: str,
+    *columns: str,
+    scope_venue: str = "all",
+    expires_at: datetime | None = None,
+    expiry: date | None = None,
+) -> pl.DataFrame:
+    """The rows of a macro's mart, or of another scoped table, for one snapshot, by key: of all instants, of one, or of a date.
+
+    Columns: those named, or all; types as the contract says.
+    """
+    table = MACROS[name][0] if name in MACROS else name
+    contract = TABLES[table].columns()
+    chosen = list(columns) or TABLES[table].column_names()
+    statement, given = _statement(table, snapshot_id, chosen, scope_venue, expires_at, expiry)
+    frame = wh.sql(statement, given)
+    return frame.cast({column: contract[column].dtype for column in chosen})
+
+
+def stored_rows(
+    wh: Warehouse,
+    name: str,
+    snapshot_id: str,
+    columns: Sequence[str],
+    *,
+    expires_at: datetime | None = None,
+    expiry: date | None = None,
+) -> list[dict[str, Any]]:
+    """The same over all venues as dictionaries, which is faster for a few."""
+    table = MACROS[name][0] if name in MACROS else name
+    return wh.rows(*_statement(table, snapshot_id, columns, "all", expires_at, expiry))
+
+
+def _statement(
+    table: str, snapshot_id: str, columns: Sequence[str], scope_venue: str, expires_at: datetime | None, expiry: date | None
+) -> tuple[str, dict[str, Any]]:
+    of_all = scope_venue == "all" and is_scoped(TABLES[table])  # which a snapshot's only venue is too
+    shown = ["'all' as scope_venue" if column == "scope_venue" and of_all else column for column in columns]
+    conditions = ["snapshot_id = $snapshot_id", "(scope_venue = 'all' or is_only_venue)" if of_all else "scope_venue = $venue"]
+    given: dict[str, Any] = {"snapshot_id": snapshot_id} | ({} if of_all else {"venue": scope_venue})
+    for column, value in (("expires_at", expires_at), ("expiry", expiry)):
+        if value is not None:
+            conditions.append(f"{column} = ${column}")
+            given[column] = value
+    key = [column for column in TABLES[table].primary_key() if column not in ("snapshot_id", "scope_venue")]
+    order = f" order by {', '.join(key)}" if key else ""
+    return f"select {', '.join(shown)} from {kept_name(table)} where {' and '.join(conditions)}{order}", given
