@@ -110,7 +110,7 @@ def test_what_is_kept_is_not_asked_again(small_home: Home, monkeypatch: pytest.M
     asked = Asked(create_app(small_home, api_settings()))
     paths = (LEVELS, "/v1/maxpain/COIN", "/v2/gex/max-pain?symbol=COINUSDT", "/v2/multi/gex/levels?symbols=COINUSDT")
     before = [asked(path).body for path in paths]
-    monkeypatch.setattr(Api, "routed", lambda *_: pytest.fail("the application was asked"))
+    monkeypatch.setattr(asked.app.gate, "_app", lambda *_: pytest.fail("the application was asked"))
     after = [asked(path).body for path in paths]
     assert before[:2] == after[:2]
     assert [json.loads(body)["data"] for body in before[2:]] == [json.loads(body)["data"] for body in after[2:]]
@@ -129,8 +129,8 @@ def test_the_newest_zero_dte_holds_for_a_second(small_home: Home, monkeypatch: p
         return float(json.loads(answer.body)["metadata"]["snapshot_age_seconds"])
 
     made: list[str] = []
-    routed = Api.routed
-    monkeypatch.setattr(Api, "routed", lambda self, scope, *rest: made.append(scope["path"]) or routed(self, scope, *rest))
+    routed = asked.app.routed
+    monkeypatch.setattr(asked.app.gate, "_app", lambda scope, *rest: made.append(scope["path"]) or routed(scope, *rest))
     first, same = age(), age()
     second += 0.9
     still = age()
