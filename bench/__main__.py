@@ -9,6 +9,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench.downloads import download_folder
 from bench.measure import CHECKOUT, Measured, measure
 from bench.prepare import archived_home, history_home, priced_options, strike_rows
 
@@ -73,21 +74,33 @@ def analytics(root: Path, recording: Path, runs: int) -> None:
 
 
 def history(root: Path, runs: int) -> None:
-    """Rebuilds of 5, 10 and 20 sessions of `_SPX` and `SPY`: contracts a second, and whether time grows with their number."""
-    print(f"Rebuild from the archive, sessions of `_SPX` and `SPY`, medians of {min(runs, 3)} runs of the whole process:\n")
-    print("| sessions | contracts | wall s | contracts a second | processor s | largest process MiB |\n|---|---|---|---|---|---|")
+    """5, 10 and 20 sessions of `_SPX` and `SPY`, rebuilt and imported: contracts a second, and whether time grows with their number."""
+    print(f"Sessions of `_SPX` and `SPY`, medians of {min(runs, 3)} runs of the whole process:\n")
+    print("| | sessions | contracts | wall s | contracts a second | processor s | of a contract µs | largest process MiB |")
+    print("|---|---|---|---|---|---|---|---|")
     for sessions in SESSIONS:
         prepared = history_home(root / f"history-{sessions}", RECORDINGS, sessions).root
+        downloads = download_folder(root / f"downloads-{sessions}", RECORDINGS, sessions)
         home = root / "history"
 
-        def fresh(prepared: Path = prepared, home: Path = home) -> None:
+        def archived(prepared: Path = prepared, home: Path = home) -> None:
             shutil.rmtree(home, ignore_errors=True)
             shutil.copytree(prepared, home)
 
-        one = measure("bench.run_history", [str(home)], runs=min(runs, 3), prepare=fresh)
-        rate = one.reported["contracts"] / one.wall_s
-        numbers = f"{one.reported['contracts']:,.0f} | {one.wall_s:.1f} | {rate:,.0f} | {one.cpu_s:.1f} | {one.reported['largest_process_mib']:.0f}"
-        print(f"| {sessions} | {numbers} |", flush=True)
+        def empty(home: Path = home) -> None:
+            shutil.rmtree(home, ignore_errors=True)
+
+        ways = (
+            ("rebuild", "bench.run_history", [str(home)], archived),
+            ("import of Cboe downloads", "bench.run_import", [str(home), str(downloads)], empty),
+        )
+        for way, module, arguments, prepare in ways:
+            one = measure(module, arguments, runs=min(runs, 3), prepare=prepare)
+            contracts = one.reported["contracts"]
+            numbers = (
+                f"{contracts:,.0f} | {one.wall_s:.1f} | {contracts / one.wall_s:,.0f} | {one.cpu_s:.1f} | {1e6 * one.cpu_s / contracts:.0f}"
+            )
+            print(f"| {way} | {sessions} | {numbers} | {one.reported['largest_process_mib']:.0f} |", flush=True)
     print()
 
 

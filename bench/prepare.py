@@ -62,17 +62,27 @@ def history_home(root: Path, recordings: Path, sessions: int) -> Home:
     """A home with an archive of so many sessions of `_SPX` and `SPY`: recorded chains in turn, each set back to a session of its own."""
     home = Home(root)
     home.prepare()
-    captures = [folder for folder in sorted((recordings / "cboe").iterdir()) if folder.name != "2026-07-23"]  # that one is a re-pull
-    weekdays = [FIRST_SESSION + timedelta(days=day) for day in range(2 * sessions + 7)]
-    for number, day in enumerate([day for day in weekdays if day.isoweekday() <= FRIDAY][:sessions]):
+    recorded = captures(recordings)
+    for number, day in enumerate(weekdays(sessions)):
         bodies = {}
         for underlying, symbol in (("SPX", "_SPX"), ("SPY", "SPY")):
-            content = orjson.loads(gzip.decompress((captures[number % len(captures)] / f"{symbol}.json.gz").read_bytes()))
+            content = orjson.loads(gzip.decompress((recorded[number % len(recorded)] / f"{symbol}.json.gz").read_bytes()))
             content["timestamp"] = f"{day:%Y-%m-%d} 22:40:00"
             content["data"]["last_trade_time"] = f"{day:%Y-%m-%d}T15:59:59"
             bodies[underlying] = orjson.dumps(content)
         archive_run(home, day.replace(hour=22, minute=41), bodies)
     return home
+
+
+def captures(recordings: Path) -> list[Path]:
+    """Folders of recorded Cboe replies, one per session."""
+    return [folder for folder in sorted((recordings / "cboe").iterdir()) if folder.name != "2026-07-23"]  # that one is a re-pull
+
+
+def weekdays(sessions: int) -> list[datetime]:
+    """So many weekdays that recorded chains are set back to."""
+    days = [FIRST_SESSION + timedelta(days=day) for day in range(2 * sessions + 7)]
+    return [day for day in days if day.isoweekday() <= FRIDAY][:sessions]
 
 
 def archive_run(home: Home, at: datetime, bodies: dict[str, bytes]) -> None:

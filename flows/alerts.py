@@ -1,4 +1,7 @@
-"""Alerts as a step of a run: the rules before the publication, so that it holds what they find; the delivery after it."""
+"""Alerts as a step of a run: the rules before the publication, so that it holds what they find; the delivery after it.
+
+Beside a run that has the work file, however long, `status --alert` asks the rules that need only status.json.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from datetime import UTC, datetime
 import duckdb
 
 from flows.delivery import address_names, deliver
-from models.errors import PublicationMissing, PublicationUnreadable
-from warehouse.alerts import Note, conditions, notes_due, record, record_deliveries
+from flows.status import read_freshness
+from models.errors import AlreadyRunning, PublicationMissing, PublicationUnreadable, WorkFileLocked
+from warehouse.alerts import Note, conditions, notes_due, record, record_deliveries, stale_conditions
 from warehouse.freshness import freshness
 from warehouse.home import Home
+from warehouse.kept_alerts import delivered, keep, read_kept, take_in, write_kept
+from warehouse.lock import alerts_lock
 from warehouse.logs import logged
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, note_alerts, read_status, status_venues
@@ -29,6 +35,7 @@ class AlertNews:
     opened: Sequence[str] = ()
     cleared: Sequence[str] = ()
     failures: Sequence[str] = ()  # addresses that did not take what was due, and why; or why the rules could not be asked
+    not_asked: str | None = None  # who has the work file, so that only rules of kind stale were asked
 
 
 NO_NEWS = AlertNews()
@@ -53,11 +60,38 @@ def alerts_after_publication(
 
 
 def alerts_without_run(home: Home, settings: Settings, now: datetime) -> AlertNews:
-    """Ask every rule and deliver where no run does, for data that no longer come. Raises `WorkFileLocked` while a run has the work file."""
-    with open_work(home, settings, "status --alert") as con:
-        news = _send(con, settings, _ask_rules(con, home, settings, (), held=_last_held(home), now=now), now)
-        note_alerts(con, home)
-        return news
+    """Ask every rule and deliver where no run does, for data that no longer come.
+
+    While another process has the work file, rules of kind `stale` are asked all the same. Raises `PublicationMissing` before the first run,
+    `AlreadyRunning` while another process asks.
+    """
+    try:
+        with open_work(home, settings, "status --alert") as con:
+            news = _send(con, settings, _ask_rules(con, home, settings, (), held=_last_held(home), now=now), now)
+            note_alerts(con, home)
+            return news
+    except WorkFileLocked as error:
+        return _alerts_beside_a_run(home, settings, now, str(error))
+
+
+def _alerts_beside_a_run(home: Home, settings: Settings, now: datetime, why: str) -> AlertNews:
+    """Ask what status.json answers, tell what nobody has told, and keep it for the next evaluation that has the work file."""
+    at = now.astimezone(UTC).replace(tzinfo=None)
+    with alerts_lock(home, "status --alert"), logged(step="alerts"):
+        state, rows = read_freshness(home, settings, now)
+        was_kept = read_kept(home)
+        is_open = {one.get("alert_key") for one in state["alerts"]}
+        kept = keep(was_kept, stale_conditions(settings.alerts.rules, rows), is_open, at)
+        opened = [one.message for one in kept[len(was_kept) :]]
+        for message in opened:
+            LOG.warning("alert: %s", message, extra={"shown": True})
+        names = address_names(settings)
+        due = [one for one in kept if one.delivered_at is None] if names else []
+        failures = deliver(settings, {name: [one.message for one in due if name not in one.addresses] for name in names}) if due else {}
+        write_kept(home, [delivered(one, names, failures, at) if one in due else one for one in kept])
+        for failure in failures.values():
+            LOG.error("not delivered: %s", failure, extra={"shown": True})
+        return AlertNews(opened, failures=list(failures.values()), not_asked=why)
 
 
 def _ask_rules(
@@ -66,10 +100,13 @@ def _ask_rules(
     """Bring `ops.alerts` up to date. A rule that fails is said so and does not end the run."""
     with logged(step="alerts"):
         try:
-            rows = freshness(status_venues(con, home, outcomes), settings.freshness, now, read_calendar(con), settings.watchlist)
-            found = conditions(con, settings.alerts.rules, rows, held=held)
-            changes = record(con, found, now, tell_cleared=settings.alerts.notify_cleared)
-        except duckdb.Error as error:
+            with alerts_lock(home, "a run"):
+                take_in(con, home)
+                rows = freshness(status_venues(con, home, outcomes), settings.freshness, now, read_calendar(con), settings.watchlist)
+                found = conditions(con, settings.alerts.rules, rows, held=held)
+                changes = record(con, found, now, tell_cleared=settings.alerts.notify_cleared)
+                note_alerts(con, home)
+        except (duckdb.Error, AlreadyRunning) as error:
             LOG.exception("the rules could not be asked", extra={"shown": True})
             return AlertNews(failures=[f"The rules could not be asked: {str(error).splitlines()[0]}"])
         for one in changes.opened:

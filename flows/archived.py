@@ -5,6 +5,7 @@ A run is read in units: of a live run the underlyings, of an import its files or
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,12 +21,14 @@ from models.errors import ArchiveDamaged, StrikehouseError
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home
+from warehouse.logs import logged
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.tombstones import tombstones
-from warehouse.work import transaction
+from warehouse.transactions import transaction
 
+LOG = logging.getLogger("strikehouse.load")
 NO_FAULT_OF_A_FILE = (
     StrikehouseError, OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
 )  # fmt: skip
@@ -39,6 +42,7 @@ class UnitReadings:
     file: str | None = None  # of an import
     error: str | None = None  # why the file cannot be read; the others go on
     settlements: pl.DataFrame = field(default_factory=ParsedSettlements.create_empty)  # that a file holds, beside those of its chains
+    run_id: str = ""
 
     def failed(self, error: Exception) -> str:
         """What to note of a chain in a file that cannot be computed: one odd file must not keep every later run from loading.
@@ -47,7 +51,10 @@ class UnitReadings:
         """
         if self.file is None or isinstance(error, NO_FAULT_OF_A_FILE):
             raise error
-        return f"a chain in it cannot be computed ({type(error).__name__}: {str(error).splitlines()[0][:100] if str(error) else ''})"
+        why = f"a chain in it cannot be computed ({type(error).__name__}: {str(error).splitlines()[0][:100] if str(error) else ''})"
+        with logged(run_id=self.run_id, step="load"):
+            LOG.warning("%s: %s", self.file, why, extra={"shown": True})
+        return why
 
 
 def pending_runs(con: duckdb.DuckDBPyConnection, home: Home, *, but: str = "") -> list[str]:
@@ -93,12 +100,17 @@ def units_of(manifest: Mapping[str, Any]) -> list[str]:
 
 def read_unit(home: Home, settings: Settings, manifest: Mapping[str, Any], unit: str, calendar: TradingCalendar) -> UnitReadings:
     """One unit of an archived run, parsed from its archived replies; raises `ArchiveDamaged`."""
-    if manifest.get("origin") != "import":
-        return UnitReadings([(unit, archived_readings(home, settings, manifest, unit, calendar))])
-    from flows.imports.load import read_archived_file
+    run_id = manifest["run_id"]
+    with logged(run_id=run_id, step="parse"):
+        if manifest.get("origin") != "import":
+            return UnitReadings([(unit, archived_readings(home, settings, manifest, unit, calendar))], run_id=run_id)
+        from flows.imports.load import read_archived_file
 
-    place, part = map(int, unit.split("/"))
-    return UnitReadings(*read_archived_file(home, manifest, place, part, calendar))
+        place, part = map(int, unit.split("/"))
+        read = UnitReadings(*read_archived_file(home, manifest, place, part, calendar), run_id=run_id)
+        if read.error:
+            LOG.warning("%s: %s", read.file, read.error, extra={"shown": True})
+        return read
 
 
 def archived_readings(

@@ -86,19 +86,21 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
     from flows.prefect_environment import set_prefect_environment
     from flows.printing import print_run
     from flows.run import run_snapshot
+    from warehouse.lock import underlying_locks
 
     assert isinstance(plan, Plan)
     if charts:
         settings = settings.model_copy(update={"charts": settings.charts.model_copy(update={"after_run": True})})
     home.prepare()  # Prefect puts its files there as soon as it is imported
     start_log_file(home, settings)
-    if use_prefect:
-        set_prefect_environment(home)
-        from flows.snapshot import run_with_prefect
+    with underlying_locks(home, plan.underlyings, f"snapshot {plan.run_id}", wait_s=settings.storage.lock_wait_s):
+        if use_prefect:
+            set_prefect_environment(home)
+            from flows.snapshot import run_with_prefect
 
-        result = run_with_prefect(home, settings, plan)
-    else:
-        result = with_charts(home, settings, run_snapshot(home, settings, plan))
+            result = run_with_prefect(home, settings, plan)
+        else:
+            result = with_charts(home, settings, run_snapshot(home, settings, plan))
     print_run(home, result, json=json)
     return result.exit_code
 
@@ -332,7 +334,7 @@ def sql(
     statement: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     format: Literal["table", "csv", "json", "parquet"] = "table",
-    output: Path | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="File to write.")] = None,
     json: Json = False,
 ) -> int:
     """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""

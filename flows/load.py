@@ -22,7 +22,7 @@ from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
 from warehouse.logs import logged
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
-from warehouse.work import transaction
+from warehouse.transactions import transaction
 
 LOG = logging.getLogger("strikehouse.load")
 

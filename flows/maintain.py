@@ -29,7 +29,8 @@ from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import note_generation
 from warehouse.tombstones import Hashes, bury, replies, tombstones
-from warehouse.work import connect_work, is_unpublished, parquet_folder
+from warehouse.transactions import is_unpublished
+from warehouse.work import connect_work, parquet_folder
 
 MOVED, REMOVED, NOT_VERIFIED, COMPACTED, PUBLISHED, SWEPT = "moved", "removed", "not verified", "compacted", "published", "swept"
 BESIDE = ("work.verify.duckdb", "work.partial.duckdb", "work.compact.duckdb", "work.maintain.duckdb")  # work.rebuild.duckdb goes on

@@ -1,6 +1,6 @@
-"""History in parallel: each unit of each archived run is parsed and computed in a process of its own; one committer writes.
+"""History in parallel: units of archived runs are parsed and computed in processes of their own; one committer writes.
 
-Memory is bounded by the units in flight, and what is committed stays: a rebuild that was stopped goes on where it was.
+Memory is bounded by what is under way, and what is committed stays: a rebuild that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -8,81 +8,67 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from flows.archived import pending_runs, read_unit, units_of
-from flows.load import settlement_rows, settlements_of, venue_rows
+from flows.archived import pending_runs, units_of
+from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReader, UnitReport
 from models.calendar import TradingCalendar
-from models.chain import ParsedChain
 from warehouse.archive import read_run
-from warehouse.compute import ComputedSnapshot, compute_snapshot
+from warehouse.compute import Computed, compute_snapshot
+from warehouse.computed_files import read_computed
 from warehouse.history import settle_history
 from warehouse.home import Home
 from warehouse.lean_imports import lean_start
-from warehouse.load import VenueRows, add_new, merge, replace
+from warehouse.load import VenueRows, add_new, merge
+from warehouse.load import replace as replace_snapshot
+from warehouse.logs import start_worker_log
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
-from warehouse.work import is_unpublished, read_calendar, transaction
+from warehouse.transactions import is_unpublished, transaction
+from warehouse.work import one_thread, read_calendar
 
 BATCH_CONTRACTS = 250_000  # committed together: large enough for DuckDB to write them past its log
-AHEAD = 2  # units that wait, finished, for the committer, per process
+MOST_UNITS = 8  # of one task
+AHEAD = 1  # tasks that wait, finished, for the committer, per process
 FEW = 2  # units that are not worth starting processes for
 
 
 @dataclass(frozen=True)
-class ComputedUnit:
-    """What one unit gave of one snapshot, computed on its own."""
+class _Task:
+    """What a process is sent at once: consecutive units, and the runs that end with them."""
 
-    rows: VenueRows
-    computed: ComputedSnapshot
-
-
-@dataclass(frozen=True)
-class UnitReport:
-    """What became of one unit: of each venue of its snapshots the warnings, and why it could not be read."""
-
-    run_id: str
-    unit: str
-    warnings: dict[tuple[str, str], tuple[str, ...]]  # snapshot_id, venue
-    file: str | None  # of an import
-    error: str | None
-    settlements: int  # settlement prices of a file that holds such
-
-
-@dataclass(frozen=True)
-class ReadUnit:
-    """What one unit of a run gave."""
-
-    snapshots: list[ComputedUnit]
-    settlements: pl.DataFrame  # rows of core.delivery_prices
-    report: UnitReport
+    units: list[RunUnit] = field(default_factory=list)
+    ended: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
 class _Batch:
     """What is committed together."""
 
-    units: list[ComputedUnit] = field(default_factory=list)
+    computed: list[Computed] = field(default_factory=list)
+    rows: list[VenueRows] = field(default_factory=list)
+    contracts: int = 0
     settlements: list[pl.DataFrame] = field(default_factory=list)
     ended: list[tuple[dict[str, Any], dict[str, str]]] = field(default_factory=list)  # runs, with the failures of their files
 
 
 class _Worker:
-    """What a worker process keeps between units."""
+    """What a worker process keeps between tasks."""
 
-    home: Home
-    settings: Settings
-    calendar: TradingCalendar
+    reader: UnitReader
 
 
 def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, progress: Callable[[str], None]) -> list[UnitReport]:
@@ -92,82 +78,91 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
         return []
     batch = _Batch()
     reports: list[UnitReport] = []
-    failures: dict[str, str] = {}  # of the run that is being read
+    failures: dict[str, dict[str, str]] = {}  # run → file → why it cannot be read
     calendar = read_calendar(con)
-    with _pool(home, settings, calendar, runs) as pool:
-        for manifest, future in _computed(pool, home, settings, runs):
-            if future is None:  # the run has ended
-                batch.ended.append((manifest, failures))
-                failures = {}
-                progress(manifest["run_id"])
-                continue
+    tasks = _tasks(home, settings, runs)
+    with _folder(home) as folder, _pool(home, settings, calendar, tasks) as pool, one_thread(con):
+        for task, future in _under_way(pool, settings, tasks, folder):
             read = future.result()
-            reports.append(read.report)
-            if read.report.file and read.report.error:
-                failures[read.report.file] = read.report.error
-            batch.settlements.append(read.settlements)
-            for unit in read.snapshots:
-                if any(other.rows.snapshot_id == unit.rows.snapshot_id for other in batch.units):
-                    batch = _commit(con, home, batch)
-                if is_stored(con, unit.rows.snapshot_id):
-                    _merge(con, unit.rows, calendar, settings)
-                else:
-                    batch.units.append(unit)
-            if sum(unit.rows.quotes.height for unit in batch.units) >= BATCH_CONTRACTS:
+            reports += read.reports
+            for report in read.reports:
+                if report.file and report.error:
+                    failures.setdefault(report.run_id, {})[report.file] = report.error
+            batch.settlements += read.settlements
+            for group in read.groups:
+                batch = _take(con, home, settings, calendar, batch, group)
+            batch.ended += [(manifest, failures.pop(manifest["run_id"], {})) for manifest in task.ended]
+            if batch.contracts >= BATCH_CONTRACTS:
                 batch = _commit(con, home, batch)
+            for manifest in task.ended:
+                progress(manifest["run_id"])
     _commit(con, home, batch)
     with transaction(con):
         settle_history(con, stored_snapshots(con), settings)
     return reports
 
 
-def compute_unit(run_id: str, unit: str) -> ReadUnit:
-    """In a worker: parse and compute one unit of one run. Raises `ArchiveDamaged`."""
-    home, settings, calendar = _Worker.home, _Worker.settings, _Worker.calendar
-    manifest = read_run(home, run_id)
-    read = read_unit(home, settings, manifest, unit, calendar)
-    error = read.error
-    computed: list[ComputedUnit] = []
-    settlements = [read.settlements]
-    warnings: dict[tuple[str, str], tuple[str, ...]] = {}
-    for underlying, readings in read.snapshots:
-        settlements += settlements_of(readings)
-        try:
-            rows = venue_rows(underlying, readings, run_id=run_id, origin=manifest["origin"], calendar=calendar, settings=settings)
-            if rows is not None:
-                computed.append(ComputedUnit(rows, compute_snapshot(rows.venues, rows.quotes, calendar=calendar, settings=settings)))
-                warnings |= {(rows.snapshot_id, one.venue): _notes(one.chain) for one in readings if one.chain is not None}
-        except Exception as failure:  # noqa: BLE001 - raised again for a live run
-            error = read.failed(failure)
-    prices = settlement_rows(settlements, run_id=run_id, origin=manifest["origin"])
-    return ReadUnit(computed, prices, UnitReport(run_id, unit, warnings, read.file, error, read.settlements.height))
-
-
-def _notes(chain: ParsedChain) -> tuple[str, ...]:
-    return (*chain.warnings, *(f"unknown field {name} on {rows} rows was ignored" for name, rows in chain.unknown_fields.items()))
-
-
-def _computed(
-    pool: Executor, home: Home, settings: Settings, runs: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], Future[ReadUnit] | None]]:
-    """Units in order, under way, and None where a run has ended; never more than a few ahead of the committer."""
-    waiting: deque[tuple[dict[str, Any], Future[ReadUnit] | None]] = deque()
-    limit = AHEAD * settings.storage.threads
-    for run_id in runs:
-        manifest = read_run(home, run_id)
+def _tasks(home: Home, settings: Settings, runs: Sequence[str]) -> list[_Task]:
+    """Every unit in order, in as many tasks for each process."""
+    manifests = [read_run(home, run_id) for run_id in runs]
+    units = sum(len(units_of(manifest)) for manifest in manifests)
+    rounds = -(-units // (settings.storage.threads * MOST_UNITS))
+    size = -(-units // max(rounds * settings.storage.threads, 1))
+    tasks = [_Task()]
+    for manifest in manifests:
         for unit in units_of(manifest):
-            waiting.append((manifest, pool.submit(compute_unit, run_id, unit)))
-            while sum(future is not None for _, future in waiting) > limit:
-                yield waiting.popleft()
-        waiting.append((manifest, None))
-    yield from waiting
+            if len(tasks[-1].units) == size:
+                tasks.append(_Task())
+            tasks[-1].units.append(RunUnit(manifest["run_id"], unit))
+        tasks[-1].ended.append(manifest)
+    return tasks
+
+
+def _under_way(pool: Executor, settings: Settings, tasks: Sequence[_Task], folder: Path) -> Iterator[tuple[_Task, Future[ReadUnits]]]:
+    """Tasks in order; never more under way than a few ahead of the committer. Their files are gone when the next one is asked for."""
+    waiting: deque[tuple[_Task, Future[ReadUnits], Path]] = deque()
+    left = deque(enumerate(tasks))
+    while left or waiting:
+        while left and len(waiting) <= AHEAD * settings.storage.threads:
+            place, task = left.popleft()
+            own = folder / str(place)
+            waiting.append((task, pool.submit(compute_units, task.units, own), own))
+        task, future, own = waiting.popleft()
+        yield task, future
+        shutil.rmtree(own, ignore_errors=True)  # of tasks without a snapshot there is none
+
+
+def compute_units(units: Sequence[RunUnit], folder: Path) -> ReadUnits:
+    """In a worker: see `UnitReader.read`."""
+    return _Worker.reader.read(units, folder)
+
+
+def _take(
+    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, calendar: TradingCalendar, batch: _Batch, group: ComputedGroup
+) -> _Batch:
+    """Add a group to the batch. A snapshot that several runs captured is merged with what is stored of it, as in a live load."""
+    computed = read_computed(group.folder)
+    waiting = {rows.snapshot_id for rows in batch.rows}
+    if any(rows.snapshot_id in waiting for rows in group.rows):
+        batch = _commit(con, home, batch)
+    stored = []
+    for rows in group.rows:
+        if is_stored(con, rows.snapshot_id):
+            quotes = computed.tables["core.option_quotes"].filter(snapshot_id=rows.snapshot_id)
+            _merge(con, replace(rows, quotes=quotes), calendar, settings)
+            stored.append(rows.snapshot_id)
+        else:
+            batch.rows.append(rows)
+    batch.computed.append(computed.without(stored))
+    batch.contracts += group.contracts
+    return batch
 
 
 def _commit(con: duckdb.DuckDBPyConnection, home: Home, batch: _Batch) -> _Batch:
     """Write a batch, with the runs that ended in it, in one transaction; returns an empty one."""
-    if batch.units or batch.settlements or batch.ended:
+    if batch.rows or batch.settlements or batch.ended:
         with transaction(con):
-            add_new(con, [unit.rows for unit in batch.units], [unit.computed for unit in batch.units])
+            add_new(con, batch.rows, batch.computed)
             if batch.settlements:
                 load_settlements(con, pl.concat(batch.settlements))
             for manifest, failures in batch.ended:
@@ -181,11 +176,22 @@ def _merge(con: duckdb.DuckDBPyConnection, rows: VenueRows, calendar: TradingCal
     if merged is not None:
         computed = compute_snapshot(merged.venues, merged.quotes, calendar=calendar, settings=settings)
         with transaction(con):
-            replace(con, merged, computed)
+            replace_snapshot(con, merged, computed)
 
 
-def _pool(home: Home, settings: Settings, calendar: TradingCalendar, runs: Sequence[str]) -> Executor:
-    if len(runs) <= FEW and sum(len(units_of(read_run(home, run_id))) for run_id in runs) <= FEW:
+@contextmanager
+def _folder(home: Home) -> Iterator[Path]:
+    """Where workers leave rows for the committer. Only one process at a time writes, so what lies there is of one that was killed."""
+    folder = home.temporary / "history"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pool(home: Home, settings: Settings, calendar: TradingCalendar, tasks: Sequence[_Task]) -> Executor:
+    if sum(len(task.units) for task in tasks) <= FEW:
         return ThreadPoolExecutor(max_workers=1, initializer=_start_worker, initargs=(home, settings, calendar))
     os.environ.setdefault("POLARS_MAX_THREADS", "1")  # of the workers, which are many; this process has loaded polars already
     single = settings.model_copy(update={"storage": settings.storage.model_copy(update={"threads": 1})})
@@ -207,4 +213,5 @@ def _start_worker(home: Home, settings: Settings, calendar: TradingCalendar) -> 
     parent = multiprocessing.parent_process()
     if parent is not None:  # a worker whose parent is killed would wait for its next unit for ever
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    _Worker.home, _Worker.settings, _Worker.calendar = home, settings, calendar
+        start_worker_log(home, settings)
+    _Worker.reader = UnitReader(home, settings, calendar)

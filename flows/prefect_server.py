@@ -26,7 +26,7 @@ from warehouse.lock import schedule_lock
 from warehouse.settings import Settings
 
 HOST = "127.0.0.1"
-START_SECONDS = 90.0
+START_SECONDS = 300.0  # it starts in ten; a crowded machine at its boot takes longer, and one that ends is noticed at once
 POLL_SECONDS = 0.2
 
 

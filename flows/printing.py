@@ -176,6 +176,8 @@ def print_status(
         print(f"Alert since {one['first_seen_at']} ({told}): {one['message']}")
     for failure in news.failures if news else ():
         print(f"Not delivered: {failure}")
+    if news and news.not_asked:
+        print(f"Only rules of kind stale were asked, of what the runs before reported: {news.not_asked.partition('. ')[0]}.")
     if other_settings:
         print(f"{other_settings} snapshots were computed with other settings: a rebuild is due (`strikehouse rebuild`).")
 
@@ -196,19 +198,23 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
         print_json(result)
     elif not verify:
         done = "there was no usable snapshot to publish" if result.generation is None else f"published generation {result.generation}"
-        print("\n".join([*result.differences, f"Rebuilt {result.runs} runs from raw/ and {done}."]))
+        print("\n".join([*result.differences, f"Rebuilt {_runs(result.runs)} from raw/ and {done}."]))
     elif result.differences:
         print("\n".join(result.differences))
-        found, compared = len(result.differences), f"from a rebuild of {result.runs} runs"
+        found, compared = len(result.differences), f"from a rebuild of {_runs(result.runs)}"
         if tolerance is None:
             print(f"{found} of {result.tables_compared} table partitions differ {compared}.")
         else:
             print(f"{found} lines say what differs by more than {tolerance:g} {compared}.")
     else:
         how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
-        print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {result.runs} runs.")
+        print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {_runs(result.runs)}.")
     if result.kept and not json:
         print(f"{result.kept} snapshots cannot be rebuilt, because `maintain` removed their replies: their rows were kept.")
+
+
+def _runs(number: int) -> str:
+    return f"{number} run{'' if number == 1 else 's'}"
 
 
 def print_maintenance(result: Maintenance, *, dry_run: bool, json: bool) -> None:

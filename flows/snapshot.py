@@ -23,12 +23,13 @@ from flows.alerts import alerts_after_publication, alerts_before_publication
 from flows.archived import load_pending_runs
 from flows.charts import with_charts
 from flows.fetch import FetchedBook, VenueLine, write_run_manifest
-from flows.load import load_underlying, read_chain
+from flows.load import UnderlyingLoad, load_underlying, read_chain
 from flows.plan import Plan, sources_of
 from flows.prefect_limit import prefect_slot
 from flows.report import report_markdown, report_rows
-from flows.run import RunResult, all_outcomes, asked, close_run, publish_run
+from flows.run import RunResult, all_outcomes, asked, close_run, outcomes_of, publish_run
 from models.chain import Book
+from models.snapshot import OK
 from warehouse.home import Home
 from warehouse.logs import log_fields, logged
 from warehouse.runs import record_run
@@ -45,6 +46,14 @@ class StillFailing(Exception):
     def __init__(self, fetched: FetchedBook) -> None:
         super().__init__(fetched.error)
         self.fetched = fetched
+
+
+class NotMade(Exception):
+    """A step ended in order and yet did not make its asset; `result` is what it gave all the same."""
+
+    def __init__(self, why: str, result: Any) -> None:
+        super().__init__(why)
+        self.result = result
 
 
 def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
@@ -68,13 +77,13 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
                 load = _bound(
                     load_underlying, con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings
                 )
-                loads.append(materialize(_asset(underlying), name=f"load {underlying}", cache_policy=NO_CACHE)(load)())
+                loads.append(_make(_asset(underlying), f"load {underlying}", load, _nothing_usable))
             record_run(con, home, manifest)
             outcomes = all_outcomes(loads)
             news = _step("alerts", alerts_before_publication, con, home, settings, outcomes)
             publish = _bound(publish_run, con, home, settings, plan.run_id)
-            assets: list[str | Asset] = [_asset(underlying) for underlying in plan.underlyings]
-            generation, held = materialize(PUBLISHED, name="publish", asset_deps=assets, cache_policy=NO_CACHE)(publish)()
+            assets: list[str | Asset] = [_asset(load.underlying) for load in loads if _nothing_usable(load) is None]
+            generation, held = _make(PUBLISHED, "publish", publish, _not_published, asset_deps=assets)
             news = _step("deliver alerts", _bound(alerts_after_publication, con, home, settings, news, outcomes, held=held))
             result = RunResult(plan, fetched, loads, generation, held, tuple(damaged), alerts=news)
             close_run(con, home, result)
@@ -119,6 +128,33 @@ def _fetched(outcome: Any) -> FetchedBook:
         raise outcome
     fetched: FetchedBook = outcome
     return fetched
+
+
+def _make(asset: str, name: str, step: Callable[[], T], why_not: Callable[[T], str | None], **options: Any) -> T:
+    """Run a step that makes an asset. Where `why_not` has a reason against its result, Prefect notes a failed task and no asset made."""
+
+    def make() -> T:
+        result = step()
+        if (why := why_not(result)) is not None:
+            raise NotMade(why, result)
+        return result
+
+    state = materialize(asset, name=name, cache_policy=NO_CACHE, **options)(make)(return_state=True)
+    outcome: Any = state.result(raise_on_failure=False)
+    if isinstance(outcome, BaseException) and not isinstance(outcome, NotMade):
+        raise outcome
+    made: T = outcome.result if isinstance(outcome, NotMade) else outcome
+    return made
+
+
+def _nothing_usable(load: UnderlyingLoad) -> str | None:
+    outcomes = outcomes_of(load)
+    return None if any(one.status == OK for one in outcomes) else "; ".join(f"{one.venue}: {one.error or one.status}" for one in outcomes)
+
+
+def _not_published(published: tuple[int | None, str | None]) -> str | None:
+    generation, held = published
+    return held if generation is not None or held else "nothing usable was ever captured"
 
 
 def _step(name: str, function: Callable[..., T], *arguments: Any) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 from models.errors import UsageError
 from warehouse.freshness import Freshness, freshness, read_trading_calendar
 from warehouse.home import Home
+from warehouse.kept_alerts import kept_as_status
 from warehouse.settings import Settings
 from warehouse.status import read_status
 
@@ -16,11 +17,12 @@ from warehouse.status import read_status
 def read_freshness(
     home: Home, settings: Settings, now: datetime, underlyings: Collection[str] = (), venues: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[Freshness]]:
-    """The last status, and the freshness of these underlyings and venues (empty: all) at an aware instant.
+    """The last status, with the alerts found since, and the freshness of these underlyings and venues (empty: all) at an aware instant.
 
     Raises `PublicationMissing`, `PublicationUnreadable`, and `UsageError` for an underlying or venue that was never asked.
     """
     state = read_status(home)
+    state |= {"alerts": [*state["alerts"], *kept_as_status(home)]}
     for names, key in ((underlyings, "underlying"), (venues, "venue")):
         known = {one[key] for one in state["venues"]}
         if unknown := sorted(set(names) - known):

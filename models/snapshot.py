@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -62,9 +63,19 @@ class GreeksRules:
     gamma_source: Literal["model", "venue"]
 
 
-def median_instant(instants: list[datetime]) -> datetime:
-    """`captured_at` of venues at these instants: the median, of an even number the later of the middle two, cut to seconds."""
-    return sorted(instants)[len(instants) // 2].replace(microsecond=0)
+def snapshot_instant(chains: Sequence[ParsedChain], ahead_s: float) -> datetime:
+    """`captured_at` of these chains: their median instant, of an even number the later of the middle two, cut to seconds (definitions §1).
+
+    The later one is right where a venue lags. Where that clock was more than `ahead_s` ahead of ours when its reply came, and another's was
+    not, only the others count: or else one of two venues that is fast would have the healthy one refused.
+    """
+    median = _median([chain.venue_instant for chain in chains])
+    plausible = [chain.venue_instant for chain in chains if (chain.venue_instant - chain.received_at).total_seconds() <= ahead_s]
+    return (median if median in plausible or not plausible else _median(plausible)).replace(microsecond=0)
+
+
+def _median(instants: Sequence[datetime]) -> datetime:
+    return sorted(instants)[len(instants) // 2]
 
 
 def snapshot_id_of(underlying: str, captured_at: datetime) -> str:
@@ -77,12 +88,12 @@ def read_venues(
 ) -> tuple[pl.DataFrame, pl.DataFrame] | None:
     """Rows of `core.snapshot_venues` and `core.option_quotes` for one underlying of one run; None when no venue gave an instant.
 
-    A venue further than `stale_venue_seconds` from the median instant, or with a plainly broken chain, is `rejected`.
+    A venue further than `stale_venue_seconds` from the snapshot's instant, or with a plainly broken chain, is `rejected`.
     """
-    instants = [reading.chain.venue_instant for reading in readings if reading.chain is not None and reading.chain.quotes.height]
-    if not instants:
+    listing = [reading.chain for reading in readings if reading.chain is not None and reading.chain.quotes.height]
+    if not listing:
         return None
-    captured_at = median_instant(instants)
+    captured_at = snapshot_instant(listing, rules.stale_venue_seconds)
     snapshot_id = snapshot_id_of(underlying, captured_at)
     venue_rows, quote_frames = [], []
     for reading in sorted(readings, key=lambda reading: reading.venue):

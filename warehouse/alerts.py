@@ -23,7 +23,8 @@ from warehouse.freshness import Freshness
 from warehouse.home import Home
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings_alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
-from warehouse.work import insert, mark_unpublished, transaction
+from warehouse.transactions import mark_unpublished, transaction
+from warehouse.work import insert
 
 LOG = logging.getLogger("strikehouse.alerts")
 LONGEST_MESSAGE = 400
@@ -66,6 +67,11 @@ def conditions(
     """What the rules find, sorted by key; `held` is why the run was not published, if it was not. Changes nothing."""
     found = [one for rule in rules for one in _found(con, rule, venues, held)]
     return sorted(found, key=lambda one: one.alert_key)
+
+
+def stale_conditions(rules: Sequence[Rule], venues: Sequence[Freshness]) -> list[Condition]:
+    """What the rules of kind `stale` find, sorted by key: they need no tables."""
+    return sorted((one for rule in rules if isinstance(rule, Stale) for one in _stale(rule, venues)), key=lambda one: one.alert_key)
 
 
 def record(con: duckdb.DuckDBPyConnection, found: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:

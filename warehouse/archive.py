@@ -8,7 +8,6 @@ From these files alone every table can be built again.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 from collections.abc import Iterator
@@ -119,9 +118,7 @@ def _read_reply(home: Home, folder: str, manifest: dict[str, Any], entry: dict[s
         body = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=entry["bytes"] + 1)
     except (OSError, zstandard.ZstdError) as error:
         raise ArchiveDamaged(f"{path}: the archived reply cannot be read ({error}). {advice}") from error
-    if hashlib.sha256(body).hexdigest() != entry["sha256"]:
-        raise ArchiveDamaged(f"{path}: the archived reply does not have the hash of its manifest. {advice}")
-    return RawPayload(
+    payload = RawPayload(
         venue=manifest["venue"],
         book=manifest["book"],
         name=entry["name"],
@@ -133,6 +130,9 @@ def _read_reply(home: Home, folder: str, manifest: dict[str, Any], entry: dict[s
         sent_at=datetime.fromisoformat(entry["sent_at"]),
         received_at=datetime.fromisoformat(entry["received_at"]),
     )
+    if payload.sha256 != entry["sha256"]:
+        raise ArchiveDamaged(f"{path}: the archived reply does not have the hash of its manifest. {advice}")
+    return payload
 
 
 def write_run(home: Home, manifest: dict[str, Any]) -> None:

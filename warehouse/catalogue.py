@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from warehouse import ddl, moved_rows
 from warehouse.relations import SQL_FOLDER, all_relations, all_views, functions_sql
 
 _ROOT = Path(__file__).resolve().parent
+_SAME_COLUMNS = ("core.option_quotes", "core.option_greeks", "core.snapshots")  # whose columns views without a contract show
+_OWN_COLUMNS = {
+    "oi_contracts": "Open interest [contracts]",
+    "compared_with": "What the model's gamma is compared with: gamma, the venue's own; mark_iv, Black-76 on its own mark IV and forward",
+    "theirs": "Gamma by the venue [1/USD]",
+    "difference": "|gamma - theirs| as a share of theirs [fraction]",
+}
 _SOURCES = ("ddl.py", "macros.py", "catalogue.py", "moved_rows.py")
 
 
@@ -49,7 +57,6 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(view)
     for relation in [one for one in all_relations() if one.is_view]:
         con.execute(f"create or replace view {relation.name} as {relation.sql}")
-        con.execute(f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}")
     for relation in all_views():
         con.execute(ddl.create_history_view(relation.name, relation.sql))
     for name in marts():
@@ -59,8 +66,26 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
     for name in PUBLISHED:
         for statement in ddl.comments(name):
             con.execute(statement)
+    for statement in _comments_of_views(con):
+        con.execute(statement)
+
+
+def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Comments of views that have no contract of their own: what the contracts say of columns of that name."""
     for name in marts():
-        con.execute(f"comment on view latest.{name.split('.')[1]} is 'Rows of {name} of the newest snapshot of each underlying.'")
+        view = f"latest.{name.split('.')[1]}"
+        yield f"comment on view {view} is 'Rows of {name} of the newest snapshot of each underlying.'"
+        yield from ddl.column_comments(view, PUBLISHED[name].columns())
+    for relation in (*all_relations(), *all_views()):
+        if relation.name in PUBLISHED or not (relation.is_view or relation.name.startswith("latest.")):
+            continue
+        yield f"comment on view {relation.name} is {ddl.literal(ddl.headline(relation.sql))}"
+        columns = [row[0] for row in con.execute(f"describe {relation.name}").fetchall()]
+        contracts = [PUBLISHED[name].columns() for name in _SAME_COLUMNS]
+        known = {column: next(one[column] for one in contracts if column in one) for column in columns if column not in _OWN_COLUMNS}
+        yield from ddl.column_comments(relation.name, known)
+        for column in set(columns) & set(_OWN_COLUMNS):
+            yield f"comment on column {relation.name}.{column} is {ddl.literal(_OWN_COLUMNS[column])}"
 
 
 def _take_over(con: duckdb.DuckDBPyConnection, name: str) -> None:

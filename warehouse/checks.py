@@ -11,7 +11,7 @@ Header lines of a check file:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,7 +68,7 @@ def run_checks(con: duckdb.DuckDBPyConnection, *, scope: str, needs: str, snapsh
 
     `snapshot_ids` narrows a check to these snapshots.
     """
-    results = []
+    results: list[dict[str, object]] = []
     for check in all_checks():
         if (check.scope, check.needs) != (scope, needs):
             continue
@@ -90,6 +90,11 @@ def run_checks(con: duckdb.DuckDBPyConnection, *, scope: str, needs: str, snapsh
                     "example": orjson.dumps(rows.row(0, named=True), default=str).decode(),
                 }
             )
+    return check_results_of(results)
+
+
+def check_results_of(results: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    """Rows of `ops.check_results`, by key."""
     schema = {name: column.dtype for name, column in CheckResults.columns().items()}
     return pl.DataFrame(results, schema=schema).sort("snapshot_id", "venue", "check_name")
 

@@ -13,7 +13,8 @@ from warehouse import moved_rows
 from warehouse.ddl import literal
 from warehouse.home import Home, disk_errors, sync_folder
 from warehouse.settings import Settings
-from warehouse.work import connect_work, mark_unpublished, transaction
+from warehouse.transactions import mark_unpublished, transaction
+from warehouse.work import connect_work
 
 WORTH_BYTES = 1 << 20
 

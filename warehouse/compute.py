@@ -1,32 +1,49 @@
 """Phase 1: everything that one snapshot's contracts determine, as frames. Pure but for an in-memory DuckDB.
 
 The models run once in polars; then the relations of sql/ and the checks run on the snapshot alone, in a scratch database. A venue
-that fails a required check is set aside and everything is computed again without it.
+that fails a required check is set aside and everything is computed again without it. Several snapshots may share a scratch database:
+every relation is by snapshot_id, and most of what one costs alone is planning.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
 
 from models.calendar import TradingCalendar, classify_expiries
 from models.core_tables import Parameters
-from models.ops_tables import CheckResults
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from models.snapshot_analytics import analytics_of
-from warehouse.checks import run_checks, venues_to_set_aside
+from warehouse.checks import check_results_of, run_checks, venues_to_set_aside
 from warehouse.relations import all_relations, functions_sql
 from warehouse.settings import Settings
 
 
+class Captured(NamedTuple):
+    """What was captured of one snapshot: rows of `core.snapshot_venues` and of `core.option_quotes`."""
+
+    venues: pl.DataFrame
+    quotes: pl.DataFrame
+
+
 @dataclass(frozen=True)
-class ComputedSnapshot:
-    """One snapshot's rows of every table that phase 1 fills, by published name; and what its checks found."""
+class Computed:
+    """Rows of every table that phase 1 fills, of one snapshot or several, by published name; and what their checks found."""
 
     tables: dict[str, pl.DataFrame]
     check_results: pl.DataFrame
+
+    def without(self, snapshot_ids: Sequence[str]) -> Computed:
+        """The same but for some snapshots."""
+        if not snapshot_ids:
+            return self
+        tables = {name: _without(frame, snapshot_ids) for name, frame in self.tables.items()}
+        return Computed(tables, _without(self.check_results, snapshot_ids))
 
 
 def parameters_frame(settings: Settings) -> pl.DataFrame:
@@ -75,47 +92,76 @@ def compute_snapshot(
     settings: Settings,
     refused: dict[str, str] | None = None,
     found: pl.DataFrame | None = None,
-) -> ComputedSnapshot:
+) -> Computed:
     """All phase-1 rows of the snapshot that these rows of `core.snapshot_venues` and `core.option_quotes` make up.
 
-    `core.calendar` is among them, with the instants of these contracts. `refused` (venue → check) is set aside from the start: what
-    checks over history `found`.
+    `refused` (venue → check) is set aside from the start: what checks over history `found`.
     """
-    instants = quotes.select(pl.lit(venues["market"][0]).alias("market"), "expires_at")
+    return compute_snapshots([Captured(_set_aside(venues, refused or {}), quotes)], calendar=calendar, settings=settings, found=found)
+
+
+def compute_snapshots(
+    captured: Sequence[Captured], *, calendar: TradingCalendar, settings: Settings, found: pl.DataFrame | None = None
+) -> Computed:
+    """All phase-1 rows of one or more snapshots, each of which comes out as it would alone: a relation is planned once for all of them.
+
+    `core.calendar` is among them, with the instants of these contracts.
+    """
+    parts: dict[str, list[pl.DataFrame]] = {}
+    results = [check_results_of([]) if found is None else found]
+    instants = pl.concat([quotes.select(pl.lit(venues["market"][0]).alias("market"), "expires_at") for venues, quotes in captured])
     expiry_types = classify_expiries(instants, calendar)
-    scratch = _scratch(settings)
-    _show(scratch, "core.sessions", calendar.sessions)
-    found = pl.DataFrame(schema={name: column.dtype for name, column in CheckResults.columns().items()}) if found is None else found
-    try:
-        venues = _set_aside(venues, refused or {})
-        while True:
-            snapshot = describe(venues, quotes, settings_hash=settings.numbers_hash)
-            tables = {
-                "core.snapshots": snapshot,
-                "core.snapshot_venues": venues,
-                "core.option_quotes": quotes,
-                "core.calendar": expiry_types,
-            }
-            if snapshot.is_empty():
-                return ComputedSnapshot(tables, found)
-            rules = greeks_rules(settings)
-            tables["core.option_greeks"] = greeks_of(venues, quotes, rules=rules)
-            tables["core.snapshot_venues"] = with_implied_spots(venues, tables["core.option_greeks"], rules=rules)
-            tables |= analytics_of(venues, quotes, tables["core.option_greeks"], rules=rules)
-            for name, frame in tables.items():
-                _show(scratch, name, frame)
-            relations = all_relations()
-            for relation in relations:
-                scratch.execute(f"create or replace table {relation.name} as {relation.sql}")
-            results = run_checks(scratch, scope="snapshot-venue", needs="snapshot")
-            found = pl.concat([found, results]).unique(maintain_order=True)
-            failing = venues_to_set_aside(results)
-            if not failing:
-                tables |= {r.name: scratch.table(r.name).pl() for r in relations if not (r.is_transient or r.is_view)}
-                return ComputedSnapshot(tables, found)
-            venues = _set_aside(venues, failing)
-    finally:
-        scratch.close()
+    with closing(_scratch(settings)) as scratch:
+        _show(scratch, "core.sessions", calendar.sessions)
+        _show(scratch, "core.calendar", expiry_types)
+        while captured:
+            tables = _modelled(captured, settings)
+            results.append(_add_relations(scratch, tables))
+            failing = {str(one): venues_to_set_aside(rows) for (one,), rows in results[-1].group_by(["snapshot_id"])}
+            failing = {snapshot_id: venues for snapshot_id, venues in failing.items() if venues}
+            if len(failing) < len(captured):
+                for name, frame in Computed(tables, results[-1]).without(list(failing)).tables.items():
+                    parts.setdefault(name, []).append(frame)
+            # what fails is computed again without the venues that make it fail; the others are done
+            again = [(one, failing.get(one.venues["snapshot_id"][0])) for one in captured]
+            captured = [Captured(_set_aside(one.venues, venues), one.quotes) for one, venues in again if venues]
+    tables = {"core.calendar": expiry_types} | {name: pl.concat(frames) for name, frames in parts.items()}
+    return Computed(tables, pl.concat(results).unique(maintain_order=True))
+
+
+def _without(frame: pl.DataFrame, snapshot_ids: Sequence[str]) -> pl.DataFrame:
+    return frame.filter(~pl.col("snapshot_id").is_in(list(snapshot_ids))) if "snapshot_id" in frame.columns else frame
+
+
+def _modelled(captured: Sequence[Captured], settings: Settings) -> dict[str, pl.DataFrame]:
+    """What the models make of each snapshot: the tables that relations read. Without a usable venue a snapshot has captured rows only."""
+    rules = greeks_rules(settings)
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for venues, quotes in captured:
+        snapshot = describe(venues, quotes, settings_hash=settings.numbers_hash)
+        tables = {"core.snapshots": snapshot, "core.snapshot_venues": venues, "core.option_quotes": quotes}
+        if not snapshot.is_empty():
+            greeks = greeks_of(venues, quotes, rules=rules)
+            tables["core.option_greeks"] = greeks
+            tables["core.snapshot_venues"] = with_implied_spots(venues, greeks, rules=rules)
+            tables |= analytics_of(venues, quotes, greeks, rules=rules)
+        for name, frame in tables.items():
+            parts.setdefault(name, []).append(frame)
+    return {name: pl.concat(frames) for name, frames in parts.items()}
+
+
+def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Adds the rows of sql/ to what the models gave; returns what the checks find in them."""
+    if tables["core.snapshots"].is_empty():
+        return check_results_of([])
+    for name, frame in tables.items():
+        _show(scratch, name, frame)
+    relations = all_relations()
+    for relation in relations:
+        scratch.execute(f"create or replace table {relation.name} as {relation.sql}")
+    results = run_checks(scratch, scope="snapshot-venue", needs="snapshot")
+    tables |= {r.name: scratch.table(r.name).pl() for r in relations if not (r.is_transient or r.is_view)}
+    return results
 
 
 def _scratch(settings: Settings) -> duckdb.DuckDBPyConnection:

@@ -124,10 +124,16 @@ def comments(name: str) -> list[str]:
     contract = PUBLISHED[name]
     kind = "view" if name in VIEWS or is_scoped(contract) or is_moved(name) else "table"
     lines = [f"comment on {kind} {name} is {literal(summary(contract))}"]
-    for column, definition in contract.columns().items():
+    return lines + column_comments(name, contract.columns())
+
+
+def column_comments(relation: str, columns: Mapping[str, dy.Column]) -> list[str]:
+    """`COMMENT ON COLUMN` statements: what a contract says of each column, and its unit."""
+    lines = []
+    for column, definition in columns.items():
         unit = (definition.metadata or {}).get("unit")
         text = (definition.description or "") + (f" [{unit}]" if unit else "")
-        lines.append(f"comment on column {name}.{column} is {literal(text)}")
+        lines.append(f"comment on column {relation}.{column} is {literal(text)}")
     return lines
 
 

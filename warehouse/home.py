@@ -52,7 +52,7 @@ class Home:
 
     @property
     def locks(self) -> Path:
-        """Held while an underlying is run by its schedule, and while schedules are served."""
+        """Held while an underlying is run, and while schedules are served."""
         return self.root / "locks"
 
     @property
@@ -74,6 +74,11 @@ class Home:
     def status_file(self) -> Path:
         """State of the last run."""
         return self.published / "status.json"
+
+    @property
+    def alerts_file(self) -> Path:
+        """Alerts that were found beside a run, until the next evaluation takes them into the work file."""
+        return self.published / "alerts.json"
 
     @property
     def schedule_file(self) -> Path:

@@ -15,10 +15,10 @@ import polars as pl
 from models.calendar import TradingCalendar
 from models.snapshot import FAILED
 from warehouse import snapshot_rows
-from warehouse.compute import ComputedSnapshot, compute_snapshot
+from warehouse.compute import Computed, compute_snapshot
 from warehouse.history import settle_history
 from warehouse.settings import Settings
-from warehouse.work import mark_unpublished, transaction
+from warehouse.transactions import mark_unpublished, transaction
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
     )
 
 
-def add_new(con: duckdb.DuckDBPyConnection, rows: Sequence[VenueRows], computed: Sequence[ComputedSnapshot]) -> None:
+def add_new(con: duckdb.DuckDBPyConnection, rows: Sequence[VenueRows], computed: Sequence[Computed]) -> None:
     """Append snapshots that are not stored yet, each table in one statement; phase 2 is the caller's."""
     snapshot_rows.add(con, computed, [one.rejected for one in rows])
     mark_unpublished(con)
 
 
-def replace(con: duckdb.DuckDBPyConnection, rows: VenueRows, computed: ComputedSnapshot) -> None:
+def replace(con: duckdb.DuckDBPyConnection, rows: VenueRows, computed: Computed) -> None:
     """Replace one snapshot's rows in every table."""
     if snapshot_rows.is_stored(con, rows.snapshot_id):
         snapshot_rows.remove(con, rows.snapshot_id)

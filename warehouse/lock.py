@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from models.errors import AlreadyRunning, StrikehouseError, WorkFileLocked
 from warehouse.home import Home, disk_errors
 
 RETRY_SECONDS = 0.1
-LOG_WAIT_SECONDS = 30.0
+LOG_WAIT_SECONDS = 30.0  # for what is held for an instant, or while one address is tried
 
 
 @contextmanager
@@ -37,13 +37,25 @@ def writer_lock(home: Home, doing: str, *, wait_s: float = 0.0) -> Iterator[None
 
 
 @contextmanager
-def underlying_lock(home: Home, underlying: str, doing: str) -> Iterator[None]:
-    """Hold the lock of an underlying's scheduled runs; raises `AlreadyRunning` at once when another run of it has not ended."""
+def underlying_lock(home: Home, underlying: str, doing: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock of an underlying's runs; raises `AlreadyRunning` when another run of it has not ended after `wait_s`."""
 
     def refusal(holder: str) -> StrikehouseError:
         return AlreadyRunning(f"the run of {underlying} before this one has not ended: {holder}")
 
-    with _lock(home.locks / f"{quote(underlying, safe='')}.lock", doing, refusal):
+    with _lock(home.locks / f"{quote(underlying, safe='')}.lock", doing, refusal, wait_s=wait_s):
+        yield
+
+
+@contextmanager
+def underlying_locks(home: Home, underlyings: Collection[str], doing: str, *, wait_s: float) -> Iterator[None]:
+    """Hold the locks of several underlyings; raises `AlreadyRunning` when one of them is still being run after `wait_s`.
+
+    They are taken by name, so that two that wait never wait for each other.
+    """
+    with ExitStack() as locks:
+        for underlying in sorted(underlyings):
+            locks.enter_context(underlying_lock(home, underlying, doing, wait_s=wait_s))
         yield
 
 
@@ -55,6 +67,17 @@ def schedule_lock(home: Home) -> Iterator[None]:
         return AlreadyRunning(f"The schedules of {home.root} are served already by {holder}. Stop it first, or leave it running.")
 
     with _lock(home.locks / ".schedule", "strikehouse schedule", refusal):
+        yield
+
+
+@contextmanager
+def alerts_lock(home: Home, doing: str) -> Iterator[None]:
+    """Hold the lock of whoever asks alert rules or delivers beside a run; raises `AlreadyRunning` after half a minute."""
+
+    def refusal(holder: str) -> StrikehouseError:
+        return AlreadyRunning(f"alert rules are being asked by {holder}, for too long. Look at that process, or stop it.")
+
+    with _lock(home.locks / ".alerts", doing, refusal, wait_s=LOG_WAIT_SECONDS):
         yield
 
 

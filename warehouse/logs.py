@@ -141,6 +141,13 @@ def start_log_file(home: Home, settings: Settings) -> None:
         LOGGER.addHandler(DailyFile(home.logs, settings.logs, settings.secrets))
 
 
+def start_worker_log(home: Home, settings: Settings) -> None:
+    """Lines of a worker process: in the file of the day only; on standard error its parent speaks."""
+    LOGGER.propagate = False
+    LOGGER.setLevel(settings.logs.file_level)
+    start_log_file(home, settings)
+
+
 def stop_logs() -> str | None:
     """End the set-up; says why no file could be kept, if so."""
     trouble = None

@@ -7,6 +7,8 @@ theirs, so such column names are qualified on the way.
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlglot
 from sqlglot import exp
 
@@ -99,6 +101,7 @@ def _inlined(mart: str) -> list[tuple[str, str]]:
     return [(relation.name, localised(relation.name, relation.sql)) for relation in all_relations() if relation.name in needed]
 
 
+@cache
 def localised(name: str, sql: str) -> str:
     """SQL of a relation that reads `core__pain` instead of `core.pain`: what a query gives under such names takes the tables' place."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")

@@ -25,6 +25,7 @@ from models.tables import TABLES
 from warehouse import ddl
 from warehouse.ddl import literal
 from warehouse.home import disk_errors, sync_folder
+from warehouse.transactions import mark_unpublished, transaction
 
 ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one reads little of a month
 
@@ -131,8 +132,7 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
                 )
             columns = ddl.stored_columns(name)
             written.append((name, month.underlying, month.month, path, columns, rows, size, sha256))
-    con.execute("begin")
-    try:
+    with transaction(con):
         _forget(con, month)
         con.register("written", pl.DataFrame(written, schema=_FILES, orient="row"))
         con.execute("insert into main.parquet_files from written")
@@ -140,11 +140,7 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
         for name in ddl.MOVED:
             con.execute(f"delete from {ddl.stored_name(name)} where {month.rows}")
         show_files(con)
-        con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
+        mark_unpublished(con)
     return sum(row[6] for row in written)
 
 

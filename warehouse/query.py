@@ -60,6 +60,7 @@ def _close(con: duckdb.DuckDBPyConnection) -> None:
     files = ", ".join(map(literal, all_files(con)))
     con.execute(f"set allowed_paths = [{files}]")
     con.execute("set enable_external_access = false")
+    con.execute("set enable_progress_bar = false")  # `python -c` counts as interactive: it would stand among results
     con.execute("set lock_configuration = true")
 
 

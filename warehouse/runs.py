@@ -15,7 +15,8 @@ from warehouse.archive import folder_manifest
 from warehouse.ddl import literal
 from warehouse.home import Home
 from warehouse.snapshot_rows import remove
-from warehouse.work import insert, transaction
+from warehouse.transactions import transaction
+from warehouse.work import insert
 
 
 def loaded_runs(con: duckdb.DuckDBPyConnection) -> set[str]:

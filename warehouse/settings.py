@@ -208,6 +208,7 @@ class ApiSettings(_Part):
     keys: Secrets = ()  # none: no key is asked, and the server stays on loopback
     host_label: str = Field(default="strikehouse-1", min_length=1)  # the `node` of an answer
     rate_limit_per_minute: int | None = Field(default=None, ge=1)  # per key; None: no limit
+    quota_per_month: int | None = Field(default=None, ge=1)  # per key, by UTC month, counted since the server started
     wrong_keys_per_minute: int | None = Field(default=60, ge=1)  # per address, which is then refused until the next; None: no limit
     max_rows: int = Field(default=1_000_000, ge=1)  # that one question of a request may give
     timeout_s: float = Field(default=20.0, gt=0)  # for all questions of a request; clients of the dialects wait 30 s

@@ -11,7 +11,7 @@ from models.snapshot import OK, REJECTED
 from models.tables import TABLES
 from warehouse import ddl, moved_rows
 from warehouse.checks import all_checks
-from warehouse.compute import ComputedSnapshot
+from warehouse.compute import Computed
 from warehouse.ddl import literal
 from warehouse.work import insert
 
@@ -52,7 +52,7 @@ def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -
             con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")
 
 
-def add(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot], rejected: Sequence[pl.DataFrame]) -> None:
+def add(con: duckdb.DuckDBPyConnection, computed: Sequence[Computed], rejected: Sequence[pl.DataFrame]) -> None:
     """Append snapshots to every table, each table in one statement."""
     frames: dict[str, list[pl.DataFrame]] = {"ops.check_results": [one.check_results for one in computed], REJECTED_ROWS: list(rejected)}
     for one in computed:
@@ -75,7 +75,7 @@ def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: Sequence[ComputedSnapshot]) -> None:
+def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: Sequence[Computed]) -> None:
     """Add the settlement instants that the calendar does not know yet: of dates without a session, or at unusual hours."""
     if not computed:
         return

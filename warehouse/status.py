@@ -67,7 +67,7 @@ def status_venues(con: duckdb.DuckDBPyConnection, home: Home, outcomes: Sequence
         known[one.underlying, one.venue] = {
             "underlying": one.underlying, "venue": one.venue, "market": one.market, "last_status": one.status, "error": one.error,
         }  # fmt: skip
-    usable = dict.fromkeys(known) | {(u, v): _text(at) for u, v, at in con.execute(_USABLE).fetchall()}
+    usable = dict.fromkeys(known) | {(u, v): instant_text(at) for u, v, at in con.execute(_USABLE).fetchall()}
     return [known[key] | {"captured_at": usable[key]} for key in sorted(known)]
 
 
@@ -76,17 +76,17 @@ def open_alerts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     rows = con.execute(_OPEN).fetchall()
     return [
         {
-            "rule": rule, "underlying": underlying, "message": message, "first_seen_at": _text(first), "delivered_at": _text(delivered),
-            "delivery_error": error,
+            "alert_key": key, "rule": rule, "underlying": underlying, "message": message, "first_seen_at": instant_text(first),
+            "delivered_at": instant_text(delivered), "delivery_error": error,
         }
-        for rule, underlying, message, first, delivered, error in rows
+        for key, rule, underlying, message, first, delivered, error in rows
     ]  # fmt: skip
 
 
 _VENUE_KEYS = {"underlying", "venue", "market", "last_status", "error", "captured_at"}
 _BY_SETTINGS = "select settings_hash, count(*) from core.snapshots group by all order by all"
 _OPEN = """
-    select rule, underlying, message, first_seen_at, delivered_at, delivery_error
+    select alert_key, rule, underlying, message, first_seen_at, delivered_at, delivery_error
     from ops.alerts where cleared_at is null order by first_seen_at, alert_key
 """
 _USABLE = "select underlying, venue, max(captured_at) from core.snapshot_venues where status = 'ok' and origin = 'live' group by all"
@@ -146,5 +146,6 @@ def snapshots_with_other_settings(status: dict[str, Any], settings: Settings) ->
     return sum(count for settings_hash, count in by_settings.items() if settings_hash != settings.numbers_hash)
 
 
-def _text(instant: datetime | None) -> str | None:
+def instant_text(instant: datetime | None) -> str | None:
+    """A naive UTC instant as status.json has it."""
     return None if instant is None else instant.replace(tzinfo=UTC).isoformat(timespec="seconds")

@@ -25,7 +25,7 @@ from warehouse.archive import folder_manifest, read_run
 from warehouse.fingerprints import table_hashes
 from warehouse.home import Home, disk_errors, write_whole
 from warehouse.runs import loaded_runs
-from warehouse.work import transaction
+from warehouse.transactions import transaction
 
 Hashes = dict[tuple[str, str], tuple[int, str]]  # (table, snapshot_id) → rows, hash
 # What was read from the replies; all else is computed from it, and may be computed anew by other settings or a later version.

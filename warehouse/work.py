@@ -18,6 +18,7 @@ from warehouse.home import Home
 from warehouse.lock import writer_lock
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
+from warehouse.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
@@ -98,7 +99,12 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
             f"{path} has version {version}, this Strikehouse knows {len(migrations)}. "
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
-    if version == len(migrations) and fingerprint == catalogue.fingerprint() and not is_elsewhere:
+    if version == len(migrations) and fingerprint == catalogue.fingerprint():
+        if is_elsewhere:  # views name the files, and nothing else does
+            with transaction(con):
+                moved_rows.note_folder(con, parquet)
+                moved_rows.show_files(con)
+                mark_unpublished(con)
         return
     with transaction(con):
         for migration in migrations[version:]:
@@ -141,25 +147,14 @@ def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
 
 
 @contextmanager
-def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
-    con.execute("begin")
+def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB on one thread: where other processes have the cores, a second one waits for its turn by spinning."""
+    ((before,),) = con.execute("select current_setting('threads')").fetchall()
+    con.execute("set threads = 1")
     try:
         yield
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
-
-
-def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
-    """Note, in the transaction that changes something, that readers do not see it yet."""
-    con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
-
-
-def is_unpublished(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the work file holds changes that readers do not see."""
-    return bool(con.execute("select 1 from main.unpublished").fetchall())
+    finally:
+        con.execute(f"set threads = {before}")
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:

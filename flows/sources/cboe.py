@@ -134,16 +134,17 @@ def _quotes(columns: Columns, underlying: str, calendar: TradingCalendar) -> pl.
     columns.refuse_rows(expiry.is_null().arg_true(), "bad_expiry", "option")
     columns.refuse_rows((strike == 0).arg_true(), "bad_strike", "option")
 
+    unsigned, signed = ("bid", "ask", "theo", "iv", "gamma", "vega"), ("delta", "theta")
+    columns.read_ahead(["open_interest", "volume", *unsigned, *signed])
     lot = pl.repeat(1.0, columns.height, dtype=pl.Float64, eager=True)
     contracts = columns.lots(columns.number("open_interest", is_essential=True), lot)
     volume = columns.lots(columns.number("volume"), lot)
-    prices = [columns.number(field) for field in ("bid", "ask", "theo", "iv", "gamma", "vega")]
-    signed = [columns.number(field, is_signed=True) for field in ("delta", "theta")]
+    numbers = [columns.number(field) for field in unsigned] + [columns.number(field, is_signed=True) for field in signed]
     columns.refuse_duplicates()
 
     standard = [root for root in names["root"].unique() if root and not is_adjusted(root, file_symbol(underlying))]
     columns.note(0 if standard else columns.height, "rows, and none has a root of the underlying, so all are adjusted contracts")
-    contract = columns.table([*prices, *signed]).with_columns(
+    contract = columns.table(numbers).with_columns(
         *missing_when_zero("bid", "ask", "theo", "iv", "gamma"),
         names["root"],
         names["option_type"],

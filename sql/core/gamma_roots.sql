@@ -48,7 +48,8 @@ signed as (
 started as (
     select
         signed.*,
-        coalesce(total_sign <> lag(total_sign) over up, true) as is_start
+        coalesce(total_sign <> lag(total_sign) over up, true) as is_start,
+        coalesce(total_sign <> lead(total_sign) over up, true) as is_end
     from signed
     window up as (partition by snapshot_id, scope_venue, scope_expiry, method order by level)
 ),
@@ -60,9 +61,10 @@ numbered as (
             partition by snapshot_id, scope_venue, scope_expiry, method order by level rows unbounded preceding
         ) as stretch
     from started
+    where is_start or is_end
 ),
 
--- levels in a row whose totals have one sign
+-- levels in a row whose totals have one sign, told by the first and the last
 stretches as (
     select
         snapshot_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from flows.cli import main
 from flows.plan import make_plan
 from flows.run import run_snapshot
 from tests.chains import SETTINGS
+from tests.flows.alert_hook import Hook
 from tests.venue_double import Double, serve
 from warehouse.home import Home
 from warehouse.settings import DeribitSettings, Sources
@@ -90,6 +92,15 @@ def venues(one_double: Double, cli: Cli, empty_home: Home) -> Iterator[Double]:
     one_double.set_faults([])
     if one_double.market.now != at_first:
         one_double.set_session(1)
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """Takes notifications, or refuses them."""
+    with Hook() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

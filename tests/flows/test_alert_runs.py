@@ -2,84 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.flows.conftest import Cli, Said
+from tests.flows.alert_hook import Hook, rules, table, without_token
+from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.home import Home
-from warehouse.lock import writer_lock
 from warehouse.query import query
 
-TOKEN = "tokenOfTheHook77"  # noqa: S105 - it is what the tests look for
 RUN = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-prefect")
 MISSING = 'kind = "venue_missing"'
 
 
-class Hook(HTTPServer):
-    """Takes notifications, or refuses them."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Receiver)
-        self.got: list[dict[str, Any]] = []
-        self.status = 200
-
-    @property
-    def url(self) -> str:
-        return f"json://127.0.0.1:{self.server_port}/{TOKEN}/in"
-
-    @property
-    def lines(self) -> list[str]:
-        return [line for one in self.got for line in one["message"].splitlines()]
-
-
-class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        hook = self.server
-        assert isinstance(hook, Hook)
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if hook.status == 200:
-            hook.got.append(body)
-        self.send_response(hook.status)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-def rules(cli: Cli, hook: Hook, *texts: str, more: str = "") -> None:
-    rows = "\n".join(f"[[alerts.rules]]\n{text}" for text in texts)
-    Path("strikehouse.toml").write_text(f'[alerts]\nurls = ["{hook.url}"]\n{more}\n{rows}\n')
-
-
-def table(home: Home) -> list[dict[str, Any]]:
-    return query(home, "from ops.alerts order by first_seen_at, alert_key").to_dicts()
-
-
-def without_token(home: Home, said: Said) -> None:
-    assert TOKEN not in said.out + said.err
-    for path in home.root.rglob("*"):
-        if path.is_file():
-            assert TOKEN.encode() not in path.read_bytes(), path
-
-
 def test_a_missing_venue_is_told_once_until_it_is_back_and_then_again(cli: Cli, venues: Double, hook: Hook) -> None:
-    rules(cli, hook, MISSING, more="notify_cleared = true")
+    rules(hook, MISSING, more="notify_cleared = true")
     assert cli(*RUN).code == 0
     assert hook.lines == []
     venues.set_faults(["deribit:server_error:all"])
@@ -105,7 +40,7 @@ def test_a_missing_venue_is_told_once_until_it_is_back_and_then_again(cli: Cli, 
 
 
 def test_what_opens_in_a_run_is_published_with_it(cli: Cli, venues: Double, hook: Hook) -> None:
-    rules(cli, hook, MISSING)
+    rules(hook, MISSING)
     venues.set_faults(["deribit:server_error:all"])
     assert cli(*RUN).code == 3
     (row,) = table(cli.home)
@@ -117,7 +52,7 @@ def test_what_opens_in_a_run_is_published_with_it(cli: Cli, venues: Double, hook
 
 
 def test_a_delivery_that_fails_never_fails_the_run_and_is_tried_again(cli: Cli, venues: Double, hook: Hook) -> None:
-    rules(cli, hook, MISSING)
+    rules(hook, MISSING)
     hook.status = 500
     venues.set_faults(["deribit:server_error:all"])
     said = cli(*RUN)
@@ -135,7 +70,7 @@ def test_a_delivery_that_fails_never_fails_the_run_and_is_tried_again(cli: Cli, 
 
 
 def test_an_address_that_does_not_answer_holds_up_nothing(cli: Cli, venues: Double, hook: Hook) -> None:
-    rules(cli, hook, MISSING, more="timeout_s = 1")
+    rules(hook, MISSING, more="timeout_s = 1")
     hook.shutdown()
     hook.server_close()
     venues.set_faults(["deribit:server_error:all"])
@@ -146,7 +81,7 @@ def test_an_address_that_does_not_answer_holds_up_nothing(cli: Cli, venues: Doub
 
 
 def test_stale_data_are_told_though_no_run_happens(cli: Cli, venues: Double, hook: Hook) -> None:
-    rules(cli, hook, 'kind = "stale"')
+    rules(hook, 'kind = "stale"')
     venues.set_now(datetime.now(UTC) - timedelta(days=2))
     try:
         assert cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect").code == 0
@@ -157,18 +92,14 @@ def test_stale_data_are_told_though_no_run_happens(cli: Cli, venues: Double, hoo
     said = cli("status", "--alert")
     assert said.code == 5 and len(hook.lines) == 1, "and it is not told again"
     assert "(delivered): SOL on deribit is unavailable" in said.out
-    rules(cli, hook, 'kind = "stale"\nname = "late"')
+    rules(hook, 'kind = "stale"\nname = "late"')
     said = cli("status", "--alert")
     assert said.code == 5 and len(hook.lines) == 2, "another rule is another alert"
-    with writer_lock(home, "a long run"):
-        cli.set(STRIKEHOUSE_STORAGE__LOCK_WAIT_S="0")
-        said = cli("status", "--alert")
-    assert said.code == 1 and "work.duckdb is being written by" in said.err and said.err.count("\n") == 1
     without_token(home, said)
 
 
 def test_a_flip_that_is_crossed_between_two_runs_is_told_and_over_with_the_next(cli: Cli, venues: Double, hook: Hook) -> None:
-    rules(cli, hook, 'kind = "flip_crossed"', 'kind = "regime_changed"', 'kind = "max_pain_moved"\npct = 0.01')
+    rules(hook, 'kind = "flip_crossed"', 'kind = "regime_changed"', 'kind = "max_pain_moved"\npct = 0.01')
     told = []
     for session in (1, 2, 3, 4):
         venues.set_session(session)

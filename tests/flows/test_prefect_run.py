@@ -75,6 +75,15 @@ def test_lineage_leads_from_snapshots_to_the_publication(run: PrefectRun) -> Non
         assert (f"prefect.asset.{event}", "duckdb://strikehouse/snapshots/spy") in events
 
 
+def test_what_no_venue_gave_is_no_asset_that_was_made(run: PrefectRun) -> None:
+    events = run.rows("select event from events where resource_id = 'duckdb://strikehouse/snapshots/sol'")
+    assert events == [("prefect.asset.materialization.failed",)], "nor is it referenced by the publication"
+    states = dict(run.rows("select name, state_type from task_run where name like 'load %'"))
+    assert {name[: len("load SPY")]: state for name, state in states.items()} == {"load SPY": "COMPLETED", "load SOL": "FAILED"}
+    ((message,),) = run.rows("select s.message from task_run t join task_run_state s on s.id = t.state_id where t.name like 'load SOL%'")
+    assert "deribit" in message and "HTTP 503" in message
+
+
 def test_tasks_are_coarse(run: PrefectRun) -> None:
     names = {name.rsplit("-", 1)[0] for (name,) in run.rows("select name from task_run")}
     assert names == {

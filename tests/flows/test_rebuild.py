@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.chains import SETTINGS
@@ -22,12 +23,18 @@ def test_a_rebuild_from_raw_alone_gives_the_same_rows(cli: Cli, archived: Home) 
     runs = query(archived, "select * from ops.runs order by all")
     assert runs.height == 4, "the failed one too"
     archived.work_file.unlink()
+    cli.set(STRIKEHOUSE_LOGS__FORMAT="json")
     said = cli("rebuild")
     assert (said.code, said.err) == (0, "")
     assert said.out == "Rebuilt 4 runs from raw/ and published generation 3.\n"
     assert hashes(archived) == before
     assert query(archived, "select * from ops.runs order by all").equals(runs), "raw/ alone knows which venue failed"
     assert sorted(path.name for path in archived.root.glob("work*")) == ["work.duckdb", "work.lock"]
+    (file,) = archived.logs.glob("*.log")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    parsed = {(line["run_id"], line["underlying"], line["venue"]) for line in lines if line["step"] == "parse"}
+    failed = ~runs["failures"].str.contains("SOL|USDC")
+    assert parsed == {(run_id, "SOL", "deribit") for run_id in runs.filter(failed)["run_id"]}, "worker processes log as runs do"
 
 
 def test_verify_says_which_table_and_snapshot_differ_and_changes_nothing(cli: Cli, archived: Home) -> None:

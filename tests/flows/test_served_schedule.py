@@ -1,6 +1,7 @@
 """`strikehouse schedule` as a process: it makes up for what was missed, runs, is killed, and goes on where it was.
 
-One story in one test, because starting a Prefect server is what takes the time.
+One story in one test, because starting a Prefect server is what takes the time. That a planned run comes at its minute, without anybody's
+help, takes a minute of waiting, and is a slow test.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,7 +25,8 @@ from typing import Any
 import pytest
 
 from flows.prefect_limit import limit_name
-from tests.commands import environment, strikehouse
+from tests.commands import environment
+from tests.flows.conftest import Cli
 from tests.venue_double import serve
 from warehouse.home import Home
 from warehouse.lock import underlying_lock
@@ -32,24 +35,14 @@ from warehouse.schedule_log import read_schedule_log
 
 pytestmark = pytest.mark.prefect
 
-BY_HAND = """
-import sys
-from prefect.client.orchestration import get_client
-with get_client(sync_client=True) as client:
-    deployment = client.read_deployment_by_name("scheduled/SOL")
-    assert deployment.schedules[0].active and not deployment.paused
-    for _ in range(int(sys.argv[1])):
-        client.create_flow_run_from_deployment(deployment.id)
-"""
-
 
 class Schedule:
-    """A home whose SOL is due daily, at a minute that has just passed, and the process that serves it."""
+    """A home whose SOL is due daily, at a minute that has just passed, or by another cron line; and the process that serves it."""
 
-    def __init__(self, folder: Path, urls: dict[str, str]) -> None:
+    def __init__(self, folder: Path, urls: dict[str, str], line: str | None = None, grace_minutes: int = 0) -> None:
         self.home = Home(folder / "home")
         self.due = datetime.now(UTC).replace(second=0, microsecond=0)
-        watch = f'[watchlist.SOL]\nvenues = ["deribit"]\nschedule = ["{self.due.minute} {self.due.hour} * * *"]\n'
+        watch = f'[watchlist.SOL]\nvenues = ["deribit"]\nschedule = ["{line or f"{self.due.minute} {self.due.hour} * * *"}"]\n'
         (folder / "strikehouse.toml").write_text(watch)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -57,15 +50,13 @@ class Schedule:
         self.variables = {
             "STRIKEHOUSE_SOURCES__DERIBIT__BASE_URL": urls["deribit"],
             "STRIKEHOUSE_SCHEDULE__PORT": str(self.port),
-            "STRIKEHOUSE_SCHEDULE__GRACE_MINUTES": "0",
-            "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+            "STRIKEHOUSE_SCHEDULE__GRACE_MINUTES": str(grace_minutes),
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         }
         self.home.prepare()
-        self.decided_until(self.due - timedelta(days=10))
 
     def decided_until(self, instant: datetime) -> None:
-        log = read_schedule_log(self.home)
-        content = {"written_at": "", "decided_until": {"SOL": instant.isoformat()}, "runs": log.rows}
+        content = {"written_at": "", "decided_until": {"SOL": instant.isoformat()}, "runs": []}
         self.home.schedule_file.write_text(json.dumps(content))
 
     def start(self) -> subprocess.Popen[str]:
@@ -77,8 +68,18 @@ class Schedule:
         return process
 
     def by_hand(self, runs: int) -> None:
-        url = {"PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api", "PREFECT_HOME": str(self.home.root / "prefect")}
-        subprocess.run([sys.executable, "-c", BY_HAND, str(runs)], env=environment(self.home.root, **url), check=True, timeout=60)
+        """Start runs as Prefect's own page does."""
+        deployment = self.ask("deployments/name/scheduled/SOL")
+        assert deployment["schedules"][0]["active"] and not deployment["paused"]
+        for _ in range(runs):
+            self.ask(f"deployments/{deployment['id']}/create_flow_run", {})
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        url, data = f"http://127.0.0.1:{self.port}/api/{path}", None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            answer: dict[str, Any] = json.load(reply)
+            return answer
 
     def rows(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Rows of Prefect's own database."""
@@ -94,7 +95,15 @@ class Schedule:
 @pytest.fixture
 def schedule(tmp_path: Path) -> Iterator[Schedule]:
     with serve(session=1) as double:
-        yield Schedule(tmp_path, double.urls)
+        made = Schedule(tmp_path, double.urls)
+        made.decided_until(made.due - timedelta(days=10))
+        yield made
+
+
+@pytest.fixture
+def every_minute(tmp_path: Path) -> Iterator[Schedule]:
+    with serve(session=1) as double:
+        yield Schedule(tmp_path, double.urls, "* * * * *", grace_minutes=10)
 
 
 def stop(process: subprocess.Popen[str], how: signal.Signals) -> int:
@@ -112,7 +121,7 @@ def until(happened: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.3)
 
 
-def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(schedule: Schedule) -> None:
+def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(schedule: Schedule, cli: Cli) -> None:
     first = schedule.start()
     try:
         until(lambda: len(schedule.ended()) == 1)  # the last of ten missed runs, late
@@ -126,8 +135,8 @@ def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(sched
     (snapshot,) = query(schedule.home, "select underlying, run_id, captured_at from core.snapshots").iter_rows(named=True)
     assert (snapshot["underlying"], snapshot["run_id"]) == ("SOL", runs[-1]["run_id"])
     assert abs(snapshot["captured_at"].replace(tzinfo=UTC) - schedule.due) > timedelta(hours=1), "filed under the market's instant"
-    status = json.loads(strikehouse(schedule.home.root, "status", "--json", variables=schedule.variables).stdout)
-    assert status["schedule"] == [runs[-1]]
+    cli.use(schedule.home)
+    assert cli("status", "--json").json["schedule"] == [runs[-1]]
 
     until(lambda: port_is_free(schedule.port), 20)  # a server that outlives its process would keep it
     # Downtime, as Prefect's database sees it: what was planned is past.
@@ -159,6 +168,27 @@ def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(sched
     assert all(end <= start for (_, end), (start, _) in pairwise(times)), "runs do not overlap"
     assert len(read_schedule_log(schedule.home).rows) == 10, "runs by hand are nobody's schedule"
     assert port_is_free(schedule.port)
+
+
+@pytest.mark.slow
+def test_a_run_that_prefect_has_planned_comes_at_its_minute(every_minute: Schedule) -> None:
+    serving = every_minute.start()
+    ended = (
+        "select state_name, expected_start_time, start_time from flow_run where auto_scheduled and end_time is not null order by start_time"
+    )
+    try:
+        until(lambda: bool(every_minute.rows(ended)), 600)
+    finally:
+        code = stop(serving, signal.SIGTERM)
+    assert code == 0
+    state, expected, started = every_minute.rows(ended)[0]
+    due = datetime.fromisoformat(expected).replace(tzinfo=UTC)
+    assert state == "Completed" and due.second == 0 and due > every_minute.due
+    assert timedelta(0) <= datetime.fromisoformat(started).replace(tzinfo=UTC) - due < timedelta(minutes=10)
+    row = read_schedule_log(every_minute.home).rows[0]
+    assert (row["underlying"], row["due_at"], row["outcome"]) == ("SOL", due.isoformat(), "run")
+    assert row["run_id"] in query(every_minute.home, "select run_id from core.snapshots")["run_id"].to_list()
+    print(f"\nPlanned for {due:%H:%M:%S}, started {started}, run {row['run_id']}.")
 
 
 def planned(schedule: Schedule) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import CHECKOUT
 from tests.flows.conftest import Cli, Said
 from warehouse.home import Home
-from warehouse.lock import writer_lock
+from warehouse.lock import underlying_lock, writer_lock
 from warehouse.query import query
 
 PAGE = CHECKOUT / "docs" / "troubleshooting.md"
@@ -67,6 +67,12 @@ def locked(cli: Cli, undo: ExitStack) -> tuple[str, ...]:
     cli.set(STRIKEHOUSE_STORAGE__LOCK_WAIT_S="0")
     undo.enter_context(writer_lock(cli.home, "another run"))
     return PUBLISH
+
+
+def being_run(cli: Cli, undo: ExitStack) -> tuple[str, ...]:
+    cli.set(STRIKEHOUSE_STORAGE__LOCK_WAIT_S="0")
+    undo.enter_context(underlying_lock(cli.home, "SPX", "scheduled run of SPX SPY"))
+    return ("snapshot", "SPY", "SPX", "--venue", "cboe", "--no-prefect")
 
 
 @contextmanager
@@ -169,6 +175,7 @@ TROUBLES = {
     "unknown underlying": command("snapshot", "GLD", "--no-prefect"),
     "unknown venue": command("snapshot", "GLD", "--venue", "nyse", "--no-prefect"),
     "locked work file": Trouble(locked),
+    "underlying that is being run": Trouble(being_run),
     "full disk": Trouble(full),
     "read-only home": Trouble(read_only),
     "home is a file": Trouble(home_is_a_file),

@@ -21,7 +21,7 @@ from warehouse.query import open_published, query
 from warehouse.settings import Settings
 from warehouse.work import open_work
 
-ROOT_FILES = {"raw", "published", "parquet", "tmp", "logs", "work.duckdb", "work.lock", "venue_rest.json"}
+ROOT_FILES = {"raw", "published", "parquet", "tmp", "logs", "locks", "work.duckdb", "work.lock", "venue_rest.json"}
 TWO = {"STRIKEHOUSE_STORAGE__THREADS": "2"}  # a rebuild computes snapshots in so many processes
 KNOWN_RUN = "select run_id from ops.runs order by all"
 STORED = "select snapshot_id, venue, run_id, count(*) as rows from core.snapshot_venues group by all order by all"

@@ -52,6 +52,17 @@ def test_every_relation_and_column_has_a_comment(warehouse: duckdb.DuckDBPyConne
         assert not unit or columns[column].endswith(f"[{unit}]"), column
 
 
+def test_whatever_an_analyst_sees_has_a_comment(warehouse: duckdb.DuckDBPyConnection) -> None:
+    where = "where database_name = 'work' and schema_name in ('core', 'marts', 'ops', 'latest') and coalesce(comment, '') = ''"
+    bare = f"select 'column', table_name || '.' || column_name from duckdb_columns() {where} "
+    bare += (
+        f"union all select 'view', view_name from duckdb_views() {where} union all select 'table', table_name from duckdb_tables() {where}"
+    )
+    assert warehouse.execute(bare).fetchall() == []
+    seen = warehouse.execute("select count(*) from duckdb_columns() where database_name = 'work' and schema_name = 'latest'").fetchall()
+    assert seen > [(400,)]
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_money_in_a_contract_says_its_unit(name: str) -> None:
     for column, definition in PUBLISHED[name].columns().items():

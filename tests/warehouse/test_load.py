@@ -18,7 +18,8 @@ from warehouse.fingerprints import table_hashes
 from warehouse.home import Home
 from warehouse.load import load_snapshot
 from warehouse.settings import Settings
-from warehouse.work import is_unpublished, open_work
+from warehouse.transactions import is_unpublished
+from warehouse.work import open_work
 
 
 def test_the_same_load_twice_changes_nothing(load: Loader) -> None:

@@ -21,7 +21,8 @@ from warehouse.home import Home
 from warehouse.publish import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
 from warehouse.query import query, show_table
 from warehouse.settings import StorageSettings
-from warehouse.work import is_unpublished, open_work
+from warehouse.transactions import is_unpublished
+from warehouse.work import open_work
 
 FEW = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, generations_kept=2)})
 

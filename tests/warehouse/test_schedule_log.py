@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from models.errors import AlreadyRunning, PublicationUnreadable
 from models.schedule import LATE, RUN, SKIPPED, Decision
 from tests.conftest import CHECKOUT
 from warehouse.home import Home
-from warehouse.lock import schedule_lock, underlying_lock
+from warehouse.lock import schedule_lock, underlying_lock, underlying_locks
 from warehouse.schedule_log import changing_schedule_log, read_schedule_log
 
 NOW = datetime(2028, 3, 10, 12, tzinfo=UTC)
@@ -55,6 +56,20 @@ def test_who_meets_a_lock_is_told_the_process_since_when_and_what_it_does(home: 
     ):
         pass
     with underlying_lock(home, "SPX", "another underlying is free"):
+        pass
+
+
+def test_a_run_by_hand_waits_for_all_its_underlyings_and_holds_none_when_it_gives_up(home: Home, other: subprocess.Popen[str]) -> None:
+    with pytest.raises(AlreadyRunning, match="the run of BRK/B"), underlying_locks(home, ["SPX", "BRK/B", "AAPL"], "by hand", wait_s=0.2):
+        pass
+    with underlying_locks(home, ["SPX", "AAPL"], "by hand", wait_s=0):
+        pass
+    threading.Timer(0.5, other.kill).start()
+    with (
+        underlying_locks(home, ["SPX", "BRK/B"], "by hand", wait_s=30),
+        pytest.raises(AlreadyRunning, match=r"the run of SPX .*\(by hand\)"),
+        underlying_lock(home, "SPX", "its schedule"),
+    ):
         pass
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import settings as few
+from hypothesis import strategies as st
 
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain
-from models.snapshot import describe, median_instant
+from models.snapshot import describe, snapshot_instant
 from tests.chains import AT, FRIDAY, SETTINGS, chain, listed, on_venue, run_rows
 from tests.small_warehouse import FIRST, coin
 from warehouse.load import VenueRows
@@ -37,22 +41,66 @@ def statuses(rows: VenueRows) -> dict[str, tuple[str, str | None]]:
     }
 
 
-def coins(*seconds: float) -> list[ParsedChain]:
-    """The coin on as many venues, each so many seconds after the first snapshot."""
+VENUES = ("bybit", "deribit", "okx", "binance")
+
+
+def coins(*seconds: float, received: float | None = None) -> list[ParsedChain]:
+    """The coin on as many venues, each so many seconds after the first snapshot; `received` likewise, or a second after each."""
     return [
-        replace(on_venue(coin(FIRST), venue), venue_instant=FIRST + timedelta(seconds=late))
-        for venue, late in zip(("bybit", "deribit", "okx", "binance"), seconds, strict=False)
+        replace(
+            on_venue(coin(FIRST), venue),
+            venue_instant=FIRST + timedelta(seconds=late),
+            received_at=FIRST + timedelta(seconds=late + 1 if received is None else received),
+        )
+        for venue, late in zip(VENUES, seconds, strict=False)
     ]
 
 
 def test_the_instant_is_the_median_and_of_an_even_number_the_later_middle_one_cut_to_seconds() -> None:
     def after(*seconds: float) -> datetime:
-        return median_instant([FIRST + timedelta(seconds=late) for late in seconds])
+        return snapshot_instant(coins(*seconds), 600)
 
     assert after(0.9) == FIRST
     assert after(30, 0, 10) == FIRST + timedelta(seconds=10)
     assert after(0, 10) == FIRST + timedelta(seconds=10)
     assert after(40, 0.2, 10.7, 30) == FIRST + timedelta(seconds=30)
+
+
+def test_of_two_venues_the_one_an_hour_off_is_refused_whether_it_lags_or_is_ahead(rows_of: Any) -> None:
+    for off in (-3600, 3600):
+        rows = rows_of(*coins(off, 0, received=1))
+        assert statuses(rows) == {"bybit": ("rejected", "stale_clock"), "deribit": ("ok", None)}
+        assert rows.snapshot_id == "COIN-20260302T220000Z"
+
+
+def test_venues_that_are_all_ahead_of_our_clock_are_taken_at_their_word(rows_of: Any) -> None:
+    rows = rows_of(*coins(0, 5, received=-7200))
+    assert statuses(rows) == {"bybit": ("ok", None), "deribit": ("ok", None)}
+
+
+LISTED_COINS = coins(*(0 for _ in VENUES))
+OFFSETS = st.sampled_from([-86_400, -3600, -601, -300, 0, 7, 599, 600, 601, 3600, 86_400])
+
+
+@few(deadline=None, max_examples=200)
+@given(offsets=st.lists(OFFSETS, min_size=1, max_size=4), received=st.sampled_from([-7200, 0, 7200]))
+def test_our_clock_decides_only_where_the_median_is_in_the_future_and_another_venue_is_not(offsets: list[int], received: int) -> None:
+    arrived = FIRST + timedelta(seconds=received)
+    chains = [
+        replace(one, venue_instant=FIRST + timedelta(seconds=offset), received_at=arrived)
+        for one, offset in zip(LISTED_COINS, offsets, strict=False)
+    ]
+    found = (snapshot_instant(chains, 600) - FIRST).total_seconds()
+    median = sorted(offsets)[len(offsets) // 2]
+    past = [offset for offset in offsets if offset - received <= 600]
+    if median - received <= 600 or not past:
+        assert found == median, "the definition, to the letter"
+    else:
+        assert found == statistics.median_high(past), "of those that may be right"
+    if past and max(past) - min(past) <= 600:
+        assert all(abs(offset - found) <= 600 for offset in past), "no venue from the future has a healthy one refused"
+    shuffled = snapshot_instant(chains[::-1], 600)
+    assert shuffled == snapshot_instant(chains, 600), "the order of venues is no matter"
 
 
 def test_the_snapshot_is_named_after_its_instant(rows_of: Any) -> None:

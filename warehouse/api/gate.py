@@ -43,7 +43,7 @@ class Gate:
         self._open_paths = OPEN_PATHS.union(*(one.open_paths for one in dialects))
         self._generations = generations
         self._keys = Keys(settings.api.keys)
-        self._limit = RateLimit(settings.api.rate_limit_per_minute)
+        self._limit = RateLimit(settings.api.rate_limit_per_minute, settings.api.quota_per_month)
         self._wrong_keys = RateLimit(settings.api.wrong_keys_per_minute)
         self._metrics = Metrics()
         self._access_log = AccessLog()
@@ -109,7 +109,7 @@ class Gate:
             caller = f"key {arrival.key}"
         arrival.rate = self._limit.take(caller)
         if arrival.rate.is_exceeded:
-            return self._refuse(arrival, Reason.BUSY, f"More than {arrival.rate.limit} requests in a minute. Wait until the next one.")
+            return self._refuse(arrival, Reason.BUSY, arrival.rate.refusal)
         if arrival.scope["method"] == "GET" and arrival.path != self._settings.metrics_path:
             arrival.question = arrival.asks()
         return None

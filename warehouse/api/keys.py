@@ -8,8 +8,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
 from pydantic import SecretStr
@@ -54,43 +54,74 @@ def check_bind(host: str, keys: Sequence[SecretStr]) -> None:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """Where somebody stands in the present month."""
+
+    limit: int
+    used: int  # with this request; those beyond the limit are not counted
+    period: date  # its first day, UTC
+    reset_at: datetime  # UTC
+    is_exceeded: bool
+
+
+@dataclass(frozen=True)
 class Rate:
-    """Where somebody stands in the present minute."""
+    """Where somebody stands in the present minute, and month."""
 
     limit: int | None  # None: no limit
     remaining: int
     reset_at: datetime  # UTC; without a limit the next midnight
-    retry_after_s: int  # whole seconds until then, at least 1
-    is_exceeded: bool
+    retry_after_s: int  # whole seconds until another request may be answered, at least 1
+    is_exceeded: bool  # of either
+    quota: Quota | None = None
+
+    @property
+    def spent(self) -> tuple[int | None, str, datetime]:
+        """Which limit is used up: so many requests, in what, until when."""
+        if self.quota is not None and self.quota.is_exceeded:
+            return self.quota.limit, "month", self.quota.reset_at
+        return self.limit, "minute", self.reset_at
+
+    @property
+    def refusal(self) -> str:
+        """A sentence for whoever has used it up."""
+        limit, period, _ = self.spent
+        return f"More than {limit} requests in a {period}. Wait until the next one."
 
 
 class RateLimit:
-    """So many requests per minute and caller; a minute begins with the clock's."""
+    """So many requests per caller and minute, and per month; both begin with the clock's, in UTC. Counts live as long as the server."""
 
-    def __init__(self, per_minute: int | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, per_minute: int | None, per_month: int | None = None, clock: Callable[[], float] = time.time) -> None:
         self._per_minute = per_minute
+        self._per_month = per_month
         self._clock = clock
         self._lock = threading.Lock()
         self._window = -1
         self._counts: dict[str, int] = {}
         self._reset_at = datetime.fromtimestamp(0, UTC)
         self._unlimited = Rate(None, 0, self._reset_at, 1, is_exceeded=False)
+        self._month = date.min
+        self._used: dict[str, int] = {}
 
     def take(self, caller: str) -> Rate:
         """Count one request of a caller."""
-        if self._per_minute is None:
-            return self._without_limit()
-        return self._counted(caller, 1)
+        now = self._clock()
+        rate = self._in_minute(caller, now, 1)
+        if self._per_month is None:
+            return rate
+        quota = self._in_month(caller, datetime.fromtimestamp(now, UTC), self._per_month, counts=not rate.is_exceeded)
+        if quota.is_exceeded:
+            return replace(rate, retry_after_s=max(math.ceil(quota.reset_at.timestamp() - now), 1), is_exceeded=True, quota=quota)
+        return replace(rate, quota=quota)
 
     def standing(self, caller: str) -> Rate:
-        """Where a caller stands, without counting; exceeded when the next one would be too many."""
-        if self._per_minute is None:
-            return self._without_limit()
-        return self._counted(caller, 0)
+        """Where a caller stands in the minute, without counting; exceeded when the next one would be too many."""
+        return self._in_minute(caller, self._clock(), 0)
 
-    def _counted(self, caller: str, more: int) -> Rate:
-        assert self._per_minute is not None
-        now = self._clock()
+    def _in_minute(self, caller: str, now: float, more: int) -> Rate:
+        if self._per_minute is None:
+            return self._without_limit(now)
         with self._lock:
             window = int(now // WINDOW_S)
             if window != self._window:
@@ -104,10 +135,22 @@ class RateLimit:
         retry_after_s = max(math.ceil((window + 1) * WINDOW_S - now), 1)
         return Rate(self._per_minute, max(self._per_minute - count, 0), reset_at, retry_after_s, is_exceeded)
 
-    def _without_limit(self) -> Rate:
+    def _without_limit(self, now: float) -> Rate:
         """The same for all until midnight."""
-        now = self._clock()
         if now >= self._unlimited.reset_at.timestamp():
             midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             self._unlimited = Rate(None, 0, midnight, 1, is_exceeded=False)
         return self._unlimited
+
+    def _in_month(self, caller: str, now: datetime, limit: int, *, counts: bool) -> Quota:
+        month = now.date().replace(day=1)
+        with self._lock:
+            if month != self._month:
+                self._month, self._used = month, {}
+            used = self._used.get(caller, 0)
+            if counts and used < limit:
+                self._used[caller] = used + 1
+            told = self._used.get(caller, 0)
+        following = (month + timedelta(days=31)).replace(day=1)
+        reset_at = datetime(following.year, following.month, 1, tzinfo=UTC)
+        return Quota(limit, told, month, reset_at, is_exceeded=counts and used >= limit)

@@ -84,7 +84,7 @@ def _dialects(net: Decimal | None) -> tuple[Alternative, ...]:
     rounded = None if net is None else round(net)
     flow = "; its default `flow` takes dealers' signs from a trade tape, which is not stored, so that one cannot be recomputed"
     return (
-        Alternative("flashalpha", "definition", "gamma × OI × 100 × S² × 0.01, puts negative: ours, to 1 USD", rounded, USD_1PCT),
+        Alternative("flashalpha", "definition", "gamma × OI × 100 × S² × 0.01, puts negative: ours", net, USD_1PCT),
         Alternative("backquant", "definition", f"the same in coins, to 1 USD, positioning `std`{flow}", rounded, USD_1PCT),
     )
 

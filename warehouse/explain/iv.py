@@ -66,7 +66,7 @@ def explain(chain: Chain) -> Explanation:
         ),
         contracts=tuple(rows.drop("payload_sha256", "row_number").rows(named=True)),
         raw=raw_rows(chain, rows),
-        alternatives=_alternatives(first, rows, lines, candidates),
+        alternatives=_alternatives(chain, first, rows, lines, candidates),
         asked_definition=chain.question.definition,
     )
 
@@ -132,12 +132,15 @@ def _other_lines(lines: pl.DataFrame) -> tuple[Row, ...]:
     return tuple(grouped.sort(LINE).rows(named=True))
 
 
-def _alternatives(first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidates: tuple[Row, ...]) -> tuple[Alternative, ...]:
+def _alternatives(
+    chain: Chain, first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidates: tuple[Row, ...]
+) -> tuple[Alternative, ...]:
     own = {row["option_type"]: row["venue_iv"] for row in rows.rows(named=True)}
     percent = None if first["iv"] is None else first["iv"] * 100
     mid = next(row["iv"] for row in candidates if row["source"] == "mid")
     fraction = "annualised fraction"
-    blend = "the mean over the venues that quote it, weighted by open interest, in percent"
+    blend = "the mean over the venues that quote it, weighted by open interest, in percent; of two settlements on a date the larger"
+    calls = "call_iv of its strikes: a mean over venues too, as a fraction; of two settlements on a date the later"
     no_carry = "solved from the same quotes with forward = spot and no discount"
     clock = f"quotes of {first['quoted_at']} UTC; tau counts seconds over 365 days, not trading days"
     every_line = (
@@ -152,8 +155,8 @@ def _alternatives(first: Row, rows: pl.DataFrame, lines: pl.DataFrame, candidate
         Alternative("put-own", "definition", "the put's own volatility as its venue says it", own.get("P"), fraction),
         Alternative("mid", "definition", "always solved from the out-of-the-money mid", mid, fraction),
         Alternative("no-carry", "definition", no_carry, _without_carry(rows), fraction),
-        Alternative("flashalpha", "definition", "call_iv and put_iv of its strikes: decimal, ours for both sides", first["iv"], fraction),
-        Alternative("backquant", "definition", blend, _blend(lines, first), "percent"),
+        Alternative("flashalpha", "definition", calls, _of_the_later(lines), fraction),
+        Alternative("backquant", "definition", blend, _of_the_larger(chain, lines), "percent"),
         *every_line,
         Alternative("other-time", "time", clock, None),
         Alternative("no-sign", "sign", "a volatility assumes nothing of who holds the positions", None),
@@ -168,11 +171,25 @@ def _without_carry(rows: pl.DataFrame) -> Any:
     return strike_vols(plain, iv_min=settings.iv_min, iv_max=settings.iv_max)["iv"][0]
 
 
-def _blend(lines: pl.DataFrame, first: Row) -> float | None:
-    same = [row for row in _other_lines(lines) if row["expires_at"] == first["expires_at"] and row["iv"] is not None]
-    weights = [row["oi_base"] or 0.0 for row in same]
-    if not same:
-        return None
+def _of_the_later(lines: pl.DataFrame) -> float | None:
+    """Of the calls with a volatility, those that settle last."""
+    calls = lines.filter((pl.col("option_type") == "C") & pl.col("iv").is_not_null())
+    return _blend(calls.filter(pl.col("expires_at") == pl.col("expires_at").max()))
+
+
+def _of_the_larger(chain: Chain, lines: pl.DataFrame) -> float | None:
+    """Percent, of the settlement instant with most open interest in all its strikes, the later one on a tie."""
+    measured = lines.filter(pl.col("iv").is_not_null())
+    interest = {one["expires_at"]: one["total_oi"] or 0 for one in chain.facts.expiries}
+    main = max(measured["expires_at"].unique().to_list(), key=lambda at: (interest[at], at), default=None)
+    found = _blend(measured.filter(pl.col("expires_at") == main))
+    return None if found is None else 100 * found
+
+
+def _blend(lines: pl.DataFrame) -> float | None:
+    """The mean of lines weighted by their open interest; without any, each counts the same."""
+    known = _other_lines(lines)
+    weights = [row["oi_base"] or 0.0 for row in known]
     if not sum(weights):
-        weights = [1.0] * len(same)
-    return 100 * float(sum(weight * row["iv"] for weight, row in zip(weights, same, strict=True)) / sum(weights))
+        weights = [1.0] * len(known)
+    return float(sum(weight * row["iv"] for weight, row in zip(weights, known, strict=True)) / sum(weights)) if known else None

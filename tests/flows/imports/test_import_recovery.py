@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows import partitions
+from flows import units
 from flows.archived import load_pending_runs
 from flows.imports import archive, cboe_csv
 from tests.chains import SETTINGS
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import MONDAY, archived, download, load, near_the_money, rows, write
+from warehouse.compute import Captured
 from warehouse.work import open_work, read_calendar
 
 
@@ -54,12 +56,12 @@ def test_what_was_archived_and_not_loaded_is_loaded_by_whoever_comes_next(cli: C
 
 def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, a=download(), b=download(root="ABC"), c=download(root="PARSER"))
-    compute, terms = partitions.compute_snapshot, cboe_csv.osi_terms
+    compute, terms = units.compute_snapshots, cboe_csv.osi_terms
 
-    def odd_chain(venues: pl.DataFrame, *more: Any, **named: Any) -> Any:
-        if venues["underlying"][0] == "ABC":
+    def odd_chain(captured: Sequence[Captured], **named: Any) -> Any:
+        if any(one.venues["underlying"][0] == "ABC" for one in captured):
             raise OverflowError("a number that nobody thought of")
-        return compute(venues, *more, **named)
+        return compute(captured, **named)
 
     def odd_row(names: pl.Series) -> pl.DataFrame:
         if names[0].startswith("PARSER"):
@@ -67,7 +69,7 @@ def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Pa
         return terms(names)
 
     with monkeypatch.context() as patch:
-        patch.setattr(partitions, "compute_snapshot", odd_chain)
+        patch.setattr(units, "compute_snapshots", odd_chain)
         patch.setattr(cboe_csv, "osi_terms", odd_row)
         said = load(cli, folder)
     assert said.code == 3

@@ -64,8 +64,9 @@ class Servers:
             "broken": (demo, {"cache_mb": 0}),
             "guarded": (demo, {"keys": ("the key",)}),
             "busy": (demo, {"rate_limit_per_minute": 1}),
+            "used up": (demo, {"quota_per_month": 1}),
             "few rows": (demo, {"max_rows": 50}),
-            "no time": (demo, {"timeout_s": 0.001}),
+            "no time": (demo, {"timeout_s": 1e-6}),
             "empty": (empty, {}),
             "damaged": (damaged, {}),
         }
@@ -81,7 +82,7 @@ class Servers:
         with pytest.MonkeyPatch.context() as patch:
             if one.server == "broken":
                 self._break_it(patch)
-            for _ in range(3 if one.server == "busy" else 1):  # the third is of the second's minute, or of the first's
+            for _ in range(3 if one.server in ("busy", "used up") else 1):  # the third is of the second's minute, or of the first's
                 answer = requests.request(one.method, f"{self.url(one.server)}{one.path}", headers=dict(one.sent), timeout=30)
         return answer
 

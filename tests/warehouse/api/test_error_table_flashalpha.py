@@ -48,7 +48,7 @@ def of_every_symbol() -> Iterator[Provoked]:
             yield Provoked(path, 401, "Unauthorized", unauthorized, server="guarded", sent=sent)
         yield refused(path, 503, "unavailable", "Nothing can be read at the moment; the log says why.", server="empty")
         yield refused(path, 503, "unavailable", "Nothing can be read at the moment; the log says why.", server="damaged")
-        yield refused(path, 504, "timeout", re.compile("longer than 0.001 s"), server="no time")
+        yield refused(path, 504, "timeout", re.compile("longer than 1e-06 s"), server="no time")
         yield refused(path, 500, "internal_error", re.compile(r"^Something failed; the log has it under req_\w+\.$"), server="broken")
 
 
@@ -78,6 +78,11 @@ TABLE = [
         {"status": "ERROR", "error": "Quota exceeded", "message": TEXT, "limit": 1, "reset_at": re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:00Z$")},
         server="busy",
         headers={"Retry-After": re.compile("^([1-9]|[1-5][0-9]|60)$"), "X-RateLimit-Limit": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": re.compile(r"^\d{10}$")},
+    ),
+    Provoked(
+        "/v1/symbols", 429, "Quota exceeded",
+        {"status": "ERROR", "error": "Quota exceeded", "message": "More than 1 requests in a month. Wait until the next one.", "limit": 1, "reset_at": re.compile(r"^\d{4}-\d\d-01T00:00:00Z$")},
+        server="used up", headers={"Retry-After": re.compile(r"^\d+$"), "X-RateLimit-Limit": "unlimited"},
     ),
 ]  # fmt: skip
 

@@ -13,6 +13,8 @@ import requests
 from flows.printing_explain import print_explanation
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
+from warehouse.explain.level_meanings import BACKQUANT, FLASHALPHA
+from warehouse.explain.question import LEVELS
 from warehouse.frames import Warehouse
 from warehouse.home import Home
 from warehouse.json_values import json_value
@@ -102,7 +104,7 @@ def test_key_limit_method_and_file_are_refused_in_its_own_words(demo: Demo, tmp_
     assert answers[-1].json()["error"] == "rate_limited" and 1 <= int(answers[-1].headers["Retry-After"]) <= 60
     with serving(Home(tmp_path / "nothing")) as url:
         assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (503, "unavailable")
-    with serving(demo.home, api_settings(timeout_s=0.001)) as url:
+    with serving(demo.home, api_settings(timeout_s=1e-6)) as url:
         assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (504, "timeout")
 
 
@@ -114,3 +116,74 @@ def test_an_archive_that_is_gone_is_told_without_naming_the_home(demo_copy: Home
     problems = [row["problem"] for row in found["raw"]]
     assert found["number"]["value"] is not None and all(problems)
     assert any("raw/" in one for one in problems) and not any(str(demo_copy.root) in one for one in problems)
+
+
+# --- what an explanation says that a dialect shows is what that dialect of ours shows ---------------------------------------------------
+
+
+def beside(url: str, path: str, convention: str, **asked: Any) -> Any:
+    """The value of `--definition`, which stands once among the alternatives."""
+    found = get(url, path, definition=convention, **asked).json()
+    assert found["asked_definition"] == convention
+    (one,) = (one for one in found["alternatives"] if one["convention"] == convention)
+    return one["value"]
+
+
+def v1(url: str, path: str, **asked: Any) -> dict[str, Any]:
+    body: dict[str, Any] = requests.get(f"{url}/v1/{path}", params=asked, timeout=30).json()
+    return body
+
+
+def v2(url: str, path: str, **asked: Any) -> dict[str, Any]:
+    body: dict[str, Any] = requests.get(f"{url}/v2/{path}", params=asked, timeout=30).json()["data"]
+    return body
+
+
+SYMBOLS = [("SPX", "SPX"), ("BTC", "BTCUSDT")]
+
+
+@pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
+@pytest.mark.parametrize("expiry", ["2026-11-20", "2026-12-18", None])
+def test_max_pain_and_exposure_by_either_dialect(demo_url: str, symbol: str, pair: str, expiry: str | None) -> None:
+    if symbol == "BTC" and expiry == "2026-12-18":
+        pytest.skip("not listed there")
+    only = {} if expiry is None else {"expiry": expiry}
+    told = {} if expiry is None else {"expiration": expiry}
+    assert beside(demo_url, f"max-pain/{symbol}", "flashalpha", **only) == v1(demo_url, f"maxpain/{symbol}", **told)["max_pain_strike"]
+    theirs = v2(demo_url, "gex/max-pain", symbol=pair, **only)
+    shown = theirs["max_pain"] if expiry else theirs["per_expiry"][0]["max_pain"]
+    assert beside(demo_url, f"max-pain/{symbol}", "backquant", **only) == shown["strike"]
+    assert beside(demo_url, f"gex/{symbol}", "flashalpha", **only) == v1(demo_url, f"exposure/gex/{symbol}", **told)["net_gex"]
+    profile = v2(demo_url, "gex/strike-profile", symbol=pair, **only)
+    by_expiry = v2(demo_url, "gex/expiry-profile", symbol=pair)
+    net = by_expiry["total_gex"] if expiry is None else by_expiry["net_gex"][by_expiry["expiry_dates"].index(expiry)]
+    assert beside(demo_url, f"gex/{symbol}", "backquant", **only) == net
+    strike = profile["ranked_top_10"][0]["strike"]
+    assert beside(demo_url, f"gex/{symbol}", "backquant", strike=strike, **only) == profile["ranked_top_10"][0]["gex"]
+    (own,) = (one for one in v1(demo_url, f"exposure/gex/{symbol}", **told)["strikes"] if one["strike"] == strike)
+    assert beside(demo_url, f"gex/{symbol}", "flashalpha", strike=strike, **only) == own["net_gex"]
+    pin = v1(demo_url, f"maxpain/{symbol}", **told)["pin_probability"]
+    assert beside(demo_url, f"pin-score/{symbol}", "flashalpha", **only) == pin
+    assert beside(demo_url, f"pin-score/{symbol}", "backquant", **only) is None, "it publishes none"
+
+
+@pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
+def test_levels_by_either_dialect(demo_url: str, symbol: str, pair: str) -> None:
+    flash = v1(demo_url, f"exposure/levels/{symbol}")["levels"]
+    back = v2(demo_url, "gex/levels", symbol=pair)["all_expiry"]
+    for level in LEVELS:
+        ours = beside(demo_url, f"level/{symbol}", "flashalpha", level=level)
+        assert ours == pytest.approx(flash[FLASHALPHA[level]], abs=1e-4) if ours is not None else flash[FLASHALPHA[level]] is None, level
+        assert beside(demo_url, f"level/{symbol}", "backquant", level=level) == (back[BACKQUANT[level]] if level in BACKQUANT else None), (
+            level
+        )
+
+
+@pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
+def test_volatility_by_either_dialect(demo_url: str, symbol: str, pair: str) -> None:
+    rows = v2(demo_url, "options/chain", symbol=pair, expiries="2026-11-20", max_contracts=6)["contracts"]
+    shown = {one["strike"]: one for one in v1(demo_url, f"exposure/zero-dte/{symbol}", expiry="2026-11-20", strike_range=0.05)["strikes"]}
+    for row in rows:
+        asked = {"expiry": "2026-11-20", "strike": row["strike"]}
+        assert round(beside(demo_url, f"iv/{symbol}", "backquant", **asked), 2) == row["iv"]
+        assert beside(demo_url, f"iv/{symbol}", "flashalpha", **asked) == pytest.approx(shown[row["strike"]]["call_iv"], abs=1e-6)

@@ -134,7 +134,7 @@ def test_a_wrong_key_is_401(guarded_url: str) -> None:
         assert (answer.status_code, answer.json()) == (401, expected)
     with pytest.raises(flashalpha.AuthenticationError, match="Invalid API key"):
         FlashAlpha("wrong", base_url=guarded_url).symbols()
-    assert FlashAlpha("wrong", base_url=guarded_url).health() == {"status": "Healthy"}, "health needs no key"
+    assert FlashAlpha("wrong", base_url=guarded_url).health()["status"] in ("Healthy", "Degraded", "Unhealthy"), "health needs no key"
 
 
 def test_more_requests_than_allowed_are_429_with_whole_seconds(guarded_url: str) -> None:
@@ -185,7 +185,7 @@ def test_more_rows_than_allowed_are_413(demo: Demo) -> None:
 
 
 def test_a_request_beyond_its_time_is_504(demo: Demo) -> None:
-    with serving(demo.home, api_settings(timeout_s=0.02)) as url:
+    with serving(demo.home, api_settings(timeout_s=1e-6)) as url:
         answer = get(f"{url}/v1/maxpain/SPX")
         assert (answer.status_code, answer.json()["error"]) == (504, "timeout")
         with pytest.raises(flashalpha.ServerError):

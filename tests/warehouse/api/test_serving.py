@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -111,6 +112,23 @@ def test_a_minute_begins_with_the_clocks() -> None:
     assert not limit.take("other").is_exceeded
     now[0] = 1_800_000_060.0
     assert not limit.take("one").is_exceeded
+
+
+def test_a_quota_is_of_a_month_and_what_is_refused_in_its_minute_does_not_count() -> None:
+    now = [datetime(2026, 12, 31, 23, 58, 30, tzinfo=UTC).timestamp()]
+    limit = RateLimit(2, 3, clock=lambda: now[0])
+    taken = [limit.take("one") for _ in range(3)]
+    assert [one.is_exceeded for one in taken] == [False, False, True] and [one.quota.used for one in taken] == [1, 2, 2]
+    assert taken[2].spent[:2] == (2, "minute") and taken[2].retry_after_s == 30
+    now[0] += 60
+    last, over = limit.take("one"), limit.take("one")
+    assert (last.is_exceeded, last.quota.used, over.is_exceeded, over.quota.used) == (False, 3, True, 3)
+    assert over.spent == (3, "month", datetime(2027, 1, 1, tzinfo=UTC)) and over.retry_after_s == 30
+    assert over.refusal == "More than 3 requests in a month. Wait until the next one."
+    assert not limit.take("other").is_exceeded
+    now[0] = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
+    fresh = limit.take("one")
+    assert (fresh.is_exceeded, fresh.quota.used, fresh.quota.period) == (False, 1, date(2027, 1, 1))
 
 
 def test_the_access_log_is_json_and_holds_no_key(demo: Demo, lines: list[str]) -> None:

@@ -105,7 +105,8 @@ def refuse(refusal: Refusal) -> Response:
         message = "Invalid API key"
     if status == 429 and refusal.rate is not None:
         seconds = int(refusal.rate.retry_after_s)
-        details = {"retry_after_seconds": seconds, "limit": f"{refusal.rate.limit} per 1 minute"}
+        limit, period, _ = refusal.rate.spent
+        details = {"retry_after_seconds": seconds, "limit": f"{limit} per 1 {period}"}
         headers = {"Retry-After": str(seconds)}
     return error_response(status, message, refusal.request_id, now=datetime.now(UTC), details=details, headers=headers)
 
@@ -117,26 +118,21 @@ def on_invalid(errors: Sequence[Mapping[str, Any]], request_id: str) -> Response
 
 def rate_headers(rate: Rate) -> dict[str, str]:
     """Headers of a caller's limits; none without a limit."""
-    if rate.limit is None:
-        return {}
-    headers = {
-        "X-RateLimit-Limit": str(rate.limit),
-        "X-RateLimit-Remaining": str(rate.remaining),
-        "X-RateLimit-Reset": str(int(rate.reset_at.timestamp())),
-    }
-    return headers | quota_headers(getattr(rate, "quota", None))
-
-
-def quota_headers(quota: Any) -> dict[str, str]:
-    """Headers of a monthly quota: `limit`, `used` and `period` (its first day); none without one."""
-    if quota is None:
-        return {}
-    return {
-        "X-Quota-Limit": str(quota.limit),
-        "X-Quota-Used": str(quota.used),
-        "X-Quota-Remaining": str(max(quota.limit - quota.used, 0)),
-        "X-Quota-Period": f"{quota.period:%Y%m}",
-    }
+    headers: dict[str, str] = {}
+    if rate.limit is not None:
+        headers |= {
+            "X-RateLimit-Limit": str(rate.limit),
+            "X-RateLimit-Remaining": str(rate.remaining),
+            "X-RateLimit-Reset": str(int(rate.reset_at.timestamp())),
+        }
+    if rate.quota is not None:
+        headers |= {
+            "X-Quota-Limit": str(rate.quota.limit),
+            "X-Quota-Used": str(rate.quota.used),
+            "X-Quota-Remaining": str(rate.quota.limit - rate.quota.used),
+            "X-Quota-Period": f"{rate.quota.period:%Y%m}",
+        }
+    return headers
 
 
 async def on_api_error(request: Request, error: Exception) -> Response:

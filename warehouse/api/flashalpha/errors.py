@@ -84,9 +84,9 @@ def refuse(refusal: Refusal) -> Response:
     if refusal.reason is Reason.UNAUTHORIZED:
         return JSONResponse({"title": "Unauthorized", "status": 401, "detail": refusal.message}, 401)
     if refusal.reason is Reason.BUSY and refusal.rate is not None:
-        reset_at = utc_text(refusal.rate.reset_at)
-        body = {"status": "ERROR", "error": "Quota exceeded", "message": refusal.message, "limit": refusal.rate.limit, "reset_at": reset_at}
-        return JSONResponse(body, 429)
+        limit, _, reset_at = refusal.rate.spent
+        told = {"message": refusal.message, "limit": limit, "reset_at": utc_text(reset_at)}
+        return JSONResponse({"status": "ERROR", "error": "Quota exceeded", **told}, 429)
     return JSONResponse({"error": _WORDS[refusal.reason], "message": refusal.message}, refusal.reason.value)
 
 

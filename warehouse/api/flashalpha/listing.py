@@ -14,7 +14,7 @@ from warehouse.api.flashalpha.envelope import DataAsOf, Day, Envelope, Instant, 
 from warehouse.api.flashalpha.errors import no_coverage
 from warehouse.api.flashalpha.parameters import normalised
 
-NOTE = "Every stored underlying."
+NOTE = "Every stored underlying; see /v2/symbols for freshness."
 
 
 class ListedExpiration(Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from tests.small_warehouse import FIRST, LAST
 from tests.warehouse.api.backquant.serving import NOW, Client, application
 from warehouse.api.backquant import OPEN_PATHS, on_invalid, rate_headers, refuse
+from warehouse.api.keys import Quota, Rate
 from warehouse.home import Home
 
 DATA = (
@@ -171,7 +172,7 @@ class Reason(Enum):
 
 @pytest.mark.parametrize("reason", Reason)
 def test_refusals_of_the_server_have_the_shape_of_the_dialect(reason: Reason) -> None:
-    rate = SimpleNamespace(limit=120, remaining=0, reset_at=datetime(2026, 3, 3, 1, 1, tzinfo=UTC), retry_after_s=17)
+    rate = Rate(120, 0, datetime(2026, 3, 3, 1, 1, tzinfo=UTC), 17, is_exceeded=True)
     answer = refuse(SimpleNamespace(reason=reason, message="Why", request_id="req_1", rate=rate if reason is Reason.BUSY else None))
     body = orjson.loads(answer.body)
     codes = {
@@ -193,13 +194,13 @@ def test_refusals_of_the_server_have_the_shape_of_the_dialect(reason: Reason) ->
 
 def test_headers_of_limits() -> None:
     reset = datetime(2026, 3, 3, 1, 1, tzinfo=UTC)
-    rate = SimpleNamespace(limit=120, remaining=7, reset_at=reset, retry_after_s=0)
     expected = {"X-RateLimit-Limit": "120", "X-RateLimit-Remaining": "7", "X-RateLimit-Reset": str(int(reset.timestamp()))}
-    assert rate_headers(rate) == expected
-    rate.quota = SimpleNamespace(limit=1000, used=1001, period=reset.date())
-    quota = {"X-Quota-Limit": "1000", "X-Quota-Used": "1001", "X-Quota-Remaining": "0", "X-Quota-Period": "202603"}
-    assert rate_headers(rate) == expected | quota
-    assert rate_headers(SimpleNamespace(limit=None, remaining=0, reset_at=reset, retry_after_s=0)) == {}
+    assert rate_headers(Rate(120, 7, reset, 1, is_exceeded=False)) == expected
+    spent = Quota(1000, 1000, date(2026, 3, 1), datetime(2026, 4, 1, tzinfo=UTC), is_exceeded=True)
+    quota = {"X-Quota-Limit": "1000", "X-Quota-Used": "1000", "X-Quota-Remaining": "0", "X-Quota-Period": "202603"}
+    assert rate_headers(Rate(120, 7, reset, 1, is_exceeded=True, quota=spent)) == expected | quota
+    assert rate_headers(Rate(None, 0, reset, 1, is_exceeded=True, quota=spent)) == quota
+    assert rate_headers(Rate(None, 0, reset, 1, is_exceeded=False)) == {}
 
 
 def test_what_fastapi_itself_refuses() -> None:
@@ -212,7 +213,7 @@ def test_the_request_id_is_taken_over_and_the_rate_is_told(small_home: Home) -> 
 
     @app.middleware("http")
     async def limited(request: Any, answer: Any) -> Any:
-        request.state.rate = SimpleNamespace(limit=5, remaining=4, reset_at=NOW, retry_after_s=0)
+        request.state.rate = Rate(5, 4, NOW, 1, is_exceeded=False)
         return await answer(request)
 
     answer = Client(app).http.get("/v2/symbols", headers={"X-Request-ID": "mine-1"})

@@ -48,7 +48,7 @@ def of_every_symbol() -> Iterator[Provoked]:
         if path != "/expiries":
             yield invalid(f"{path}?exchanges=nosuch,cboe", "exchanges", re.compile("no venue of nosuch, cboe is known"))
         yield refused(path, 500, "INTERNAL_ERROR", re.compile(r"^Something failed; the log has it under req_\w+\.$"), server="broken")
-        yield refused(path, 504, "UPSTREAM_ERROR", re.compile("longer than 0.001 s"), server="no time")
+        yield refused(path, 504, "UPSTREAM_ERROR", re.compile("longer than 1e-06 s"), server="no time")
         yield from of_every_path(path)
 
 
@@ -83,6 +83,10 @@ TABLE = [
     refused(
         "/symbols", 429, "RATE_LIMIT_EXCEEDED", TEXT, {"retry_after_seconds": int, "limit": "1 per 1 minute"}, server="busy",
         headers={"Retry-After": re.compile("^([1-9]|[1-5][0-9]|60)$"), "X-RateLimit-Limit": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": re.compile(r"^\d{10}$")},
+    ),
+    refused(
+        "/symbols", 429, "RATE_LIMIT_EXCEEDED", TEXT, {"retry_after_seconds": int, "limit": "1 per 1 month"}, server="used up",
+        headers={"Retry-After": re.compile(r"^\d+$"), "X-Quota-Limit": "1", "X-Quota-Used": "1", "X-Quota-Remaining": "0", "X-Quota-Period": re.compile(r"^20\d{4}$")},
     ),
 ]  # fmt: skip
 

@@ -1,0 +1,65 @@
+"""Several snapshots in one scratch database: each comes out as it does alone, whatever becomes of the others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from models.calendar import TradingCalendar
+from tests.chains import SETTINGS, on_venue, run_rows
+from tests.loads import xyz
+from tests.small_warehouse import FIRST, LAST, SECOND, coin
+from warehouse import checks
+from warehouse.checks import all_checks
+from warehouse.compute import Captured, Computed, compute_snapshots
+
+NO_VENUE_OF_COIN = "select distinct snapshot_id, scope_venue as venue from marts.max_pain where scope_venue = 'all'"
+ONE_VENUE = "select distinct snapshot_id, venue from core.option_greeks where venue = 'okx' and snapshot_id < 'COIN-2026~'"
+
+
+@pytest.fixture
+def captured(calendar: TradingCalendar) -> list[Captured]:
+    """A stock and a coin on two venues, at several instants; and a snapshot of which no venue can be used."""
+    unusable = coin(LAST + timedelta(days=2))
+    runs = [
+        run_rows(coin(FIRST), on_venue(coin(FIRST), "okx", times=2), calendar=calendar),
+        run_rows(xyz(), calendar=calendar),
+        run_rows(coin(SECOND), calendar=calendar),
+        run_rows(unusable, calendar=calendar),
+        run_rows(coin(LAST), on_venue(coin(LAST), "okx", spot=120.0), calendar=calendar),
+    ]
+    parts = [Captured(rows.venues, rows.quotes) for rows in runs]
+    refused = parts[3].venues.with_columns(status=pl.lit("rejected"), error=pl.lit("no_spot"))
+    return [*parts[:3], Captured(refused, parts[3].quotes), parts[4]]
+
+
+def alike(together: Computed, alone: list[Computed]) -> None:
+    names = {name for one in alone for name in one.tables}
+    assert together.tables.keys() == names
+    for name in sorted(names):
+        whole = pl.concat([one.tables[name] for one in alone if name in one.tables]).unique()
+        assert together.tables[name].height == whole.height
+        assert together.tables[name].unique().sort(pl.all(), nulls_last=True).equals(whole.sort(pl.all(), nulls_last=True)), name
+    whole = pl.concat([one.check_results for one in alone])
+    key = ["snapshot_id", "venue", "check_name"]
+    assert together.check_results.sort(key).equals(whole.sort(key))
+
+
+@pytest.mark.parametrize("failing", [None, ONE_VENUE, NO_VENUE_OF_COIN])
+def test_snapshots_computed_together_come_out_as_each_does_alone(
+    captured: list[Captured], calendar: TradingCalendar, monkeypatch: pytest.MonkeyPatch, failing: str | None
+) -> None:
+    if failing:
+        mine = checks.Check("mine", failing, "required", "snapshot-venue", "snapshot", "for the test.")
+        monkeypatch.setattr(checks, "all_checks", lambda: (*all_checks(), mine))
+    together = compute_snapshots(captured, calendar=calendar, settings=SETTINGS)
+    alone = [compute_snapshots([one], calendar=calendar, settings=SETTINGS) for one in captured]
+    alike(together, alone)
+    found = together.check_results.filter(check_name="mine")
+    assert bool(failing) == bool(found.height)
+    refused = together.tables["core.snapshot_venues"].filter(error="mine")
+    assert refused.height == (0 if failing is None else 2 if failing == ONE_VENUE else 4), (
+        "the venues of the snapshots that fail, no others"
+    )

@@ -1,0 +1,117 @@
+"""Alerts that were found beside a run: kept in published/alerts.json until the next evaluation with the work file takes them in.
+
+While a run has the work file, or hangs with it, nothing can be written into `ops.alerts`; what is stale must be told all the same, once.
+Whoever evaluates rules holds `alerts_lock` meanwhile and leaves status.json with what is open, so that both sides know what the other told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import orjson
+import polars as pl
+
+from models.ops_tables import Alerts
+from warehouse.alerts import Condition
+from warehouse.home import Home, disk_errors, write_whole
+from warehouse.status import instant_text
+from warehouse.transactions import mark_unpublished, transaction
+from warehouse.work import insert
+
+LOG = logging.getLogger("strikehouse.alerts")
+_SCHEMA = pl.Schema({name: column.dtype for name, column in Alerts.columns().items()})
+
+
+@dataclass(frozen=True)
+class KeptAlert:
+    """An alert that is not in `ops.alerts` yet; its fields are columns there. Instants are naive UTC."""
+
+    alert_key: str
+    rule: str
+    kind: str
+    underlying: str
+    message: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    delivered_at: datetime | None = None
+    delivered_to: str = ""
+    delivery_error: str | None = None
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Addresses that took it."""
+        return frozenset(self.delivered_to.split(",")) - {""}
+
+
+def read_kept(home: Home) -> list[KeptAlert]:
+    """What is kept, oldest first. A damaged file counts as none, so that at worst something is told twice."""
+    try:
+        with disk_errors(home.alerts_file):
+            rows = orjson.loads(home.alerts_file.read_bytes()) if home.alerts_file.exists() else []
+        return [KeptAlert(**row | {name: _instant(row[name]) for name in _INSTANTS}) for row in rows]
+    except (orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+        LOG.warning("%s cannot be read (%s); the next alert replaces it", home.alerts_file, error)
+        return []
+
+
+def kept_as_status(home: Home) -> list[dict[str, Any]]:
+    """What is kept, as status.json has the open alerts of `ops.alerts`."""
+    return [
+        {
+            "alert_key": one.alert_key, "rule": one.rule, "underlying": one.underlying, "message": one.message,
+            "first_seen_at": instant_text(one.first_seen_at), "delivered_at": instant_text(one.delivered_at),
+            "delivery_error": one.delivery_error,
+        }
+        for one in read_kept(home)
+    ]  # fmt: skip
+
+
+def write_kept(home: Home, kept: Sequence[KeptAlert]) -> None:
+    """Replace what is kept; without any, remove the file."""
+    if kept:
+        write_whole(home.alerts_file, orjson.dumps(kept, option=orjson.OPT_INDENT_2))
+    else:
+        with disk_errors(home.alerts_file):
+            home.alerts_file.unlink(missing_ok=True)
+
+
+def keep(kept: Sequence[KeptAlert], found: Sequence[Condition], is_open: Collection[str], now: datetime) -> list[KeptAlert]:
+    """What is to be kept after an evaluation at `now` (naive UTC): that of before, seen again or not, and what was not open.
+
+    Nothing is cleared here: a run that ends does that.
+    """
+    by_key = {one.alert_key: one for one in found}
+    again = [replace(one, last_seen_at=now, message=by_key[one.alert_key].message) if one.alert_key in by_key else one for one in kept]
+    known = {*is_open, *(one.alert_key for one in kept)}
+    return [*again, *(KeptAlert(**vars(one), first_seen_at=now, last_seen_at=now) for one in found if one.alert_key not in known)]
+
+
+def delivered(one: KeptAlert, addresses: Sequence[str], failures: Mapping[str, str], now: datetime) -> KeptAlert:
+    """An alert after a delivery at `now`; `failures`: address → why it did not take it."""
+    taken = ",".join(name for name in addresses if name not in failures or name in one.addresses)
+    return replace(one, delivered_to=taken, delivered_at=None if failures else now, delivery_error="; ".join(failures.values()) or None)
+
+
+def take_in(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Move what is kept into `ops.alerts`. May be repeated after a kill at any point."""
+    kept = read_kept(home)
+    if not kept:
+        return
+    is_open = {key for (key,) in con.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
+    rows = [asdict(one) | {"cleared_at": None, "is_clear_note_due": False} for one in kept if one.alert_key not in is_open]
+    with transaction(con):
+        insert(con, "ops.alerts", pl.DataFrame(rows, schema=_SCHEMA))
+        mark_unpublished(con)
+    write_kept(home, [])
+
+
+_INSTANTS = ("first_seen_at", "last_seen_at", "delivered_at")
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
