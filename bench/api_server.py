@@ -53,7 +53,8 @@ class Server:
 def environment(home: Path, variables: dict[str, str]) -> dict[str, str]:
     """Of a process on this home."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STRIKEHOUSE_")}
-    return kept | {"STRIKEHOUSE_HOME": str(home), "PYTHONPATH": str(CHECKOUT), **variables}
+    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+    return kept | {"STRIKEHOUSE_HOME": str(home), "PYTHONPATH": path, **variables}
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -91,7 +92,8 @@ def main(folder: Path, seconds: int, sessions: int) -> None:
     snapshots = query(home, WITH_0DTE).rows()
     stored, contracts = query(home, "select count(distinct snapshot_id), count(*) from core.option_quotes").row(0)
     day = max(row[2] for row in snapshots)
-    print(f"{stored:,} snapshots, {contracts:,} contracts; server on one core, wrk with {CONNECTIONS} connections on another\n")
+    stack = ", ".join(f"{name}{'' if find_spec(name) else ' (not installed)'}" for name in ("uvicorn", "uvloop", "httptools"))
+    print(f"{stored:,} snapshots, {contracts:,} contracts; {stack}; server on one core, wrk with {CONNECTIONS} connections on another\n")
     with tempfile.TemporaryDirectory() as logs:
         log = Path(logs) / "access.log"
         print("| from the cache | requests/s | median ms | p99 ms | failures | server ms, median | requests per processor second |")

@@ -165,7 +165,7 @@ def test_an_address_with_too_many_wrong_keys_waits_for_the_next_minute(
 ) -> None:
     now = [1_800_000_000.0]
     right = RateLimit
-    monkeypatch.setattr(gate_module, "RateLimit", lambda limit: right(limit, clock=lambda: now[0]))
+    monkeypatch.setattr(gate_module, "RateLimit", lambda *limits: right(*limits, clock=lambda: now[0]))
     asked = Asked(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=3)))
     assert [asked(path).status for _ in range(9)] == [401] * 9, "no key is no wrong key"
     assert [asked(path, x_api_key=f"wrong{number}").status for number in range(5)] == [401, 401, 401, 429, 429]
