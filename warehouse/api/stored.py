@@ -34,7 +34,7 @@ def stored(
 
     Columns: those named, or all; types as the contract says.
     """
-    table = MACROS[name][0] if name in MACROS else name
+    table = mart_of(name)
     contract = TABLES[table].columns()
     chosen = list(columns) or TABLES[table].column_names()
     statement, given = _statement(table, snapshot_id, chosen, scope_venue, expires_at, expiry)
@@ -52,8 +52,12 @@ def stored_rows(
     expiry: date | None = None,
 ) -> list[dict[str, Any]]:
     """The same over all venues as dictionaries, which is faster for a few."""
-    table = MACROS[name][0] if name in MACROS else name
-    return wh.rows(*_statement(table, snapshot_id, columns, "all", expires_at, expiry))
+    return wh.rows(*_statement(mart_of(name), snapshot_id, columns, "all", expires_at, expiry))
+
+
+def mart_of(name: str) -> str:
+    """The mart of a macro, or the table of that name."""
+    return MACROS[name][0] if name in MACROS else name
 
 
 def _statement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import flashalpha.types as forms
@@ -93,7 +94,7 @@ def asked_by(client: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[s
 
 
 def is_served(verb: str, path: str) -> bool:
-    app = create_app(Home("nowhere"), api_settings())
+    app = create_app(Home(Path("nowhere")), api_settings())
     scope = {"type": "http", "method": verb, "path": path, "root_path": "", "headers": []}
     return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
 
