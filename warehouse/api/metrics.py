@@ -65,7 +65,7 @@ class Metrics(Collector):
         seconds = HistogramMetricFamily("strikehouse_api_request_seconds", "Time to answer.", labels=("dialect", "endpoint"))
         for labels, times in sorted(self._times.items()):
             upto = [sum(times.counts[: place + 1]) for place in range(len(times.counts))]
-            bounds = [*(f"{bound:g}" for bound in BUCKETS), "+Inf"]
+            bounds = [*map(str, BUCKETS), "+Inf"]
             seconds.add_metric(labels, list(zip(bounds, upto, strict=True)), times.seconds)
         yield seconds
         sent = CounterMetricFamily("strikehouse_api_sent_bytes", "Bytes of bodies sent.", labels=("dialect",))

@@ -99,13 +99,13 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
         by_date = chain.report("pain_by_date")
         if by_date.is_empty():
             raise chain.nothing(None)
-        curve = by_date.filter(pl.col("expiry").is_null())
+        curve = by_date.filter(pl.col("expiry").is_null()).to_dicts()
         front, minimum = by_date["expiry"].drop_nulls().to_list()[0], chain.row("max_pain_pooled")
         regime, smile = chain.levels()["regime"], chain.settlement(front, "expiry_summary")
     else:
         by_date, front, minimum = None, asked, chain.settlement(asked, "max_pain", "pin_score", "expiry_summary")
         once = minimum["settles_once"]
-        curve = chain.report("pain_by_date").filter(pl.col("expiry") == asked) if once is None else _curve(chain, once)
+        curve = _curve(chain, once) if once else chain.report("pain_by_date").filter(pl.col("expiry") == asked).to_dicts()
         regime, smile = _regime(minimum), minimum
     return MaxPain(
         **chain.head(),
@@ -132,23 +132,21 @@ def _regime(row: dict[str, Any]) -> Regime:
     return "unknown" if flip is None else "positive_gamma" if known(spot) >= flip else "negative_gamma"
 
 
-def _curve(chain: Chain, expires_at: datetime) -> pl.DataFrame:
+def _curve(chain: Chain, expires_at: datetime) -> list[dict[str, Any]]:
     """The pain curve of one settlement as stored, with open interest by strike."""
     pains = chain.stored("pain_curve", ("strike", *PAINS), expires_at=expires_at)
     cells = chain.stored("gex_heatmap", ("strike", *INTEREST), expires_at=expires_at)
-    return pl.DataFrame([pain | cell for pain, cell in zip(pains, cells, strict=True)], infer_schema_length=None)
+    return [pain | cell for pain, cell in zip(pains, cells, strict=True)]
 
 
-def _points(curve: pl.DataFrame) -> list[PainPoint]:
-    return [
-        PainPoint(strike=strike, call_pain=call, put_pain=put, total_pain=total)
-        for strike, call, put, total in curve.select("strike", *PAINS).iter_rows()
-    ]
+def _points(curve: list[dict[str, Any]]) -> list[PainPoint]:
+    names = dict(zip(("call_pain", "put_pain", "total_pain"), PAINS, strict=True))
+    return [PainPoint(strike=row["strike"], **{name: row[column] for name, column in names.items()}) for row in curve]
 
 
-def _open_interest(chain: Chain, curve: pl.DataFrame, expiry: date | None) -> list[OiAtStrike]:
+def _open_interest(chain: Chain, curve: list[dict[str, Any]], expiry: date | None) -> list[OiAtStrike]:
     volumes, market, rows = chain.volumes(expiry), chain.market, []
-    for row in curve.iter_rows(named=True):
+    for row in curve:
         call, put = (contracts_or_0(sided(row, side, market), market) for side in ("call_oi", "put_oi"))
         call_volume, put_volume = (contracts_or_0(volumes.get((row["strike"], side)), market) for side in ("C", "P"))
         rows.append(

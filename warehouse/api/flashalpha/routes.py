@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+from starlette.responses import Response
 
 from warehouse.api.flashalpha.errors import RESPONSES
 from warehouse.api.flashalpha.expected_move import ExpectedMove, expected_move
@@ -31,6 +34,16 @@ OF_A_SYMBOL: tuple[tuple[str, Callable[..., Any], Any, str], ...] = (
 )
 
 
+def _as_text(endpoint: Callable[..., BaseModel]) -> Callable[..., Response]:
+    """An endpoint whose answer is not checked again against its own model, which FastAPI would do."""
+
+    @wraps(endpoint)
+    def answer(*args: Any, **asked: Any) -> Response:
+        return Response(endpoint(*args, **asked).model_dump_json(by_alias=True), media_type="application/json")
+
+    return answer
+
+
 def _needs_at(at: RequiredAt) -> None:
     """Refuse a request without `at`; what it says is read later."""
 
@@ -44,7 +57,7 @@ def _mounted(prefix: str) -> APIRouter:
     )
     needed = [Depends(_needs_at)] if is_historical else []
     for path, endpoint, model, summary in OF_A_SYMBOL:
-        router.add_api_route(path, endpoint, response_model=model, dependencies=needed, summary=summary)
+        router.add_api_route(path, _as_text(endpoint), response_model=model, dependencies=needed, summary=summary)
     if is_historical:
         router.add_api_route("/v1/tickers", coverage, response_model=Coverage | CoverageOfAll, summary="What is stored")
     else:
