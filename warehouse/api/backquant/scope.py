@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from models.tables import TABLES
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import instant_text
 from warehouse.api.backquant.errors import NotFound
@@ -16,7 +17,9 @@ from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
 from warehouse.api.stored import OF_AN_INSTANT, stored
+from warehouse.ddl import is_scoped
 from warehouse.frames import Warehouse
+from warehouse.macros import MACROS
 
 NO_VENUE = "none"  # what macros are told when a snapshot has none of the venues asked: no row, instead of those of an older snapshot
 
@@ -70,7 +73,8 @@ class Scope:
     def read(self, macro: str, *columns: str, **filters: Any) -> pl.DataFrame:
         """The frame of a macro over this scope, all columns or those named; as stored where the marts hold it."""
         given = {name: value for name, value in filters.items() if value is not None}
-        if self._stored_as is not None and (not given or (macro in OF_AN_INSTANT and self._instant(given) is not None)):
+        is_kept = self._stored_as == "all" or is_scoped(TABLES[MACROS[macro][0]])  # the calendar is kept for all venues only
+        if is_kept and self._stored_as is not None and (not given or (macro in OF_AN_INSTANT and self._instant(given) is not None)):
             instant = self._instant(given)
             return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=self._stored_as, expires_at=instant)
         venues = None if self.exchanges is None else list(self.venues) or [NO_VENUE]
