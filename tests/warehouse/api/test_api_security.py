@@ -97,11 +97,12 @@ def url(demo: Demo) -> Iterator[str]:
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
     handler = Lines()
+    before = access_log.level
     access_log.addHandler(handler)
-    before, access_log.level = access_log.level, 20
+    access_log.setLevel("INFO")
     yield handler.texts
     access_log.removeHandler(handler)
-    access_log.level = before
+    access_log.setLevel(before)
 
 
 def written(lines: list[str], count: int) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import flashalpha.types as forms
 import pytest
 import requests
+from fastapi import FastAPI
 from flashalpha import FlashAlpha
 from flashalpha_historical import FlashAlphaHistorical
 from starlette.routing import Match
@@ -93,10 +95,14 @@ def asked_by(client: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[s
     return verb, path
 
 
+@cache
+def application() -> FastAPI:
+    return create_app(Home(Path("nowhere")), api_settings())
+
+
 def is_served(verb: str, path: str) -> bool:
-    app = create_app(Home(Path("nowhere")), api_settings())
     scope = {"type": "http", "method": verb, "path": path, "root_path": "", "headers": []}
-    return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+    return any(route.matches(scope)[0] is Match.FULL for route in application().routes)
 
 
 @pytest.mark.parametrize(

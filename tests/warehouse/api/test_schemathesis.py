@@ -86,7 +86,7 @@ def _operation(operation: Any, mode: Any, cases: int, turn: int, statuses: Count
 @pytest.mark.parametrize(("dialect", "cases", "bad"), [("flashalpha", 100, 400), ("backquant", 100, 422), ("explain", 25, 400)])
 def test_no_request_is_a_server_error(demo: Demo, dialect: str, cases: int, bad: int) -> None:
     statuses = send(demo, dialect, cases)
-    assert min(statuses[200], statuses[bad]) > cases / 20, statuses
+    assert statuses[200] > cases / 25 and statuses[bad] > cases / 50, statuses
 
 
 @pytest.mark.slow

@@ -116,6 +116,15 @@ def test_zero_dte_is_its_own_contracts_only(demo_client: tuple[Client, Rememberi
     assert client.data("/gex/strike-profile", symbol="SPX", expiry="0dte")["strikes"] == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/gex/levels", "/gex/expiry-profile", "/gex/max-pain", "/options/opex", "/options/expiry-summary", "/expiries"]
+)
+def test_the_only_venue_of_a_snapshot_is_all_of_it(demo_client: tuple[Client, Remembering, datetime], path: str) -> None:
+    client, _, _ = demo_client
+    asked = {} if path == "/expiries" else {"exchanges": "deribit"}
+    assert client.data(path, **asked) == client.data(path)
+
+
 def test_the_cursor_walks_the_whole_history_once(v2: Client) -> None:
     whole_series = v2.data("/gex/history", symbol="COINUSDT")
     assert whole_series["timestamps"] == [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (FIRST, SECOND, LAST)]
