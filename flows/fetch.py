@@ -66,7 +66,8 @@ class VenueLine:
                 LOG.warning("book %s: %s", book.name, fetched.error, extra={"shown": True})
             else:
                 size = sum(len(one.body) for one in fetched.payloads)
-                LOG.info("book %s: %d replies, %d bytes, %.1f s", book.name, len(fetched.payloads), size, fetched.seconds)
+                replies = f"{len(fetched.payloads)} {'reply' if len(fetched.payloads) == 1 else 'replies'}"
+                LOG.info("book %s: %s, %d bytes, %.1f s", book.name, replies, size, fetched.seconds)
             return fetched
 
     def _fetch(self, book: Book) -> FetchedBook:

@@ -180,8 +180,10 @@ def _of_the_later(lines: pl.DataFrame) -> float | None:
 def _of_the_larger(chain: Chain, lines: pl.DataFrame) -> float | None:
     """Percent, of the settlement instant with most open interest in all its strikes, the later one on a tie."""
     measured = lines.filter(pl.col("iv").is_not_null())
+    if measured.is_empty():
+        return None
     interest = {one["expires_at"]: one["total_oi"] or 0 for one in chain.facts.expiries}
-    main = max(measured["expires_at"].unique().to_list(), key=lambda at: (interest[at], at), default=None)
+    main = max(measured["expires_at"].unique().to_list(), key=lambda at: (interest[at], at))
     found = _blend(measured.filter(pl.col("expires_at") == main))
     return None if found is None else 100 * found
 

@@ -88,12 +88,12 @@ TABLE = [
 
 
 def break_it(patch: pytest.MonkeyPatch) -> None:
-    from warehouse.api.flashalpha.chain import Moment
+    from warehouse.api.flashalpha import chain
 
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret of the house")
 
-    patch.setattr(Moment, "report", fail)
+    patch.setattr(chain, "find_chain", fail)
 
 
 @pytest.fixture(scope="module")

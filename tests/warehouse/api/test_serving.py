@@ -45,14 +45,6 @@ class Lines(logging.Handler):
         self.texts += record.getMessage().splitlines()
 
 
-def written(lines: list[str], count: int) -> list[str]:
-    """The lines of a log when so many of them are there: they are written a moment after the answers."""
-    until = time.monotonic() + 10
-    while len(lines) < count and time.monotonic() < until:
-        time.sleep(0.01)
-    return lines
-
-
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
     handler = Lines()
