@@ -21,6 +21,7 @@ from warehouse.settings import Settings
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
+BESIDE_WORKERS_MIB = 500  # of memory that DuckDB may use while worker processes run
 
 
 @contextmanager
@@ -158,14 +159,21 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """DuckDB on one thread: where other processes have the cores, a second one waits for its turn by spinning."""
-    ((before,),) = con.execute("select current_setting('threads')").fetchall()
+def beside_workers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB on one thread and in less memory, where other processes have the cores: a second thread waits for its turn by spinning.
+
+    What it holds in memory is mostly blocks that are written already, so that less of it costs no time.
+    """
+    ((threads, limit),) = con.execute("select current_setting('threads'), current_setting('memory_limit')").fetchall()
+    amount, unit = limit.split()
     con.execute("set threads = 1")
+    if unit != "KiB" and (unit != "MiB" or float(amount) > BESIDE_WORKERS_MIB):
+        con.execute(f"set memory_limit = '{BESIDE_WORKERS_MIB}MiB'")
     try:
         yield
     finally:
-        con.execute(f"set threads = {before}")
+        con.execute(f"set threads = {threads}")
+        con.execute(f"set memory_limit = '{limit}'")
 
 
 def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
