@@ -21,7 +21,7 @@ from warehouse.settings import Settings
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
-BESIDE_WORKERS_MIB = 500  # of memory that DuckDB may use while worker processes run
+BESIDE_WORKERS_MIB = 320  # of memory that DuckDB may use while worker processes run
 
 
 @contextmanager
