@@ -25,7 +25,7 @@ from flows.archived import pending_runs, units_of
 from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReader, UnitReport
 from models.calendar import TradingCalendar
 from warehouse.archive import read_run
-from warehouse.compute import Computed, compute_snapshot
+from warehouse.compute import compute_snapshot
 from warehouse.computed_files import read_computed
 from warehouse.history import settle_history
 from warehouse.home import Home
@@ -38,10 +38,10 @@ from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
 from warehouse.transactions import is_unpublished, transaction
-from warehouse.work import one_thread, read_calendar
+from warehouse.work import beside_workers, read_calendar
 
-BATCH_CONTRACTS = 250_000  # committed together: large enough for DuckDB to write them past its log
-MOST_UNITS = 8  # of one task
+BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
+MOST_UNITS = 6  # of one task
 AHEAD = 1  # tasks that wait, finished, for the committer, per process
 FEW = 2  # units that are not worth starting processes for
 
@@ -58,8 +58,7 @@ class _Task:
 class _Batch:
     """What is committed together."""
 
-    computed: list[Computed] = field(default_factory=list)
-    rows: list[VenueRows] = field(default_factory=list)
+    groups: list[tuple[ComputedGroup, list[VenueRows], list[str]]] = field(default_factory=list)  # with what is new, and stored already
     contracts: int = 0
     settlements: list[pl.DataFrame] = field(default_factory=list)
     ended: list[tuple[dict[str, Any], dict[str, str]]] = field(default_factory=list)  # runs, with the failures of their files
@@ -81,7 +80,7 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
     failures: dict[str, dict[str, str]] = {}  # run → file → why it cannot be read
     calendar = read_calendar(con)
     tasks = _tasks(home, settings, runs)
-    with _folder(home) as folder, _pool(home, settings, calendar, tasks) as pool, one_thread(con):
+    with _folder(home) as folder, _pool(home, settings, calendar, tasks) as pool, beside_workers(con):
         for task, future in _under_way(pool, settings, tasks, folder):
             read = future.result()
             reports += read.reports
@@ -96,7 +95,7 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
                 batch = _commit(con, home, batch)
             for manifest in task.ended:
                 progress(manifest["run_id"])
-    _commit(con, home, batch)
+        _commit(con, home, batch)
     with transaction(con):
         settle_history(con, stored_snapshots(con), settings)
     return reports
@@ -119,17 +118,14 @@ def _tasks(home: Home, settings: Settings, runs: Sequence[str]) -> list[_Task]:
 
 
 def _under_way(pool: Executor, settings: Settings, tasks: Sequence[_Task], folder: Path) -> Iterator[tuple[_Task, Future[ReadUnits]]]:
-    """Tasks in order; never more under way than a few ahead of the committer. Their files are gone when the next one is asked for."""
-    waiting: deque[tuple[_Task, Future[ReadUnits], Path]] = deque()
+    """Tasks in order; never more under way than a few ahead of the committer."""
+    waiting: deque[tuple[_Task, Future[ReadUnits]]] = deque()
     left = deque(enumerate(tasks))
     while left or waiting:
         while left and len(waiting) <= AHEAD * settings.storage.threads:
             place, task = left.popleft()
-            own = folder / str(place)
-            waiting.append((task, pool.submit(compute_units, task.units, own), own))
-        task, future, own = waiting.popleft()
-        yield task, future
-        shutil.rmtree(own, ignore_errors=True)  # of tasks without a snapshot there is none
+            waiting.append((task, pool.submit(compute_units, task.units, folder / str(place))))
+        yield waiting.popleft()
 
 
 def compute_units(units: Sequence[RunUnit], folder: Path) -> ReadUnits:
@@ -141,28 +137,29 @@ def _take(
     con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, calendar: TradingCalendar, batch: _Batch, group: ComputedGroup
 ) -> _Batch:
     """Add a group to the batch. A snapshot that several runs captured is merged with what is stored of it, as in a live load."""
-    computed = read_computed(group.folder)
-    waiting = {rows.snapshot_id for rows in batch.rows}
+    waiting = {rows.snapshot_id for _, others, _ in batch.groups for rows in others}
     if any(rows.snapshot_id in waiting for rows in group.rows):
         batch = _commit(con, home, batch)
-    stored = []
+    fresh, stored = [], []
     for rows in group.rows:
         if is_stored(con, rows.snapshot_id):
-            quotes = computed.tables["core.option_quotes"].filter(snapshot_id=rows.snapshot_id)
+            quotes = read_computed(group.folder).tables["core.option_quotes"].filter(snapshot_id=rows.snapshot_id)
             _merge(con, replace(rows, quotes=quotes), calendar, settings)
             stored.append(rows.snapshot_id)
         else:
-            batch.rows.append(rows)
-    batch.computed.append(computed.without(stored))
+            fresh.append(rows)
+    batch.groups.append((group, fresh, stored))
     batch.contracts += group.contracts
     return batch
 
 
 def _commit(con: duckdb.DuckDBPyConnection, home: Home, batch: _Batch) -> _Batch:
     """Write a batch, with the runs that ended in it, in one transaction; returns an empty one."""
-    if batch.rows or batch.settlements or batch.ended:
+    if batch.groups or batch.settlements or batch.ended:
         with transaction(con):
-            add_new(con, batch.rows, batch.computed)
+            for group, fresh, stored in batch.groups:  # whose rows are in memory only while they are written
+                add_new(con, fresh, read_computed(group.folder).without(stored))
+                shutil.rmtree(group.folder)
             if batch.settlements:
                 load_settlements(con, pl.concat(batch.settlements))
             for manifest, failures in batch.ended:

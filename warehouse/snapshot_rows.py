@@ -52,18 +52,15 @@ def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -
             con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")
 
 
-def add(con: duckdb.DuckDBPyConnection, computed: Sequence[Computed], rejected: Sequence[pl.DataFrame]) -> None:
-    """Append snapshots to every table, each table in one statement."""
-    frames: dict[str, list[pl.DataFrame]] = {"ops.check_results": [one.check_results for one in computed], REJECTED_ROWS: list(rejected)}
-    for one in computed:
-        for name, frame in one.tables.items():
-            if name != CALENDAR:  # shared by all snapshots
-                frames.setdefault(name, []).append(frame)
-    for name, parts in frames.items():
-        whole = pl.concat(parts) if parts else None
-        if whole is not None and whole.height:
-            insert(con, name, whole)
-    _add_to_calendar(con, computed)
+def add(con: duckdb.DuckDBPyConnection, computed: Computed, rejected: Sequence[pl.DataFrame]) -> None:
+    """Append snapshots that were computed together to every table, each table in one statement."""
+    frames = {**computed.tables, "ops.check_results": computed.check_results}
+    if rejected:
+        frames[REJECTED_ROWS] = pl.concat(rejected)
+    for name, frame in frames.items():
+        if name != CALENDAR and frame.height:  # the calendar is shared by all snapshots
+            insert(con, name, frame)
+    _add_to_calendar(con, computed.tables[CALENDAR])
 
 
 def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
@@ -75,11 +72,8 @@ def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _add_to_calendar(con: duckdb.DuckDBPyConnection, computed: Sequence[Computed]) -> None:
+def _add_to_calendar(con: duckdb.DuckDBPyConnection, seen: pl.DataFrame) -> None:
     """Add the settlement instants that the calendar does not know yet: of dates without a session, or at unusual hours."""
-    if not computed:
-        return
-    seen = pl.concat([one.tables[CALENDAR] for one in computed]).unique().sort("market", "expires_at")
     con.register("seen", seen)
     unknown = con.execute(f"select * from seen anti join {CALENDAR} using (market, expires_at) order by market, expires_at").pl()
     con.unregister("seen")

@@ -22,6 +22,7 @@ from warehouse.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
+BESIDE_WORKERS_MIB = 320  # of memory that DuckDB may use while worker processes run
 
 
 @contextmanager
@@ -147,14 +148,21 @@ def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
 
 
 @contextmanager
-def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """DuckDB on one thread: where other processes have the cores, a second one waits for its turn by spinning."""
-    ((before,),) = con.execute("select current_setting('threads')").fetchall()
+def beside_workers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB on one thread and in less memory, where other processes have the cores: a second thread waits for its turn by spinning.
+
+    What it holds in memory is mostly blocks that are written already, so that less of it costs no time.
+    """
+    ((threads, limit),) = con.execute("select current_setting('threads'), current_setting('memory_limit')").fetchall()
+    amount, unit = limit.split()
     con.execute("set threads = 1")
+    if unit != "KiB" and (unit != "MiB" or float(amount) > BESIDE_WORKERS_MIB):
+        con.execute(f"set memory_limit = '{BESIDE_WORKERS_MIB}MiB'")
     try:
         yield
     finally:
-        con.execute(f"set threads = {before}")
+        con.execute(f"set threads = {threads}")
+        con.execute(f"set memory_limit = '{limit}'")
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:
