@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from flows.cli import chart
+from flows.commands.read import chart
 from flows.report import report_markdown
 from flows.run import RunChart, RunResult
 from tests.chains import SETTINGS

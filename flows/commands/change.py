@@ -1,0 +1,177 @@
+"""Commands that add to a home or change it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from flows.commands.app import Charts, Json, NoPrefect, Venues, app, load_settings
+from models.errors import UsageError
+from warehouse.home import Home, home_of
+from warehouse.logs import start_log_file
+from warehouse.settings import Settings
+
+
+@app.command
+def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = False) -> int:
+    """Fetch option chains, load, check and publish them; without arguments, the whole watchlist."""
+    from flows.plan import make_plan
+
+    settings = load_settings()
+    plan = make_plan(underlyings, [name for one in venue or [] for name in one.split(",")], settings, datetime.now(UTC))
+    return _run(home_of(settings), settings, plan, use_prefect=not no_prefect, charts=charts, json=json)
+
+
+@app.command
+def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = False) -> int:
+    """Add the next session of a synthetic market: it needs no network. Kept in STRIKEHOUSE_HOME, or in `data-demo` when that is not set."""
+    from flows.demo import demo_home, demo_plan, demo_settings, demo_venues, next_session
+
+    settings = load_settings()
+    home = demo_home(settings)
+    with demo_venues(next_session(home)) as urls:
+        settings = demo_settings(settings, urls)
+        plan = demo_plan(settings, datetime.now(UTC))
+        return _run(home, settings, plan, use_prefect=not no_prefect, charts=charts, json=json)
+
+
+def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
+    from flows.charts import with_charts
+    from flows.plan import Plan
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_run
+    from flows.run import run_snapshot
+    from warehouse.lock import underlying_locks
+
+    assert isinstance(plan, Plan)
+    if charts:
+        settings = settings.model_copy(update={"charts": settings.charts.model_copy(update={"after_run": True})})
+    home.prepare()  # Prefect puts its files there as soon as it is imported
+    start_log_file(home, settings)
+    with underlying_locks(home, plan.underlyings, f"snapshot {plan.run_id}", wait_s=settings.storage.lock_wait_s):
+        if use_prefect:
+            set_prefect_environment(home)
+            from flows.snapshot import run_with_prefect
+
+            result = run_with_prefect(home, settings, plan)
+        else:
+            result = with_charts(home, settings, run_snapshot(home, settings, plan))
+    print_run(home, result, json=json)
+    return result.exit_code
+
+
+@app.command
+def publish(
+    *,
+    rollback: Annotated[bool, Parameter(negative="", help="Make the generation before the live one live again.")] = False,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the generations that are kept.")] = False,
+    json: Json = False,
+) -> int:
+    """Publish the work file again, go back one generation, or list the generations."""
+    from flows.printing import print_rows
+    from flows.version import code_version
+    from warehouse import publish as publication
+    from warehouse.status import note_generation
+    from warehouse.work import open_work
+
+    settings = load_settings()
+    home = home_of(settings)
+    if list_:
+        rows = [
+            {
+                "generation": one.number,
+                "live": "live" if one.is_live else "",
+                **{key: one.manifest[key] for key in ("published_at", "run_id", "bytes")},
+            }
+            for one in publication.generations(home)
+        ]
+        print_rows(rows, json=json)
+    elif rollback:
+        number = publication.roll_back(home, wait_s=settings.storage.lock_wait_s)
+        print_rows([{"live generation": number}], json=json)
+    else:
+        start_log_file(home, settings)
+        with open_work(home, settings, "publish") as con:
+            number = publication.publish(con, home, settings, run_id=None, now=datetime.now(UTC), code_version=code_version())
+        note_generation(home, number)
+        print_rows([{"live generation": number, "file": str(home.published_file)}], json=json)
+    return 0
+
+
+@app.command(name="import")
+def import_(
+    *files: Annotated[Path, Parameter(help="Files, or folders that are searched for them; plain, .gz or .zip.")],
+    format: Literal["cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns", "settlements"],
+    mapping: Annotated[Path | None, Parameter(help="Of the format columns: a TOML file that says which column holds what.")] = None,
+    json: Json = False,
+) -> int:
+    """Import files that you have: downloads, dumps, tables of your own. Run again, it goes on where it was stopped."""
+    from flows.imports.archive import Reading
+    from flows.imports.mapping import read_mapping
+    from flows.imports.registry import importer
+    from flows.imports.report import file_progress, print_import
+    from flows.imports.run import import_files
+
+    if not files:
+        raise UsageError("Name the files or folders to import.")
+    settings = load_settings()
+    home = home_of(settings)
+    start_log_file(home, settings)
+    document = read_mapping(mapping) if mapping is not None else None
+    reading = Reading(importer(format, document), document)
+    with file_progress() as advance:
+        result = import_files(home, settings, reading, files, clock=lambda: datetime.now(UTC), progress=advance)
+    print_import(home, result, json=json)
+    return result.exit_code
+
+
+@app.command
+def rebuild(
+    *,
+    from_: Annotated[date | None, Parameter(name="--from", help="Only snapshots from this session date on.")] = None,
+    to: Annotated[date | None, Parameter(help="Only snapshots up to this session date.")] = None,
+    verify: Annotated[bool, Parameter(negative="", help="Compare with the warehouse instead of replacing it.")] = False,
+    tolerance: Annotated[float | None, Parameter(help="With --verify: compare values within this relative tolerance.")] = None,
+    json: Json = False,
+) -> int:
+    """Build every table again from raw/; with --verify compare the hashes of all tables and say which differ."""
+    from flows import rebuild as rebuilding
+    from flows.printing import print_rebuild, progress_line
+
+    if tolerance is not None and not verify:
+        raise UsageError("--tolerance goes with --verify.")
+    if verify and (from_ or to):
+        raise UsageError("--verify compares everything: leave out --from and --to.")
+    settings = load_settings()
+    home = home_of(settings)
+    start_log_file(home, settings)
+    with progress_line("runs rebuilt") as advance:
+        if verify:
+            result = rebuilding.verify(home, settings, tolerance=tolerance, progress=advance)
+        else:
+            result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance)
+    print_rebuild(result, verify=verify, tolerance=tolerance, json=json)
+    return 0 if not result.differences else 1
+
+
+@app.command
+def maintain(
+    *,
+    dry_run: Annotated[bool, Parameter(name="--dry-run", negative="", help="Only say what is due.")] = False,
+    json: Json = False,
+) -> int:
+    """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
+    from flows import maintain as maintenance
+    from flows.printing import print_maintenance, progress_line
+
+    settings = load_settings()
+    home = home_of(settings)
+    if not dry_run:
+        start_log_file(home, settings)
+    with progress_line("steps") as advance:
+        result = maintenance.maintain(home, settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
+    print_maintenance(result, dry_run=dry_run, json=json)
+    return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0

@@ -1,0 +1,240 @@
+"""Commands that show what is there."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from flows.commands.app import Json, Venues, app, load_settings
+from models.errors import UsageError
+from warehouse.home import home_of
+from warehouse.logs import start_log_file
+
+
+@app.command
+def show(
+    table: str,
+    underlying: str | None = None,
+    *,
+    as_of: str | None = None,
+    venue: Venues = None,
+    expiry: date | None = None,
+    expires_at: str | None = None,
+    dte_min: int | None = None,
+    dte_max: int | None = None,
+    strike_min: float | None = None,
+    strike_max: float | None = None,
+    moneyness_min: float | None = None,
+    moneyness_max: float | None = None,
+    window_pct: float | None = None,
+    complete_only: Annotated[bool, Parameter(negative="")] = False,
+    until: Annotated[date | None, Parameter(help="Of opex: also expiries up to this date that no stored chain has.")] = None,
+    limit: Annotated[int | None, Parameter(help="At most so many rows.")] = None,
+    json: Json = False,
+) -> int:
+    """Show a published table (`latest.max_pain`), a macro for one underlying (`max_pain SPX --expiry 2026-08-21`), or `opex SPX`."""
+    from flows.printing import print_calendar, print_frame
+    from warehouse.macros import MACROS
+    from warehouse.opex import opex_calendar
+    from warehouse.query import call_macro, show_table
+
+    settings = load_settings()
+    home = home_of(settings)
+    is_opex = table in ("opex", "opex_calendar")
+    if until is not None and not is_opex:
+        raise UsageError("--until works with opex only: `strikehouse show opex SPX --until 2028-12-31`.")
+    filters = {
+        "as_of": as_of, "venues": venue, "expiry": expiry, "expires_at": expires_at, "dte_min": dte_min, "dte_max": dte_max,
+        "strike_min": strike_min, "strike_max": strike_max, "moneyness_min": moneyness_min, "moneyness_max": moneyness_max,
+        "window_pct": window_pct, "complete_only": complete_only or None,
+    }  # fmt: skip
+    if table in MACROS or is_opex:
+        if underlying is None:
+            raise UsageError(f"{table} needs an underlying: `strikehouse show {table} SPX`.")
+        arguments = {"underlying": underlying, **filters}
+        frame = opex_calendar(home, settings, {**arguments, "until": until}) if is_opex else call_macro(home, table, arguments)
+        frame = frame if limit is None else frame.head(limit)
+    else:
+        given = [name.replace("_", "-") for name, value in filters.items() if value is not None]
+        if given:
+            raise UsageError(f"--{', --'.join(given)} work with the macros only: {', '.join(MACROS)}.")
+        frame = show_table(home, table, underlying=underlying, limit=limit)
+    if is_opex and not json:
+        print_calendar(frame)
+    else:
+        print_frame(frame, json=json)
+    return 0
+
+
+@app.command
+def chart(
+    kind: Literal["pain", "oi", "gex", "heatmap", "profile", "term", "opex", "drift", "all"],
+    underlying: str,
+    *,
+    as_of: str | None = None,
+    venue: Venues = None,
+    expiry: Annotated[date | None, Parameter(help="Of pain: without it the next monthly or quarterly one.")] = None,
+    expires_at: str | None = None,
+    dte_min: int | None = None,
+    dte_max: int | None = None,
+    strike_min: float | None = None,
+    strike_max: float | None = None,
+    moneyness_min: float | None = None,
+    moneyness_max: float | None = None,
+    window_pct: float | None = None,
+    complete_only: Annotated[bool, Parameter(negative="")] = False,
+    zoom_pct: Annotated[float | None, Parameter(help="Show strikes within so many percent of spot; nothing is computed again.")] = None,
+    strike_step: Annotated[float | None, Parameter(help="Of heatmap: add strikes up in steps of so many USD.")] = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="A name that ends in .html or .png.")] = None,
+    json: Json = False,
+) -> int:
+    """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page."""
+    from flows.printing import print_chart
+    from warehouse.web.charts import check_target, draw_all, draw_chart, write_charts
+    from warehouse.web.request import ChartRequest
+
+    settings = load_settings()
+    if output is not None:
+        check_target(output, settings.charts)
+    request = ChartRequest(
+        underlying, as_of=as_of, venues=[name for one in venue for name in one.split(",")] if venue else None, expiry=expiry,
+        expires_at=expires_at, dte_min=dte_min, dte_max=dte_max, strike_min=strike_min, strike_max=strike_max,
+        moneyness_min=moneyness_min, moneyness_max=moneyness_max, window_pct=window_pct, complete_only=complete_only or None,
+        zoom_pct=zoom_pct, strike_step=strike_step,
+    )  # fmt: skip
+    home = home_of(settings)
+    charts, left_out = draw_all(home, request) if kind == "all" else ([draw_chart(home, kind, request)], [])
+    file = output or Path(f"{charts[0].file_stem_of(kind)}.html")
+    write_charts(charts, file, settings.charts)
+    print_chart(charts, left_out, file.absolute(), json=json)
+    return 0
+
+
+@app.command
+def explain(
+    kind: Literal["max-pain", "gex", "level", "pin-score", "iv"],
+    underlying: str,
+    *about: Annotated[str, Parameter(help="Date (2026-08-21), settlement instant, strike, name of a level, or instrument.")],
+    as_of: str | None = None,
+    venue: Venues = None,
+    zero_dte: Annotated[bool, Parameter(negative="", help="Of level: the profile of 0DTE.")] = False,
+    definition: Annotated[str | None, Parameter(help="Another convention beside ours: flashalpha, backquant, reversed …")] = None,
+    top: Annotated[int, Parameter(help="So many strikes and contracts.")] = 5,
+    json: Json = False,
+) -> int:
+    """Show where a number comes from: definition, inputs, contracts, archived rows, other conventions (`explain gex SPX 2026-08-21`)."""
+    from flows.printing_explain import print_explanation
+    from warehouse.explain.door import explain as explain_question
+    from warehouse.explain.question import from_words, instant_of
+    from warehouse.query import open_published
+
+    venues = [name for one in venue for name in one.lower().split(",")] if venue else None
+    at = None if as_of is None else instant_of(as_of)
+    question = from_words(
+        kind, underlying, about, as_of=at, venues=venues, zero_dte=zero_dte, definition=definition, top=top
+    )  # fmt: skip
+    home = home_of(load_settings())
+    with open_published(home) as con:
+        found = explain_question(con, home, question)
+    print_explanation(found, json=json)
+    return 0
+
+
+@app.command
+def export(
+    table: str,
+    underlying: Annotated[list[str] | None, Parameter(name="--underlying", negative="", help="Only these; may be repeated.")] = None,
+    *,
+    from_: Annotated[date | None, Parameter(name="--from", help="Only sessions from this date on.")] = None,
+    to: Annotated[date | None, Parameter(help="Only sessions up to this date.")] = None,
+    format: Literal["parquet", "csv", "arrow"] = "parquet",
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Folder (parquet) or file; `-` is standard output.")] = None,
+    json: Json = False,
+) -> int:
+    """Write a table out: Parquet in folders by session and underlying, CSV, or an Arrow stream."""
+    from flows.printing import print_rows
+    from warehouse.export import export_table
+
+    names = [name for one in underlying or [] for name in one.split(",")]
+    result = export_table(home_of(load_settings()), table, format, output, underlyings=names, sessions=(from_, to))
+    if not result.is_stdout:
+        print_rows([{"table": table, "rows": result.rows, "files": result.files, "output": str(result.output)}], json=json)
+    return 0
+
+
+@app.command
+def sql(
+    statement: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    format: Literal["table", "csv", "json", "parquet"] = "table",
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="File to write.")] = None,
+    json: Json = False,
+) -> int:
+    """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""
+    from flows.printing import print_frame, write_frame
+    from warehouse.query import query
+
+    text = sys.stdin.read() if statement == "-" else statement
+    frame = query(home_of(load_settings()), text)
+    if format in ("csv", "parquet") or output is not None:
+        write_frame(frame, format if format != "table" else "csv", output)
+    else:
+        print_frame(frame, json=json or format == "json")
+    return 0
+
+
+@app.command
+def status(
+    *underlyings: str,
+    venue: Venues = None,
+    alert: Annotated[bool, Parameter(negative="", help="Ask the alert rules too, and deliver: for cron, where no run does.")] = False,
+    json: Json = False,
+) -> int:
+    """Show how fresh the data of each underlying and venue are; exits with 5 when something is stale or unavailable.
+
+    Without names, what is not on the watchlist is shown and does not count.
+    """
+    from flows.printing import print_status
+    from flows.run import DONE, STALE_DATA
+    from flows.status import read_freshness
+    from warehouse.freshness import STALE
+    from warehouse.schedule_log import read_schedule_log
+    from warehouse.status import snapshots_with_other_settings
+
+    settings = load_settings()
+    home = home_of(settings)
+    now = datetime.now(UTC)
+    news = None
+    if alert:
+        from flows.alerts import alerts_without_run
+
+        start_log_file(home, settings)
+        news = alerts_without_run(home, settings, now)
+    asked = ([name.upper() for name in underlyings], [name for one in venue or [] for name in one.split(",")])
+    state, rows = read_freshness(home, settings, now, *asked)
+    state |= {"schedule": read_schedule_log(home).last()}
+    print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), news=news, json=json)
+    counted = [row for row in rows if row.is_watched or any(asked)]
+    return STALE_DATA if any(row.is_at_least(STALE) for row in counted) else DONE
+
+
+@app.command
+def doctor(
+    *,
+    offline: Annotated[bool, Parameter(negative="", help="Ask no venue.")] = False,
+    deep: Annotated[bool, Parameter(negative="", help="Compare every archived reply with its hash, not a sample.")] = False,
+    json: Json = False,
+) -> int:
+    """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
+    from flows.doctor import examine
+    from flows.printing import print_findings
+    from flows.run import DONE, NOTHING_USABLE
+    from warehouse.doctor import PROBLEM
+
+    findings = examine(load_settings, offline=offline, deep=deep, now=datetime.now(UTC))
+    print_findings(findings, json=json)
+    return NOTHING_USABLE if any(one.state == PROBLEM for one in findings) else DONE

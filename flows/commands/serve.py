@@ -1,0 +1,62 @@
+"""Commands that serve until they are stopped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from flows.commands.app import Json, app, load_settings
+from models.errors import UsageError
+from warehouse.home import home_of
+from warehouse.logs import start_log_file
+
+
+@app.command
+def schedule(
+    *,
+    list_: Annotated[bool, Parameter(name="--list", negative="", help="List the next runs that are due, and serve nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
+    from flows.prefect_environment import set_prefect_environment
+    from flows.printing import print_rows
+
+    settings = load_settings()
+    home = home_of(settings)
+    home.prepare()  # Prefect puts its files there as soon as it is imported
+    if list_:
+        set_prefect_environment(home)
+        from flows.next_runs import next_runs
+
+        print_rows(next_runs(settings, datetime.now(UTC)), json=json)
+    else:
+        if json:
+            raise UsageError("--json goes with --list.")
+        from flows.prefect_server import serving_prefect
+
+        start_log_file(home, settings)
+        if not any(watch.schedule for watch in settings.watchlist.values()):
+            raise UsageError(
+                "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
+            )
+        with serving_prefect(home, settings):
+            from flows.serve import serve_schedules
+
+            serve_schedules(home, settings)
+    return 0
+
+
+@app.command
+def api(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on; beyond loopback only with keys.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8000,
+) -> int:
+    """Serve the HTTP API until interrupted; new publications are served as soon as they are there."""
+    from warehouse.api.serve import serve
+
+    settings = load_settings()
+    serve(home_of(settings), settings, host=host, port=port)
+    return 0
