@@ -21,6 +21,11 @@ from warehouse.macros import MACROS
 OF_AN_INSTANT = frozenset({"max_pain", "pain_curve", "gex_heatmap", "gex_by_expiry", "pin_score"})
 
 
+def is_stored_for(macro: str, scope_venue: str) -> bool:
+    """Whether the mart of a macro has rows of a scope: some are over all venues only."""
+    return scope_venue == "all" or is_scoped(TABLES[MACROS[macro][0]])
+
+
 def stored(
     wh: Warehouse,
     name: str,

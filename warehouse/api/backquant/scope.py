@@ -15,7 +15,7 @@ from warehouse.api.backquant.errors import NotFound
 from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
-from warehouse.api.stored import OF_AN_INSTANT, stored
+from warehouse.api.stored import OF_AN_INSTANT, is_stored_for, stored
 from warehouse.frames import Warehouse
 
 NO_VENUE = "none"  # what macros are told when a snapshot has none of the venues asked: no row, instead of those of an older snapshot
@@ -70,9 +70,9 @@ class Scope:
     def read(self, macro: str, *columns: str, **filters: Any) -> pl.DataFrame:
         """The frame of a macro over this scope, all columns or those named; as stored where the marts hold it."""
         given = {name: value for name, value in filters.items() if value is not None}
-        if self._stored_as is not None and (not given or (macro in OF_AN_INSTANT and self._instant(given) is not None)):
-            instant = self._instant(given)
-            return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=self._stored_as, expires_at=instant)
+        scope_venue, instant = self._stored_as, self._instant(given) if macro in OF_AN_INSTANT else None
+        if scope_venue is not None and is_stored_for(macro, scope_venue) and (not given or instant is not None):
+            return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=scope_venue, expires_at=instant)
         venues = None if self.exchanges is None else list(self.venues) or [NO_VENUE]
         frame: pl.DataFrame = getattr(self.wh, macro)(self.underlying, as_of=self.captured_at, venues=venues, **filters)
         return frame.select(columns) if columns else frame
