@@ -213,7 +213,7 @@ class ApiSettings(_Part):
     max_rows: int = Field(default=1_000_000, ge=1)  # that one question of a request may give
     timeout_s: float = Field(default=20.0, gt=0)  # for all questions of a request; clients of the dialects wait 30 s
     metrics_path: str | None = Field(default=None, pattern=r"^/[A-Za-z0-9/_-]+$")  # None: no metrics
-    cache_mb: float = Field(default=64.0, ge=0)  # answers kept of the live generation; as much again for tables
+    cache_mb: float = Field(default=64.0, ge=0)  # answers kept of the live generation; as much again for tables, and for rows
     # At an earlier moment, how old the newest snapshot may be before there is nothing: a long weekend, and a day.
     max_snapshot_age_days_us: float = Field(default=4.0, gt=0)
     max_snapshot_age_days_crypto: float = Field(default=1.0, gt=0)

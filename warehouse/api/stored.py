@@ -21,6 +21,11 @@ from warehouse.macros import MACROS
 OF_AN_INSTANT = frozenset({"max_pain", "pain_curve", "gex_heatmap", "gex_by_expiry", "pin_score"})
 
 
+def is_stored_for(macro: str, scope_venue: str) -> bool:
+    """Whether the mart of a macro has rows of a scope: some are over all venues only."""
+    return scope_venue == "all" or is_scoped(TABLES[_mart_of(macro)])
+
+
 def stored(
     wh: Warehouse,
     name: str,
@@ -34,7 +39,7 @@ def stored(
 
     Columns: those named, or all; types as the contract says.
     """
-    table = mart_of(name)
+    table = _mart_of(name)
     contract = TABLES[table].columns()
     chosen = list(columns) or TABLES[table].column_names()
     statement, given = _statement(table, snapshot_id, chosen, scope_venue, expires_at, expiry)
@@ -52,10 +57,10 @@ def stored_rows(
     expiry: date | None = None,
 ) -> list[dict[str, Any]]:
     """The same over all venues as dictionaries, which is faster for a few."""
-    return wh.rows(*_statement(mart_of(name), snapshot_id, columns, "all", expires_at, expiry))
+    return wh.rows(*_statement(_mart_of(name), snapshot_id, columns, "all", expires_at, expiry))
 
 
-def mart_of(name: str) -> str:
+def _mart_of(name: str) -> str:
     """The mart of a macro, or the table of that name."""
     return MACROS[name][0] if name in MACROS else name
 

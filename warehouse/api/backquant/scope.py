@@ -9,15 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from models.tables import TABLES
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import instant_text
 from warehouse.api.backquant.errors import NotFound
 from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
-from warehouse.api.stored import OF_AN_INSTANT, mart_of, stored
-from warehouse.ddl import is_scoped
+from warehouse.api.stored import OF_AN_INSTANT, is_stored_for, stored
 from warehouse.frames import Warehouse
 
 NO_VENUE = "none"  # what macros are told when a snapshot has none of the venues asked: no row, instead of those of an older snapshot
@@ -72,16 +70,12 @@ class Scope:
     def read(self, macro: str, *columns: str, **filters: Any) -> pl.DataFrame:
         """The frame of a macro over this scope, all columns or those named; as stored where the marts hold it."""
         given = {name: value for name, value in filters.items() if value is not None}
-        instant = self._instant(given)
-        if self._is_stored(macro) and (not given or (macro in OF_AN_INSTANT and instant is not None)):
-            return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=self._stored_as or "all", expires_at=instant)
+        scope_venue, instant = self._stored_as, self._instant(given) if macro in OF_AN_INSTANT else None
+        if scope_venue is not None and is_stored_for(macro, scope_venue) and (not given or instant is not None):
+            return stored(self.wh, macro, self.snapshot_id, *columns, scope_venue=scope_venue, expires_at=instant)
         venues = None if self.exchanges is None else list(self.venues) or [NO_VENUE]
         frame: pl.DataFrame = getattr(self.wh, macro)(self.underlying, as_of=self.captured_at, venues=venues, **filters)
         return frame.select(columns) if columns else frame
-
-    def _is_stored(self, macro: str) -> bool:
-        """Whether the macro's mart holds this scope; some are kept over all venues only."""
-        return self._stored_as == "all" or (self._stored_as is not None and is_scoped(TABLES[mart_of(macro)]))
 
     @property
     def _stored_as(self) -> str | None:
