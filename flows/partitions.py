@@ -80,7 +80,7 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
     failures: dict[str, dict[str, str]] = {}  # run → file → why it cannot be read
     calendar = read_calendar(con)
     tasks = _tasks(home, settings, runs)
-    with _folder(home) as folder, _pool(home, settings, calendar, tasks) as pool, beside_workers(con):
+    with _folder(home) as folder, _pool(home, settings, calendar, tasks) as pool, beside_workers(con, settings.storage):
         for task, future in _under_way(pool, settings, tasks, folder):
             read = future.result()
             reports += read.reports

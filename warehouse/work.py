@@ -17,7 +17,7 @@ from warehouse.compute import parameters_frame
 from warehouse.home import Home
 from warehouse.lock import writer_lock
 from warehouse.relations import SQL_FOLDER
-from warehouse.settings import Settings
+from warehouse.settings import Settings, StorageSettings
 from warehouse.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
@@ -148,12 +148,12 @@ def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
 
 
 @contextmanager
-def beside_workers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def beside_workers(con: duckdb.DuckDBPyConnection, storage: StorageSettings) -> Iterator[None]:
     """DuckDB on one thread and in less memory, where other processes have the cores: a second thread waits for its turn by spinning.
 
     What it holds in memory is mostly blocks that are written already, so that less of it costs no time.
     """
-    ((threads, limit),) = con.execute("select current_setting('threads'), current_setting('memory_limit')").fetchall()
+    ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
     amount, unit = limit.split()
     con.execute("set threads = 1")
     if unit != "KiB" and (unit != "MiB" or float(amount) > BESIDE_WORKERS_MIB):
@@ -161,8 +161,8 @@ def beside_workers(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        con.execute(f"set threads = {threads}")
-        con.execute(f"set memory_limit = '{limit}'")
+        con.execute(f"set threads = {storage.threads}")
+        con.execute(f"set memory_limit = {ddl.literal(storage.memory_limit)}")
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:

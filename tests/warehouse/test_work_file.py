@@ -19,7 +19,7 @@ from tests.commands import CHECKOUT
 from warehouse.home import Home
 from warehouse.lock import writer_lock
 from warehouse.settings import ModelSettings, Settings, StorageSettings
-from warehouse.work import open_work
+from warehouse.work import beside_workers, open_work
 
 IMPATIENT = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, lock_wait_s=0)})
 # Another process that writes until it is told to stop.
@@ -166,3 +166,16 @@ def test_a_home_may_have_an_odd_name(tmp_path: Path) -> None:
     home = Home(tmp_path / "it's 100 % ünusual")
     with open_work(home, SETTINGS, "test") as con:
         assert con.execute("select count(*) from core.snapshots").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("limit", "beside"), [("1GB", "320.0 MiB"), ("2GiB", "320.0 MiB"), ("100MiB", "100.0 MiB"), ("900KiB", "900.0 KiB")]
+)
+def test_beside_workers_duckdb_takes_less_and_never_more_than_it_was_given(limit: str, beside: str) -> None:
+    settings = "select current_setting('threads'), current_setting('memory_limit')"
+    storage = StorageSettings(threads=2, memory_limit=limit)
+    with duckdb.connect(config={"threads": storage.threads, "memory_limit": limit}) as con:
+        before = con.execute(settings).fetchall()
+        with beside_workers(con, storage):
+            assert con.execute(settings).fetchall() == [(1, beside)]
+        assert con.execute(settings).fetchall() == before
