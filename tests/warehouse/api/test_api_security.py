@@ -185,7 +185,9 @@ def test_sizes_without_end_are_refused_and_the_server_goes_on(url: str, request_
             said = wire.recv(64)
         except OSError:  # it closed while we were still sending
             said = b""
-    assert said.startswith(f"HTTP/1.1 {status} ".encode()) or (status == 400 and not said), said
+    # beyond what uvicorn reads ahead (64 KiB) it is uvicorn that refuses, or the gate, as the bytes happen to arrive
+    allowed = (400, 414, 431) if status == 400 else (status,)
+    assert (not said and status == 400) or int(said.split()[1]) in allowed, said
     assert requests.get(f"{url}/v1/symbols", timeout=30).status_code == 200
 
 
