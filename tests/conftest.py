@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import duckdb
 import pytest
+from hypothesis import settings
 
 from models.calendar import TradingCalendar
 from tests import small_warehouse
@@ -27,6 +28,10 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")
 # Quick ones first, servers last; a folder that is not named stands between.
 ORDER = ("tests/models", "tests/warehouse", "tests/sql", "tests/flows/sources", "tests/flows", "tests/acceptance")
+
+# Derandomised: a failure on one machine is a failure on all. No deadline: the first call pays for imports, and others may use the machine.
+settings.register_profile("strikehouse", derandomize=True, deadline=None, max_examples=60, database=None)
+settings.load_profile("strikehouse")
 
 
 class Demo(NamedTuple):

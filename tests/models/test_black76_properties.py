@@ -76,7 +76,7 @@ def assert_agree(one: Option, theirs: dict[str, float]) -> None:
         assert ours[name] == pytest.approx(value, rel=RELATIVE, abs=rounding[name]), name
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(near, options))
 @example(Option(100, 100, HOUR, 0.01, True, 1))
 @example(Option(100, 100, 5, 4, False, 0.8))
@@ -101,7 +101,7 @@ def test_greeks_agree_with_quantlib(one: Option) -> None:
     assert_agree(one, found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(near, options))
 @example(Option(100, 100, HOUR, 0.01, True, 1))
 @example(Option(100, 130, 1 / 365, 0.45, True, 1))

@@ -55,7 +55,7 @@ def noisy_chain(vol: float, slope: float, bend: float, days: float, forward: flo
     return quotes.with_columns(pl.col("bid", "ask") + moved)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(0.05, 1.5), st.floats(-0.15, 0.15), st.floats(0, 0.08), st.floats(0.5, 700), st.floats(1, 100_000), st.floats(0.0005, 0.02),
     st.integers(0, 50),

@@ -55,7 +55,7 @@ def solve_one(price: float, strike: float, tau: float, discount: float) -> tuple
     return float(vol[0]), REASONS[reason[0]]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.floats(0.3, 3), st.floats(HOUR, 5), st.floats(0.01, 4), st.floats(0.8, 1))
 @example(moneyness=1.0, tau=HOUR, vol=0.01, discount=1.0)
 @example(moneyness=1.0, tau=5.0, vol=4.0, discount=1.0)
@@ -78,7 +78,7 @@ def test_the_solver_inverts_exact_prices_above_a_trillionth_of_the_forward_and_r
         assert math.isnan(found) and reason == ("below_intrinsic" if price > 0 else "no_price")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(0.3, 3), st.floats(HOUR, 5), st.floats(0.5, 2), st.floats(0.8, 1))
 def test_the_smallest_price_that_counts_is_a_trillionth_of_the_forward(moneyness: float, tau: float, size: float, discount: float) -> None:
     """Just above it there is a volatility that gives the price again, just below there is none."""

@@ -67,7 +67,7 @@ def edge_of_flat(interest: dict[float, tuple[float, float]], start: float, step:
 contracts = st.integers(0, 5_000)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     interest=st.dictionaries(st.integers(60, 140).map(float), st.tuples(contracts, contracts), min_size=2, max_size=12),
     atm_iv=st.floats(0.05, 3.0),
