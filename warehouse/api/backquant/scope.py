@@ -87,11 +87,11 @@ class Scope:
     def _instant(self, filters: dict[str, Any]) -> datetime | None:
         """The one settlement instant that filters choose; None where they choose several, none, or something else."""
         if filters.keys() == {"expires_at"}:
-            chosen = self.instants.filter(pl.col("expires_at") == filters["expires_at"])
-        elif filters.keys() == {"expiry"}:
-            chosen = self.instants.filter(pl.col("expiry") == filters["expiry"])
-        else:
+            instant: datetime = filters["expires_at"]
+            return instant
+        if filters.keys() != {"expiry"}:
             return None
+        chosen = self.instants.filter(pl.col("expiry") == filters["expiry"])
         return chosen["expires_at"][0] if chosen.height == 1 else None
 
     def ask(self, name: str) -> pl.DataFrame:
@@ -136,8 +136,13 @@ class Scope:
 
     @cached_property
     def zero_dte(self) -> pl.DataFrame:
-        """Its settlement instants that are 0DTE."""
-        return self.instants.filter(pl.col("is_zero_dte"))
+        """Its settlement instants that are 0DTE: expires_at, expiry, dte (whole days of 24 hours)."""
+        if self._stored_as is None:
+            return self.instants.filter(pl.col("is_zero_dte")).select("expires_at", "expiry", "dte")
+        columns = ("kind", "expires_at", "expiry", "is_zero_dte")
+        series = stored(self.wh, "core.series", self.snapshot_id, *columns, scope_venue=self._stored_as)
+        days = (pl.col("expires_at") - self.captured_at).dt.total_days()
+        return series.filter(pl.col("is_zero_dte"), kind="expiry").select("expires_at", "expiry", dte=days).sort("expires_at")
 
     def zero_dte_filter(self) -> dict[str, Any] | None:
         """What selects the 0DTE contracts in a macro; null without any (definitions §6)."""
