@@ -108,9 +108,8 @@ def _expiries_of(scope: Scope, text: str) -> tuple[str, int | None, dict[str, An
         return "all", None, {}
     if asked.lower() == "0dte":
         only = scope.zero_dte_filter()
-        dates = scope.zero_dte["expiry"].unique().to_list()
         # no instant at all is selected by one that is not there
-        return "0dte", scope.dte_of(dates[0]) if len(dates) == 1 else None, only or {"expires_at": scope.captured_at}
+        return "0dte", scope.zero_dte_days(), only or {"expires_at": scope.captured_at}
     expiry = scope.expiry_of(asked)
     return token_of(expiry), scope.dte_of(expiry), {"expiry": expiry}
 
@@ -251,7 +250,7 @@ def _zero_dte(scope: Scope) -> dict[str, Any]:
         raise NotFound(f"No 0DTE contracts for {scope.symbol}")
     return {
         "expiry": "0dte",
-        "dte": scope.dte_of(dates[0]) if len(dates) == 1 else None,
+        "dte": scope.zero_dte_days(),
         "expiry_tokens": [token_of(one) for one in dates],
         "max_pain": zero_dte_pain(scope),
     }

@@ -144,6 +144,13 @@ class Scope:
         days = (pl.col("expires_at") - self.captured_at).dt.total_days()
         return series.filter(pl.col("is_zero_dte"), kind="expiry").select("expires_at", "expiry", dte=days).sort("expires_at")
 
+    def zero_dte_days(self) -> int | None:
+        """Whole days to the settlement of 0DTE; null where several dates are."""
+        if self.zero_dte.height == 1:
+            return int(self.zero_dte["dte"][0])
+        dates = self.zero_dte["expiry"].unique().to_list()
+        return self.dte_of(dates[0]) if len(dates) == 1 else None
+
     def zero_dte_filter(self) -> dict[str, Any] | None:
         """What selects the 0DTE contracts in a macro; null without any (definitions §6)."""
         if self.zero_dte.is_empty():
