@@ -152,10 +152,8 @@ def published(wrk: str, server: Server, folder: Path, path: str) -> None:
     times = sorted(float(str(line["ms"])) for line in lines)
     wrong = sum(line["status"] != 200 for line in lines)
     print(f"\n{len(numbers)} generations published in {lasted:.0f} s: {load.requests:,} requests, {load.rate:,.0f} a second, ", end="")
-    print(
-        f"median {load.median_ms:.2f} ms, p99 {load.p99_ms:.2f} ms, of the server {times[int(0.99 * len(times))]:.2f} ms; failures {load.failures}, other than 200 {wrong}; ",
-        end="",
-    )
+    print(f"median {load.median_ms:.2f} ms, p99 {load.p99_ms:.2f} ms, of the server {times[int(0.99 * len(times))]:.2f} ms; ", end="")
+    print(f"failures {load.failures}, other than 200 {wrong}; ", end="")
     print(f"made {caches['miss']}, from the cache {caches['hit']:,}; answers of an older generation after a publication: {len(late)}")
 
 
