@@ -89,8 +89,6 @@ def _alerts_beside_a_run(home: Home, settings: Settings, now: datetime, why: str
         due = [one for one in kept if one.delivered_at is None] if names else []
         failures = deliver(settings, {name: [one.message for one in due if name not in one.addresses] for name in names}) if due else {}
         write_kept(home, [delivered(one, names, failures, at) if one in due else one for one in kept])
-        for failure in failures.values():
-            LOG.error("not delivered: %s", failure, extra={"shown": True})
         return AlertNews(opened, failures=list(failures.values()), not_asked=why)
 
 
@@ -125,8 +123,6 @@ def _send(con: duckdb.DuckDBPyConnection, settings: Settings, news: AlertNews, n
     with logged(step="alerts"):
         failures = deliver(settings, {name: [_text(note) for note in notes if name not in note.delivered_to] for name in names})
         record_deliveries(con, notes, names, failures, now)
-        for failure in failures.values():
-            LOG.error("not delivered: %s", failure, extra={"shown": True})
         return AlertNews(news.opened, news.cleared, [*news.failures, *failures.values()])
 
 

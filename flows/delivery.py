@@ -11,6 +11,7 @@ from typing import Any
 from models.redaction import redact
 from warehouse.settings import Settings
 
+LOG = logging.getLogger("strikehouse.alerts")
 TITLE = "Strikehouse"
 
 
@@ -47,7 +48,7 @@ def unknown_addresses(settings: Settings) -> list[str]:
 
 
 def deliver(settings: Settings, texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Send each address its lines, as one notification; returns why the others did not take theirs, by the address's name.
+    """Send each address its lines, as one notification; returns, and logs, why the others did not take theirs, by the address's name.
 
     `texts`: name of an address → lines. Whatever a service does wrong is a result, not an exception.
     """
@@ -58,6 +59,7 @@ def deliver(settings: Settings, texts: Mapping[str, Sequence[str]]) -> dict[str,
             error = _send(urls[name].get_secret_value(), lines, settings)
             if error is not None:
                 failures[name] = f"{name}: {redact(error, settings.secrets)}"
+                LOG.error("not delivered: %s", failures[name], extra={"shown": True})
     return failures
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -40,3 +41,8 @@ def load_settings() -> Settings:
     settings = read_settings()
     start_logs(settings, **LOG_OPTIONS)
     return settings
+
+
+def listed(given: Sequence[str] | None) -> list[str]:
+    """Names of an option that may be repeated, and may name several with commas between."""
+    return [name for one in given or [] for name in one.split(",")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flows.commands.app import Charts, Json, NoPrefect, Venues, app, load_settings
+from flows.commands.app import Charts, Json, NoPrefect, Venues, app, listed, load_settings
 from models.errors import UsageError
 from warehouse.home import Home, home_of
 from warehouse.logs import start_log_file
@@ -21,7 +21,7 @@ def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = Fa
     from flows.plan import make_plan
 
     settings = load_settings()
-    plan = make_plan(underlyings, [name for one in venue or [] for name in one.split(",")], settings, datetime.now(UTC))
+    plan = make_plan(underlyings, listed(venue), settings, datetime.now(UTC))
     return _run(home_of(settings), settings, plan, use_prefect=not no_prefect, charts=charts, json=json)
 
 

@@ -9,10 +9,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flows.commands.app import Json, Venues, app, load_settings
+from flows.commands.app import Json, Venues, app, listed, load_settings
+from flows.commands.filters import Filters
 from models.errors import UsageError
 from warehouse.home import home_of
 from warehouse.logs import start_log_file
+
+NO_FILTERS = Filters()
 
 
 @app.command
@@ -20,18 +23,7 @@ def show(
     table: str,
     underlying: str | None = None,
     *,
-    as_of: str | None = None,
-    venue: Venues = None,
-    expiry: date | None = None,
-    expires_at: str | None = None,
-    dte_min: int | None = None,
-    dte_max: int | None = None,
-    strike_min: float | None = None,
-    strike_max: float | None = None,
-    moneyness_min: float | None = None,
-    moneyness_max: float | None = None,
-    window_pct: float | None = None,
-    complete_only: Annotated[bool, Parameter(negative="")] = False,
+    filters: Filters = NO_FILTERS,
     until: Annotated[date | None, Parameter(help="Of opex: also expiries up to this date that no stored chain has.")] = None,
     limit: Annotated[int | None, Parameter(help="At most so many rows.")] = None,
     json: Json = False,
@@ -47,19 +39,14 @@ def show(
     is_opex = table in ("opex", "opex_calendar")
     if until is not None and not is_opex:
         raise UsageError("--until works with opex only: `strikehouse show opex SPX --until 2028-12-31`.")
-    filters = {
-        "as_of": as_of, "venues": venue, "expiry": expiry, "expires_at": expires_at, "dte_min": dte_min, "dte_max": dte_max,
-        "strike_min": strike_min, "strike_max": strike_max, "moneyness_min": moneyness_min, "moneyness_max": moneyness_max,
-        "window_pct": window_pct, "complete_only": complete_only or None,
-    }  # fmt: skip
     if table in MACROS or is_opex:
         if underlying is None:
             raise UsageError(f"{table} needs an underlying: `strikehouse show {table} SPX`.")
-        arguments = {"underlying": underlying, **filters}
+        arguments = {"underlying": underlying, **filters.arguments()}
         frame = opex_calendar(home, settings, {**arguments, "until": until}) if is_opex else call_macro(home, table, arguments)
         frame = frame if limit is None else frame.head(limit)
     else:
-        given = [name.replace("_", "-") for name, value in filters.items() if value is not None]
+        given = [name.replace("_", "-") for name, value in filters.arguments().items() if value is not None]
         if given:
             raise UsageError(f"--{', --'.join(given)} work with the macros only: {', '.join(MACROS)}.")
         frame = show_table(home, table, underlying=underlying, limit=limit)
@@ -75,18 +62,7 @@ def chart(
     kind: Literal["pain", "oi", "gex", "heatmap", "profile", "term", "opex", "drift", "all"],
     underlying: str,
     *,
-    as_of: str | None = None,
-    venue: Venues = None,
-    expiry: Annotated[date | None, Parameter(help="Of pain: without it the next monthly or quarterly one.")] = None,
-    expires_at: str | None = None,
-    dte_min: int | None = None,
-    dte_max: int | None = None,
-    strike_min: float | None = None,
-    strike_max: float | None = None,
-    moneyness_min: float | None = None,
-    moneyness_max: float | None = None,
-    window_pct: float | None = None,
-    complete_only: Annotated[bool, Parameter(negative="")] = False,
+    filters: Filters = NO_FILTERS,
     zoom_pct: Annotated[float | None, Parameter(help="Show strikes within so many percent of spot; nothing is computed again.")] = None,
     strike_step: Annotated[float | None, Parameter(help="Of heatmap: add strikes up in steps of so many USD.")] = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="A name that ends in .html or .png.")] = None,
@@ -100,12 +76,7 @@ def chart(
     settings = load_settings()
     if output is not None:
         check_target(output, settings.charts)
-    request = ChartRequest(
-        underlying, as_of=as_of, venues=[name for one in venue for name in one.split(",")] if venue else None, expiry=expiry,
-        expires_at=expires_at, dte_min=dte_min, dte_max=dte_max, strike_min=strike_min, strike_max=strike_max,
-        moneyness_min=moneyness_min, moneyness_max=moneyness_max, window_pct=window_pct, complete_only=complete_only or None,
-        zoom_pct=zoom_pct, strike_step=strike_step,
-    )  # fmt: skip
+    request = ChartRequest(underlying, **filters.arguments(), zoom_pct=zoom_pct, strike_step=strike_step)
     home = home_of(settings)
     charts, left_out = draw_all(home, request) if kind == "all" else ([draw_chart(home, kind, request)], [])
     file = output or Path(f"{charts[0].file_stem_of(kind)}.html")
@@ -132,7 +103,7 @@ def explain(
     from warehouse.explain.question import from_words, instant_of
     from warehouse.query import open_published
 
-    venues = [name for one in venue for name in one.lower().split(",")] if venue else None
+    venues = [name.lower() for name in listed(venue)] or None
     at = None if as_of is None else instant_of(as_of)
     question = from_words(
         kind, underlying, about, as_of=at, venues=venues, zero_dte=zero_dte, definition=definition, top=top
@@ -159,7 +130,7 @@ def export(
     from flows.printing import print_rows
     from warehouse.export import export_table
 
-    names = [name for one in underlying or [] for name in one.split(",")]
+    names = listed(underlying)
     result = export_table(home_of(load_settings()), table, format, output, underlyings=names, sessions=(from_, to))
     if not result.is_stdout:
         print_rows([{"table": table, "rows": result.rows, "files": result.files, "output": str(result.output)}], json=json)
@@ -214,7 +185,7 @@ def status(
 
         start_log_file(home, settings)
         news = alerts_without_run(home, settings, now)
-    asked = ([name.upper() for name in underlyings], [name for one in venue or [] for name in one.split(",")])
+    asked = ([name.upper() for name in underlyings], listed(venue))
     state, rows = read_freshness(home, settings, now, *asked)
     state |= {"schedule": read_schedule_log(home).last()}
     print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), news=news, json=json)

@@ -23,7 +23,7 @@ from warehouse.api.backquant.convert import (
 from warehouse.api.backquant.envelope import Envelope, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute
 from warehouse.api.backquant.models_options import Chain
-from warehouse.api.backquant.parameters import AtLeastZero, Days, Moneyness, OneSymbol, names, ordered
+from warehouse.api.backquant.parameters import AtLeastZero, Days, Moneyness, OneSymbol, listed, names, ordered
 from warehouse.api.backquant.scope import Scope
 from warehouse.api.backquant.tokens import token_of
 
@@ -54,8 +54,7 @@ def chain(
         ordered(low, high, name)
     sections = names(fields, "fields", FIELDS) or FIELDS
     groups = names(include, "include", GROUPS) or GROUPS
-    tokens = list(dict.fromkeys(part.strip() for part in (expiries or "").split(",") if part.strip()))
-    dates = sorted({scope.expiry_of(token, "expiries") for token in tokens})
+    dates = sorted({scope.expiry_of(token, "expiries") for token in listed(expiries or "")})
     matching = _matching(scope, dates, ranges, option_type)
     data: dict[str, Any] = {
         "truncated": matching.height > max_contracts, "total_matching_count": matching.height, "max_contracts": max_contracts,

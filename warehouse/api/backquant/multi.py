@@ -12,7 +12,7 @@ from warehouse.api.backquant.envelope import Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, NotFound, invalid
 from warehouse.api.backquant.levels import levels_data
 from warehouse.api.backquant.models_gex import MultiLevels
-from warehouse.api.backquant.parameters import AsOf, Exchanges, Positioning, Reader, moment, names, positioned, venue_filter
+from warehouse.api.backquant.parameters import AsOf, Exchanges, Positioning, Reader, listed, moment, names, positioned, venue_filter
 from warehouse.api.backquant.scope import Moment, Scope, VenueFilter, open_scope
 from warehouse.api.backquant.symbols import PUBLISHED, VENUES, supported
 from warehouse.frames import Warehouse
@@ -33,7 +33,7 @@ def multi_levels(
     now = now_of(request)
     at = moment(as_of, now)
     wanted = names(include, "include", SECTIONS)
-    asked = list(dict.fromkeys(part.strip() for part in symbols.split(",") if part.strip()))
+    asked = listed(symbols)
     if not 1 <= len(asked) <= MOST_SYMBOLS:
         raise invalid("symbols", "value_error", f"{len(asked)} symbols; name 1 to {MOST_SYMBOLS}")
     known = supported(wh)

@@ -31,9 +31,14 @@ Window = Annotated[float | None, Query(ge=0, le=200, allow_inf_nan=False, descri
 Expiry = Annotated[str, Query(description="all, 0dte, a token such as 27NOV26, or YYYY-MM-DD")]
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list, each once, in the caller's order."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
 def names(text: str | None, name: str, allowed: Sequence[str]) -> tuple[str, ...]:
     """The names of a comma-separated list, each once, in the caller's order; raises `Invalid` for one that is not allowed."""
-    found = tuple(dict.fromkeys(part.strip().lower() for part in (text or "").split(",") if part.strip()))
+    found = listed((text or "").lower())
     for one in found:
         if one not in allowed:
             raise invalid(name, "literal_error", f"{one!r} is not one of {', '.join(allowed)}")
@@ -56,7 +61,7 @@ def moment(text: str | None, now: datetime, name: str = "as_of") -> Moment | Non
 
 def venue_filter(text: str | None, known: Sequence[str]) -> VenueFilter | None:
     """The venues asked for; null without any name. Raises `Invalid` when none of them is known: all of them is not what was asked."""
-    asked = tuple(dict.fromkeys(part.strip().lower() for part in (text or "").split(",") if part.strip()))
+    asked = listed((text or "").lower())
     if not asked:
         return None
     accepted = tuple(one for one in asked if one in known)
