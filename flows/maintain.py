@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from flows.partitions import load_history
-from flows.rebuild import copy_of_work
+from flows.rebuild import REBUILD, copy_of_work
 from flows.version import code_version
 from models.errors import ArchiveDamaged
 from warehouse import moved_rows
@@ -30,10 +30,10 @@ from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import note_generation
 from warehouse.tombstones import Hashes, bury, replies, tombstones
 from warehouse.transactions import is_unpublished
-from warehouse.work import connect_work, parquet_folder
+from warehouse.work import connect_work, native_from, parquet_folder
 
 MOVED, REMOVED, NOT_VERIFIED, COMPACTED, PUBLISHED, SWEPT = "moved", "removed", "not verified", "compacted", "published", "swept"
-BESIDE = ("work.verify.duckdb", "work.partial.duckdb", "work.compact.duckdb", "work.maintain.duckdb")  # work.rebuild.duckdb goes on
+BESIDE = ("work.verify.duckdb", "work.partial.duckdb", "work.compact.duckdb", "work.maintain.duckdb")  # flows.rebuild.REBUILD goes on
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
     if freed:
         yield Action(SWEPT, "what stopped processes left", freed)
     with connect_work(home, settings, home.work_file) as con:
-        for month in moved_rows.due_months(con, _native_from(settings, now).date()):
+        for month in moved_rows.due_months(con, native_from(settings, now).date()):
             yield Action(MOVED, f"{month.underlying} {month.month}", moved_rows.move(con, month))
         con.checkpoint()
     yield from _remove_replies(home, settings, now, progress)
@@ -93,7 +93,7 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
             number = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
             note_generation(home, number)
             yield Action(PUBLISHED, f"generation {number}", None)
-        used = _used_files(con, home)
+        used = _used_files(con, home, settings)
     freed = sum(_unlink(path) for path in list(moved_rows.unused_files(folder, used)))
     if freed:
         yield Action(SWEPT, "Parquet files of earlier generations", freed)
@@ -102,7 +102,7 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
 def _due(home: Home, settings: Settings, folder: Path, now: datetime) -> Iterator[Action]:
     """The same without doing it. Whether replies can be removed only their rebuild shows."""
     with connect_work(home, settings, home.work_file) as con:
-        for month in moved_rows.due_months(con, _native_from(settings, now).date()):
+        for month in moved_rows.due_months(con, native_from(settings, now).date()):
             yield Action(MOVED, f"{month.underlying} {month.month}", None)
         for run_id in _removable(con, home, settings, now):
             yield Action(
@@ -111,13 +111,9 @@ def _due(home: Home, settings: Settings, folder: Path, now: datetime) -> Iterato
         free = free_pct(con)
         if free >= settings.storage.compact_free_pct:
             yield Action(COMPACTED, f"work.duckdb, {free:.0f} % of it free", None)
-        unused = list(moved_rows.unused_files(folder, _used_files(con, home)))
+        unused = list(moved_rows.unused_files(folder, _used_files(con, home, settings)))
     if unused:
         yield Action(SWEPT, "Parquet files of earlier generations", sum(path.stat().st_size for path in unused))
-
-
-def _native_from(settings: Settings, now: datetime) -> datetime:
-    return now.astimezone(UTC) - timedelta(days=settings.storage.native_days)
 
 
 def _sweep(home: Home) -> int:
@@ -180,7 +176,7 @@ def _remove_replies(home: Home, settings: Settings, now: datetime, progress: Cal
         parts = {snapshot_id: members for snapshot_id, members in _parts(con) if members & set(due)}
         ours = table_hashes(con, parts)
     try:
-        theirs = _rebuilt(home, settings, due, list(parts), progress)
+        theirs = _rebuilt(home, settings, due, list(parts), now, progress)
     except ArchiveDamaged as error:
         yield Action(NOT_VERIFIED, f"replies of {len(due)} runs stay. {error}", 0)
         return
@@ -199,23 +195,29 @@ def _remove_replies(home: Home, settings: Settings, now: datetime, progress: Cal
         yield Action(REMOVED, f"replies of run {run_id}", bury(home, run_id, verified, said=said))
 
 
-def _rebuilt(home: Home, settings: Settings, run_ids: list[str], snapshots: list[str], progress: Callable[[str], None]) -> Hashes:
+def _rebuilt(
+    home: Home, settings: Settings, run_ids: list[str], snapshots: list[str], now: datetime, progress: Callable[[str], None]
+) -> Hashes:
     """Hashes of snapshots in a copy of the work file that has forgotten them and has built them again from raw/."""
     beside = home.root / "work.maintain.duckdb"
     try:
         copy_of_work(home, settings, beside)
         with connect_work(home, settings, beside) as con:
             forget_runs(con, run_ids)
-            load_history(con, home, settings, progress=progress)
+            load_history(con, home, settings, now=now, progress=progress)
             return table_hashes(con, snapshots)
     finally:
         remove_database(beside)
 
 
-def _used_files(con: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
-    """Paths below the Parquet folder that the work file or a kept generation stands on."""
-    kept = [path for one in generations(home) for path in one.manifest.get("parquet", [])]
-    return {"/".join(Path(path).parts[-2:]) for path in [*moved_rows.all_files(con), *kept]}
+def _used_files(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> set[str]:
+    """Paths below the Parquet folder that the work file, a kept generation or a rebuild that was stopped and will go on stands on."""
+    used = [*moved_rows.all_files(con), *(path for one in generations(home) for path in one.manifest.get("parquet", []))]
+    stopped = home.root / REBUILD
+    if stopped.exists():
+        with connect_work(home, settings, stopped) as begun:
+            used += moved_rows.all_files(begun)
+    return {"/".join(Path(path).parts[-2:]) for path in used}
 
 
 def _unlink(path: Path) -> int:

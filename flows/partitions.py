@@ -5,16 +5,14 @@ Memory is bounded by what is under way, and what is committed stays: a rebuild t
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
 import shutil
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +20,27 @@ import duckdb
 import polars as pl
 
 from flows.archived import pending_runs, units_of
-from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReader, UnitReport
+from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReport
+from flows.workers import compute_units, history_workers
 from models.calendar import TradingCalendar
 from warehouse.archive import read_run
 from warehouse.compute import compute_snapshot
-from warehouse.computed_files import read_computed
 from warehouse.history import settle_history
 from warehouse.home import Home
-from warehouse.lean_imports import lean_start
 from warehouse.load import VenueRows, add_new, merge
 from warehouse.load import replace as replace_snapshot
-from warehouse.logs import start_worker_log
+from warehouse.month_files import Moving
+from warehouse.moved_rows import add_files
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
 from warehouse.transactions import is_unpublished, transaction
-from warehouse.work import beside_workers, read_calendar
+from warehouse.work import beside_workers, native_from, parquet_folder, read_calendar
 
 BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
 MOST_UNITS = 6  # of one task
 AHEAD = 1  # tasks that wait, finished, for the committer, per process
-FEW = 2  # units that are not worth starting processes for
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,19 @@ class _Batch:
     ended: list[tuple[dict[str, Any], dict[str, str]]] = field(default_factory=list)  # runs, with the failures of their files
 
 
-class _Worker:
-    """What a worker process keeps between tasks."""
+def load_history(
+    con: duckdb.DuckDBPyConnection,
+    home: Home,
+    settings: Settings,
+    *,
+    now: datetime,
+    progress: Callable[[str], None],
+    workers: Executor | None = None,
+) -> list[UnitReport]:
+    """Load every archived run that is not loaded yet, then settle phase 2 of all snapshots; returns a report per unit.
 
-    reader: UnitReader
-
-
-def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, progress: Callable[[str], None]) -> list[UnitReport]:
-    """Load every archived run that is not loaded yet, then settle phase 2 of all snapshots; returns a report per unit."""
+    Months that `maintain` would move at `now` become Parquet files at once. `workers`: of `history_workers`, when they are started already.
+    """
     runs = pending_runs(con, home)
     if not runs and not is_unpublished(con):  # what was stopped between a load and its phase 2 is not published
         return []
@@ -80,8 +82,12 @@ def load_history(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings,
     failures: dict[str, dict[str, str]] = {}  # run → file → why it cannot be read
     calendar = read_calendar(con)
     tasks = _tasks(home, settings, runs)
-    with _folder(home) as folder, _pool(home, settings, calendar, tasks) as pool, beside_workers(con, settings.storage):
-        for task, future in _under_way(pool, settings, tasks, folder):
+    moving = Moving(parquet_folder(home, settings), native_from(settings, now).date())
+    compute = partial(compute_units, calendar=calendar, moving=moving)
+    units = sum(len(task.units) for task in tasks)
+    start = history_workers(home, settings, units=units) if workers is None else nullcontext(workers)
+    with _folder(home) as folder, start as pool, beside_workers(con, settings.storage):
+        for task, future in _under_way(partial(pool.submit, compute), settings, tasks, folder):
             read = future.result()
             reports += read.reports
             for report in read.reports:
@@ -117,20 +123,17 @@ def _tasks(home: Home, settings: Settings, runs: Sequence[str]) -> list[_Task]:
     return tasks
 
 
-def _under_way(pool: Executor, settings: Settings, tasks: Sequence[_Task], folder: Path) -> Iterator[tuple[_Task, Future[ReadUnits]]]:
+def _under_way(
+    submit: Callable[[Sequence[RunUnit], Path], Future[ReadUnits]], settings: Settings, tasks: Sequence[_Task], folder: Path
+) -> Iterator[tuple[_Task, Future[ReadUnits]]]:
     """Tasks in order; never more under way than a few ahead of the committer."""
     waiting: deque[tuple[_Task, Future[ReadUnits]]] = deque()
     left = deque(enumerate(tasks))
     while left or waiting:
         while left and len(waiting) <= AHEAD * settings.storage.threads:
             place, task = left.popleft()
-            waiting.append((task, pool.submit(compute_units, task.units, folder / str(place))))
+            waiting.append((task, submit(task.units, folder / str(place))))
         yield waiting.popleft()
-
-
-def compute_units(units: Sequence[RunUnit], folder: Path) -> ReadUnits:
-    """In a worker: see `UnitReader.read`."""
-    return _Worker.reader.read(units, folder)
 
 
 def _take(
@@ -143,7 +146,7 @@ def _take(
     fresh, stored = [], []
     for rows in group.rows:
         if is_stored(con, rows.snapshot_id):
-            quotes = read_computed(group.folder).tables["core.option_quotes"].filter(snapshot_id=rows.snapshot_id)
+            quotes = group.computed().tables["core.option_quotes"].filter(snapshot_id=rows.snapshot_id)
             _merge(con, replace(rows, quotes=quotes), calendar, settings)
             stored.append(rows.snapshot_id)
         else:
@@ -157,8 +160,12 @@ def _commit(con: duckdb.DuckDBPyConnection, home: Home, batch: _Batch) -> _Batch
     """Write a batch, with the runs that ended in it, in one transaction; returns an empty one."""
     if batch.groups or batch.settlements or batch.ended:
         with transaction(con):
-            for group, fresh, stored in batch.groups:  # whose rows are in memory only while they are written
-                add_new(con, fresh, read_computed(group.folder).without(stored))
+            as_they_are = [(group, rows) for group, rows, stored in batch.groups if not stored]
+            add_new(con, [one for _, rows in as_they_are for one in rows], [group.computed(with_files=False) for group, _ in as_they_are])
+            add_files(con, [file for group, _ in as_they_are for file in group.files])
+            for group, rows, stored in batch.groups:
+                if stored:  # what was captured before is merged already; its files, which hold that too, are left to `maintain`
+                    add_new(con, rows, [group.computed().without(stored)])
                 shutil.rmtree(group.folder)
             if batch.settlements:
                 load_settlements(con, pl.concat(batch.settlements))
@@ -185,30 +192,3 @@ def _folder(home: Home) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _pool(home: Home, settings: Settings, calendar: TradingCalendar, tasks: Sequence[_Task]) -> Executor:
-    if sum(len(task.units) for task in tasks) <= FEW:
-        return ThreadPoolExecutor(max_workers=1, initializer=_start_worker, initargs=(home, settings, calendar))
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # of the workers, which are many; this process has loaded polars already
-    single = settings.model_copy(update={"storage": settings.storage.model_copy(update={"threads": 1})})
-    return ProcessPoolExecutor(
-        max_workers=settings.storage.threads,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(home, single, calendar),
-    )
-
-
-def _end_with(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-def _start_worker(home: Home, settings: Settings, calendar: TradingCalendar) -> None:
-    lean_start()
-    parent = multiprocessing.parent_process()
-    if parent is not None:  # a worker whose parent is killed would wait for its next unit for ever
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-        start_worker_log(home, settings)
-    _Worker.reader = UnitReader(home, settings, calendar)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from flows.partitions import load_history
 from flows.version import code_version
+from flows.workers import early_workers
 from models.errors import WarehouseError
 from warehouse.alerts import carry_over
+from warehouse.archive import run_ids
 from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home import Home, disk_errors
 from warehouse.lock import writer_lock
@@ -22,10 +25,11 @@ from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import write_status
 from warehouse.tombstones import TakenOver, take_over, tombstones
-from warehouse.work import connect_work, is_other_settings
+from warehouse.work import connect_work, is_other_settings, parquet_folder
 
 Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound
 EVERY_SESSION: Sessions = (None, None)
+REBUILD = "work.rebuild.duckdb"  # beside the work file; one that was stopped goes on
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,15 @@ def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Cal
     A rebuild that was stopped goes on where it was. With `sessions`, only snapshots of these session dates are built again.
     """
     home.prepare()
-    beside = home.root / ("work.rebuild.duckdb" if sessions == EVERY_SESSION else "work.partial.duckdb")
-    with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s):
+    beside = home.root / (REBUILD if sessions == EVERY_SESSION else "work.partial.duckdb")
+    units = len(run_ids(home)) if sessions == EVERY_SESSION else 0  # of some sessions nobody knows yet
+    with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s), early_workers(home, settings, units=units) as workers:
         if sessions != EVERY_SESSION:
             copy_of_work(home, settings, beside)
             with connect_work(home, settings, beside) as con:
                 forget_sessions(con, *sessions, but=tombstones(home))
-        runs, kept = _build(home, settings, beside, progress)
+        _prepare_take_over(home, settings)
+        runs, kept = _build(home, settings, beside, progress, workers)
         with connect_work(home, settings, beside) as con:
             carry_over(con, home)
             con.checkpoint()
@@ -72,32 +78,44 @@ def verify(home: Home, settings: Settings, *, tolerance: float | None, progress:
     home.prepare()
     beside = home.root / "work.verify.duckdb"
     _remove(beside)
-    with writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s):
+    # its Parquet files go with it, so they are not among those that stay
+    apart = settings.model_copy(update={"storage": settings.storage.model_copy(update={"data_path": home.temporary / "verify"})})
+    with (
+        writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s),
+        early_workers(home, settings, units=len(run_ids(home))) as workers,
+    ):
         try:
-            runs, kept = _build(home, settings, beside, progress)
+            _prepare_take_over(home, settings)
+            runs, kept = _build(home, apart, beside, progress, workers)
             with connect_work(home, settings, home.work_file) as con:
                 ours = table_hashes(con)
                 if tolerance is not None:
                     found = [*value_differences(con, beside, tolerance), *kept.problems]
                     return RebuildResult(runs, len(ours), found, None, kept.snapshots)
-            with connect_work(home, settings, beside) as con:
+            with connect_work(home, apart, beside) as con:
                 theirs = table_hashes(con)
         finally:
             _remove(beside)
+            shutil.rmtree(parquet_folder(home, apart), ignore_errors=True)
     return RebuildResult(runs, len(ours), [*differences(ours, theirs), *kept.problems], None, kept.snapshots)
 
 
-def _build(home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None]) -> tuple[int, TakenOver]:
-    """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
-    buried = tombstones(home)
-    if buried and home.work_file.exists():
-        with connect_work(home, settings, home.work_file) as con:  # of this version, and without a log: rows are taken over from it
+def _prepare_take_over(home: Home, settings: Settings) -> None:
+    """Rows whose replies are gone are taken over from the work file: it must be of this version, and without a log."""
+    if tombstones(home) and home.work_file.exists():
+        with connect_work(home, settings, home.work_file) as con:
             con.checkpoint()
+
+
+def _build(
+    home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None], workers: Executor | None
+) -> tuple[int, TakenOver]:
+    """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
     with connect_work(home, settings, work_file) as con:
         kept = take_over(con, home)
-        if is_other_settings(con, settings, but=buried):
+        if is_other_settings(con, settings, but=tombstones(home)):
             raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again, all sessions at once.")
-        load_history(con, home, settings, progress=progress)
+        load_history(con, home, settings, now=datetime.now(UTC), progress=progress, workers=workers)
         runs = len(loaded_runs(con))
         con.checkpoint()
     if not runs and not kept.problems:  # what is lost is told in the result

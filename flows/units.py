@@ -14,10 +14,11 @@ from flows.load import settlement_rows, settlements_of, venue_rows
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain
 from warehouse.archive import read_run
-from warehouse.compute import Captured, compute_snapshots
-from warehouse.computed_files import write_computed
+from warehouse.compute import Captured, Computed, compute_snapshots
+from warehouse.computed_files import read_computed, write_computed
 from warehouse.home import Home
 from warehouse.load import VenueRows
+from warehouse.month_files import MonthFile, Moving
 from warehouse.settings import Settings
 
 GROUP_CONTRACTS = 130_000  # computed together: most of what the relations of one snapshot cost alone is planning
@@ -50,7 +51,13 @@ class ComputedGroup:
 
     rows: list[VenueRows]  # the quotes are left out: computed rows hold them
     folder: Path
+    files: list[MonthFile]  # with the rows of old months, which are not in the folder
+    parquet: Path  # the folder that those are below
     contracts: int
+
+    def computed(self, *, with_files: bool = True) -> Computed:
+        """The computed rows; those in Parquet files too, or without them when the work file is to stand on the files."""
+        return read_computed(self.folder, self.files if with_files else (), self.parquet)
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,8 @@ class _Chain(NamedTuple):
 class UnitReader:
     """Reads and computes units; what it keeps between them is the same for all."""
 
-    def __init__(self, home: Home, settings: Settings, calendar: TradingCalendar) -> None:
-        self._home, self._settings, self._calendar = home, settings, calendar
+    def __init__(self, home: Home, settings: Settings, calendar: TradingCalendar, moving: Moving) -> None:
+        self._home, self._settings, self._calendar, self._moving = home, settings, calendar, moving
 
     def read(self, units: Sequence[RunUnit], folder: Path) -> ReadUnits:
         """Parse and compute units in order; computed rows go into folders below `folder`. Raises `ArchiveDamaged`."""
@@ -127,9 +134,10 @@ class UnitReader:
             _note(result, chain.place, error=chain.read.failed(failure))
             return
         place = folder / str(len(result.groups))
-        write_computed(computed, place)
+        files = write_computed(computed, place, self._moving)
         contracts = sum(one.quotes.height for one in captured)
-        result.groups.append(ComputedGroup([replace(one.rows, quotes=one.rows.quotes.clear()) for one in chains], place, contracts))
+        rows = [replace(one.rows, quotes=one.rows.quotes.clear()) for one in chains]
+        result.groups.append(ComputedGroup(rows, place, files, self._moving.folder, contracts))
         for chain in chains:
             _note(result, chain.place, warnings=chain.warnings)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import dataframely as dy
 import polars as pl
 
+from models.errors import WarehouseError
 from models.tables import PUBLISHED, TABLES, VIEWS
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
@@ -57,6 +58,16 @@ def kept_name(name: str) -> str:
 def stored_columns(name: str) -> list[str]:
     """Columns of a published relation's stored rows."""
     return TABLES[name].column_names() + (["is_only_venue"] if is_scoped(TABLES[name]) else [])
+
+
+def as_stored(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a published relation with the columns and types of its stored rows; raises `WarehouseError` for a null that may not be."""
+    columns = TABLES[name].columns()
+    gaps = [column for column, one in columns.items() if not one.nullable and frame[column].null_count()]
+    if gaps:
+        raise WarehouseError(f"{name}: {', '.join(gaps)} may not be null and is, in a computed row. Report this; nothing was loaded of it.")
+    dtypes = {column: one.dtype for column, one in columns.items()} | ({"is_only_venue": pl.Boolean()} if is_scoped(TABLES[name]) else {})
+    return frame.select(pl.col(column).cast(dtype) for column, dtype in dtypes.items())
 
 
 def create_kept_view(name: str, files: Mapping[str, Sequence[str]]) -> str:

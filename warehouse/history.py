@@ -76,4 +76,4 @@ def _recompute(
         snapshot_rows.reset_checks(venues), quotes, calendar=read_calendar(con), settings=settings, refused=refused, found=found
     )
     snapshot_rows.remove(con, snapshot_id, but=snapshot_rows.REJECTED_ROWS)
-    snapshot_rows.add(con, computed, [])
+    snapshot_rows.add(con, [computed], [])

@@ -80,9 +80,9 @@ def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
     )
 
 
-def add_new(con: duckdb.DuckDBPyConnection, rows: Sequence[VenueRows], computed: Computed) -> None:
-    """Append snapshots that are not stored yet, each table in one statement; phase 2 is the caller's."""
-    snapshot_rows.add(con, computed, [one.rejected for one in rows])
+def add_new(con: duckdb.DuckDBPyConnection, rows: Sequence[VenueRows], groups: Sequence[Computed]) -> None:
+    """Append snapshots that are not stored yet, in the groups in which they were computed; phase 2 is the caller's."""
+    snapshot_rows.add(con, groups, [one.rejected for one in rows])
     mark_unpublished(con)
 
 
@@ -90,7 +90,7 @@ def replace(con: duckdb.DuckDBPyConnection, rows: VenueRows, computed: Computed)
     """Replace one snapshot's rows in every table."""
     if snapshot_rows.is_stored(con, rows.snapshot_id):
         snapshot_rows.remove(con, rows.snapshot_id)
-    snapshot_rows.add(con, computed, [rows.rejected])
+    snapshot_rows.add(con, [computed], [rows.rejected])
 
 
 def _newer(venues: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:

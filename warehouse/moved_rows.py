@@ -1,20 +1,14 @@
 """Old rows in Parquet: whole months of an underlying leave the work file for files that never change; views show both.
 
-    <data_path>/<table>/<underlying>-<month>-<hash>.parquet   rows by key, zstd; the hash is of the file's bytes
-
 `main.parquet_files` lists the files that the work file stands on, in the transaction that deletes the native rows. A file that is not
-listed is left over by a kill or of an earlier state; `unused_files` finds it. Changing a snapshot makes its month native again.
+listed is left over by a kill or of an earlier state; `unused_files` finds it. Changing a snapshot makes its month native again. A large
+load of old months writes files at once (warehouse/month_files.py), several for a month; moving the month makes one of them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-from collections.abc import Collection, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -24,35 +18,8 @@ from models.errors import WarehouseError
 from models.tables import TABLES
 from warehouse import ddl
 from warehouse.ddl import literal
-from warehouse.home import disk_errors, sync_folder
+from warehouse.month_files import ROW_GROUP_ROWS, Month, MonthFile, write_file
 from warehouse.transactions import mark_unpublished, transaction
-
-ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one reads little of a month
-
-
-@dataclass(frozen=True, order=True)
-class Month:
-    """What is moved at once: all snapshots of an underlying in a month, of every table of `ddl.MOVED`."""
-
-    underlying: str
-    month: str  # YYYYMM, UTC
-
-    @classmethod
-    def of(cls, snapshot_id: str) -> Month:
-        """The month of a snapshot."""
-        underlying, captured_at = snapshot_id.rsplit("-", 1)
-        return cls(underlying, captured_at[:6])
-
-    @property
-    def rows(self) -> str:
-        """SQL condition for its rows."""
-        first = f"{self.underlying}-{self.month}"
-        return f"snapshot_id >= {literal(first)} and snapshot_id < {literal(first + '~')}"
-
-    @property
-    def ended_before(self) -> date:
-        """First day of the next month."""
-        return (date(int(self.month[:4]), int(self.month[4:]), 28) + timedelta(days=4)).replace(day=1)
 
 
 def is_elsewhere(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
@@ -110,9 +77,11 @@ _ABSOLUTE = "(select any_value(path) from main.parquet_folder) || '/' || path"
 
 
 def due_months(con: duckdb.DuckDBPyConnection, before: date) -> list[Month]:
-    """Months that ended before a day and have native rows, those included that came late."""
+    """Months that ended before a day and have native rows, those included that came late, or several files of a table."""
     ids = con.execute(" union ".join(f"select snapshot_id from {ddl.stored_name(name)}" for name in ddl.MOVED)).fetchall()
-    return sorted(month for month in {Month.of(row[0]) for row in ids} if month.ended_before <= before)
+    pieces = "select distinct underlying, month from main.parquet_files group by relation, underlying, month having count(*) > 1"
+    due = {Month.of(row[0]) for row in ids} | {Month(*row) for row in con.execute(pieces).fetchall()}
+    return sorted(month for month in due if month.ended_before <= before)
 
 
 def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
@@ -125,23 +94,33 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
     for name in ddl.MOVED:
         rows, digest = _content(con, ddl.kept_name(name), name, month)
         if rows:
-            path, sha256, size = _write(con, Path(folder), name, month)
-            if _content(con, f"read_parquet({literal(str(Path(folder) / path))})", name, month) != (rows, digest):
-                raise WarehouseError(
-                    f"{Path(folder) / path}: it does not hold the rows that were written. Look at the disk; nothing was moved."
-                )
-            columns = ddl.stored_columns(name)
-            written.append((name, month.underlying, month.month, path, columns, rows, size, sha256))
+            file = _write(con, Path(folder), name, month, rows)
+            path = Path(folder) / file.path
+            if _content(con, f"read_parquet({literal(str(path))})", name, month) != (rows, digest):
+                raise WarehouseError(f"{path}: it does not hold the rows that were written. Look at the disk; nothing was moved.")
+            written.append(file)
     with transaction(con):
         _forget(con, month)
-        con.register("written", pl.DataFrame(written, schema=_FILES, orient="row"))
-        con.execute("insert into main.parquet_files from written")
-        con.unregister("written")
+        _list(con, written)
         for name in ddl.MOVED:
             con.execute(f"delete from {ddl.stored_name(name)} where {month.rows}")
         show_files(con)
         mark_unpublished(con)
-    return sum(row[6] for row in written)
+    return sum(file.bytes for file in written)
+
+
+def add_files(con: duckdb.DuckDBPyConnection, files: Sequence[MonthFile]) -> None:
+    """Stand on files that a large load has written, beside those that are there, in the caller's transaction."""
+    if files:
+        _list(con, files)
+        show_files(con)
+        mark_unpublished(con)
+
+
+def _list(con: duckdb.DuckDBPyConnection, files: Sequence[MonthFile]) -> None:
+    con.register("written", pl.DataFrame(files, schema=_FILES, orient="row"))
+    con.execute("insert into main.parquet_files from written")
+    con.unregister("written")
 
 
 _FILES: list[tuple[str, pl.DataType]] = [
@@ -182,27 +161,8 @@ def _content(con: duckdb.DuckDBPyConnection, source: str, name: str, month: Mont
     return rows, digest
 
 
-def _write(con: duckdb.DuckDBPyConnection, folder: Path, name: str, month: Month) -> tuple[str, str, int]:
-    """Write a month of one table; returns the path below the folder, SHA-256 and bytes."""
-    table = name.split(".")[1]
-    stem = f"{re.sub(r'[^A-Za-z0-9._^-]', '_', month.underlying)}-{month.month}"
-    temporary = folder / table / f".{stem}.{os.getpid()}.tmp"
+def _write(con: duckdb.DuckDBPyConnection, folder: Path, name: str, month: Month, rows: int) -> MonthFile:
     columns, key = ", ".join(ddl.stored_columns(name)), ", ".join(TABLES[name].primary_key())
-    with disk_errors(temporary):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            con.execute(
-                f"copy (select {columns} from {ddl.kept_name(name)} where {month.rows} order by {key}) to {literal(str(temporary))} "
-                f"(format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, use_tmp_file false)"
-            )
-            with temporary.open("rb+") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-            target = temporary.with_name(f"{stem}-{sha256[:16]}.parquet")
-            temporary.chmod(0o444)
-            temporary.replace(target)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-        sync_folder(target.parent)
-        return f"{table}/{target.name}", sha256, target.stat().st_size
+    select = f"select {columns} from {ddl.kept_name(name)} where {month.rows} order by {key}"
+    options = f"format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, use_tmp_file false"
+    return write_file(folder, name, month, rows, lambda path: con.execute(f"copy ({select}) to {literal(str(path))} ({options})"))

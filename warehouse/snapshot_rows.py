@@ -12,7 +12,7 @@ from models.tables import TABLES
 from warehouse import ddl, moved_rows
 from warehouse.checks import all_checks
 from warehouse.compute import Computed
-from warehouse.ddl import literal
+from warehouse.ddl import is_moved, literal
 from warehouse.work import insert
 
 REJECTED_ROWS = "ops.rejected_rows"
@@ -52,15 +52,19 @@ def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -
             con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")
 
 
-def add(con: duckdb.DuckDBPyConnection, computed: Computed, rejected: Sequence[pl.DataFrame]) -> None:
-    """Append snapshots that were computed together to every table, each table in one statement."""
-    frames = {**computed.tables, "ops.check_results": computed.check_results}
-    if rejected:
-        frames[REJECTED_ROWS] = pl.concat(rejected)
-    for name, frame in frames.items():
-        if name != CALENDAR and frame.height:  # the calendar is shared by all snapshots
-            insert(con, name, frame)
-    _add_to_calendar(con, computed.tables[CALENDAR])
+def add(con: duckdb.DuckDBPyConnection, groups: Sequence[Computed], rejected: Sequence[pl.DataFrame]) -> None:
+    """Append snapshots, as they were computed together, to every table: large tables group by group, the others in one statement."""
+    frames: dict[str, list[pl.DataFrame]] = {REJECTED_ROWS: list(rejected)}
+    for computed in groups:
+        for name, frame in {**computed.tables, "ops.check_results": computed.check_results}.items():
+            frames.setdefault(name, []).append(frame)
+    calendar = frames.pop(CALENDAR, [])  # it is shared by all snapshots
+    for name in list(frames):
+        parts = [frame for frame in frames.pop(name) if frame.height]
+        for part in parts if is_moved(name) or not parts else [pl.concat(parts)]:
+            insert(con, name, part)
+    if calendar:
+        _add_to_calendar(con, pl.concat(calendar).unique(["market", "expires_at"], keep="first", maintain_order=True))
 
 
 def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -86,6 +87,11 @@ def parquet_folder(home: Home, settings: Settings) -> Path:
     """Where old rows are kept."""
     named = settings.storage.data_path
     return home.root / "parquet" if named is None else named.expanduser().absolute()
+
+
+def native_from(settings: Settings, now: datetime) -> datetime:
+    """From when on rows are native: a month that ended before is kept in Parquet."""
+    return now.astimezone(UTC) - timedelta(days=settings.storage.native_days)
 
 
 def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:

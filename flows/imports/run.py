@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from flows.imports.files import find_files
 from flows.imports.load import failure_key
 from flows.partitions import load_history
 from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
+from flows.workers import early_workers
 from models.snapshot import OK, REJECTED
 from warehouse.archive import read_run
 from warehouse.checks import all_checks
@@ -72,23 +74,23 @@ def import_files(
     """
     files = find_files(paths, reading.importer.suffixes)
     home.prepare()
-    result = ImportResult(len(files))
-    runs = _load(home, settings, result)
-    result.resumed, result.loaded = result.loaded, 0
-    with open_work(home, settings, "import") as con:
-        known = known_files(con, home, reading)
-    settled = 0
+    result, settled = ImportResult(len(files)), 0
 
     def settle(count: int = 1) -> None:
         nonlocal settled
         settled += count
         progress(settled, len(files))
 
-    for start in range(0, len(files), ROUND_FILES):
-        archived = archive_files(home, settings, reading, files[start : start + ROUND_FILES], known, clock=clock, settled=settle)
-        result.known += archived.known
-        result.failures |= archived.failures
-        runs += _load(home, settings, result, settle)
+    with early_workers(home, settings, units=len(files)) as workers:
+        runs = _load(home, settings, result, clock(), workers)
+        result.resumed, result.loaded = result.loaded, 0
+        with open_work(home, settings, "import") as con:
+            known = known_files(con, home, reading)
+        for start in range(0, len(files), ROUND_FILES):
+            archived = archive_files(home, settings, reading, files[start : start + ROUND_FILES], known, clock=clock, settled=settle)
+            result.known += archived.known
+            result.failures |= archived.failures
+            runs += _load(home, settings, result, clock(), workers, settle)
     with open_work(home, settings, "import") as con:
         result.venues = venues_of_runs(con, runs)
         result.generation, result.held = publish_run(con, home, settings, runs[-1] if runs else "")
@@ -96,12 +98,19 @@ def import_files(
     return result
 
 
-def _load(home: Home, settings: Settings, result: ImportResult, settle: Callable[[int], None] = lambda _count: None) -> list[str]:
+def _load(
+    home: Home,
+    settings: Settings,
+    result: ImportResult,
+    now: datetime,
+    workers: Executor | None = None,
+    settle: Callable[[int], None] = lambda _count: None,
+) -> list[str]:
     """Load what is archived and not loaded, into the work file and the result; returns the runs that are imports."""
     with open_work(home, settings, "import") as con:
         manifests = {run_id: read_run(home, run_id) for run_id in pending_runs(con, home)}
         files = {run_id: manifest["files"] for run_id, manifest in manifests.items() if manifest.get("origin") == "import"}
-        reports = load_history(con, home, settings, progress=lambda run_id: settle(len(files.get(run_id, ()))))
+        reports = load_history(con, home, settings, now=now, progress=lambda run_id: settle(len(files.get(run_id, ()))), workers=workers)
     names = {failure_key(manifests[run_id]["asks"][0]["venue"], file["name"]): file["name"] for run_id in files for file in files[run_id]}
     failures = {names[report.file]: report.error for report in reports if report.file and report.error}
     result.failures |= failures

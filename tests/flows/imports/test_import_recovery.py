@@ -121,7 +121,7 @@ def test_an_import_that_was_killed_goes_on(cli: Cli, folder: Path) -> None:
 
 
 def test_many_files_are_loaded_by_several_processes(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.partitions.FEW", 0)
+    monkeypatch.setattr("flows.workers.FEW", 0)
     write(folder, **{f"d{day}": download(date(2026, 3, day)) for day in (2, 3, 4)}, bad="<html></html>")
     said = load(cli, folder, more=("--json",))
     assert said.code == 3
