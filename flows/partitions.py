@@ -31,7 +31,7 @@ from warehouse.load import VenueRows, add_new, merge
 from warehouse.load import replace as replace_snapshot
 from warehouse.month_files import Moving
 from warehouse.moved_rows import add_files
-from warehouse.runs import record_run
+from warehouse.runs import record_runs
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
@@ -169,8 +169,7 @@ def _commit(con: duckdb.DuckDBPyConnection, home: Home, batch: _Batch) -> _Batch
                 shutil.rmtree(group.folder)
             if batch.settlements:
                 load_settlements(con, pl.concat(batch.settlements))
-            for manifest, failures in batch.ended:
-                record_run(con, home, manifest, failures)
+            record_runs(con, home, batch.ended)
     return _Batch()
 
 

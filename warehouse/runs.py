@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import dataframely as dy
 import duckdb
 import orjson
 import polars as pl
@@ -40,10 +41,27 @@ def venues_of_runs(con: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pl
 
 def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any], failures: Mapping[str, str] | None = None) -> None:
     """Note that a run is loaded whole; again changes nothing. `failures`: what only reading the archive has shown."""
-    run_id = manifest["run_id"]
-    failed = {f"{one['venue']}/{one['book']}": one["error"] for one in manifest["fetched"] if one["error"]} | dict(failures or {})
-    run = {
-        "run_id": run_id,
+    record_runs(con, home, [(manifest, failures or {})])
+
+
+def record_runs(con: duckdb.DuckDBPyConnection, home: Home, ended: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> None:
+    """The same of several runs, each with its failures, in one statement a table."""
+    if not ended:
+        return
+    rows: dict[str, tuple[type[dy.Schema], list[dict[str, Any]]]] = {
+        "ops.runs": (Runs, [_run_row(manifest, failures) for manifest, failures in ended]),
+        "ops.payloads": (Payloads, [row for manifest, _ in ended for row in _payload_rows(home, manifest)]),
+    }
+    ids = ", ".join(literal(manifest["run_id"]) for manifest, _ in ended)
+    for name, (contract, found) in rows.items():
+        con.execute(f"delete from {name} where run_id in ({ids})")
+        insert(con, name, pl.DataFrame(found, schema={column: one.dtype for column, one in contract.columns().items()}))
+
+
+def _run_row(manifest: Mapping[str, Any], failures: Mapping[str, str]) -> dict[str, Any]:
+    failed = {f"{one['venue']}/{one['book']}": one["error"] for one in manifest["fetched"] if one["error"]} | dict(failures)
+    return {
+        "run_id": manifest["run_id"],
         "started_at": _naive(manifest["started_at"]),
         "ended_at": _naive(manifest["ended_at"]),
         "origin": manifest["origin"],
@@ -52,10 +70,13 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
         "asked": orjson.dumps(manifest["asks"]).decode(),
         "failures": orjson.dumps(failed).decode(),
     }
-    payloads = [
+
+
+def _payload_rows(home: Home, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
         {
             "folder": one["folder"],
-            "run_id": run_id,
+            "run_id": manifest["run_id"],
             "venue": one["venue"],
             "book": one["book"],
             "received_at": _naive(reply["received_at"]),
@@ -65,9 +86,6 @@ def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str
         if one["folder"]
         for reply in folder_manifest(home, one["folder"])["replies"]
     ]
-    for name, contract, rows in (("ops.runs", Runs, [run]), ("ops.payloads", Payloads, payloads)):
-        con.execute(f"delete from {name} where run_id = {literal(run_id)}")
-        insert(con, name, pl.DataFrame(rows, schema=pl.Schema({column: one.dtype for column, one in contract.columns().items()})))
 
 
 def forget_sessions(con: duckdb.DuckDBPyConnection, first: date | None, last: date | None, *, but: Collection[str] = ()) -> None:
