@@ -231,8 +231,8 @@ def with_implied_spots(venues: pl.DataFrame, greeks: pl.DataFrame, *, rules: Gre
 
     `greeks`: rows of `core.option_greeks` of the snapshot. Index options move on after the index stops; the basis shows by how much.
     """
-    parity = greeks.filter(pl.col("forward_source") == "parity").sort("venue", "tau", "instrument")
-    nearest = parity.group_by("venue", maintain_order=True).agg(pl.col("forward").first(), pl.col("tau").first())
+    parity = greeks.select("venue", "instrument", "tau", "forward", "forward_source").filter(pl.col("forward_source") == "parity")
+    nearest = parity.filter(pl.col("tau") == pl.col("tau").min().over("venue")).sort("venue", "instrument").unique("venue", keep="first")
     joined = venues.select("venue", "market", "spot").join(nearest, on="venue", how="left", maintain_order="left")
     rate = np.array([rules.rates[market] for market in joined["market"]])
     forward, tau, spot = (joined[name].to_numpy() for name in ("forward", "tau", "spot"))
@@ -258,7 +258,7 @@ def _frame_hash(frame: pl.DataFrame, *columns: str) -> str:
         digest.update(part["venue"][0].encode())
         for column in part.select(columns).iter_columns():
             if column.dtype == pl.String:
-                digest.update("\x1f".join(column).encode())
+                digest.update(column.str.join("\x1f", ignore_nulls=False)[0].encode())
             else:
                 digest.update(column.is_null().to_numpy().tobytes())
                 digest.update(column.fill_null(0.0).to_numpy().tobytes())
