@@ -11,7 +11,7 @@ import polars as pl
 
 from models.black76 import Floats
 from models.forwards import EXPIRY
-from models.option_greeks import LINE
+from models.line_numbers import LINE
 
 STRIKE_LINES = pl.Schema(
     {
