@@ -38,8 +38,8 @@ def line_numbers(rows: pl.DataFrame) -> LineNumbers:
     keys = rows.select(SERIES)
     starts = np.flatnonzero(keys.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series())
     runs = keys[starts]
-    series = runs.unique().sort(SERIES)
-    number = runs.join(series.with_row_index("number"), on=SERIES, how="left", maintain_order="left")["number"].to_numpy()
+    number = runs.select(pl.struct(SERIES).rank("dense")).to_series().to_numpy().astype(np.intp) - 1
+    series = runs[np.unique(number, return_index=True)[1]]
     of_row, strike = np.repeat(number, np.diff(starts, append=rows.height)), rows["strike"].to_numpy()
     order = np.lexsort((strike, of_row))
     ordered, strike = of_row[order], strike[order]
@@ -47,4 +47,4 @@ def line_numbers(rows: pl.DataFrame) -> LineNumbers:
     is_first[1:] = (ordered[1:] != ordered[:-1]) | (strike[1:] != strike[:-1])
     line = np.empty(order.size, dtype=np.intp)
     line[order] = np.cumsum(is_first) - 1
-    return LineNumbers(series, ordered[is_first].astype(np.intp), strike[is_first], line)
+    return LineNumbers(series, ordered[is_first], strike[is_first], line)
