@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from models.black76 import Floats
-from models.line_numbers import line_numbers
+from models.line_numbers import LineNumbers, line_numbers
 from models.rounding import round_significant
 
 SECONDS_PER_YEAR = 31_536_000  # ACT/365 (definitions §2)
@@ -45,16 +45,20 @@ def is_two_sided() -> pl.Expr:
     return ((pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid")) & pl.col("ask").is_finite()).fill_null(False)
 
 
-def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
+def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame, *, lines: LineNumbers | None = None) -> pl.DataFrame:
     """Forward, its source, tau and discount factor of each expiry. One row per venue, book, expires_at; sorted by them.
 
     `quotes`: the live contracts of one snapshot over its venues (venue, root, book, option_type, strike, expires_at, bid, ask,
-    venue_forward, quoted_at, rate); `spots`: venue, spot. Out: `EXPIRY_FORWARDS`, where spot and forward are USD per unit, tau is in
-    years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and source are null only where the venue has
-    neither spot nor forward.
+    venue_forward, quoted_at, rate); `spots`: venue, spot; `lines`: those of the quotes, where they are at hand. Out: `EXPIRY_FORWARDS`,
+    where spot and forward are USD per unit, tau is in years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and
+    source are null only where the venue has neither spot nor forward.
     """
     expiries = _expiries(quotes, spots)
-    for source, find in (("parity", partial(_parity, quotes)), ("cross_venue", _cross_venue), ("carry", _carry)):
+    for source, find in (
+        ("parity", partial(_parity, quotes, lines or line_numbers(quotes))),
+        ("cross_venue", _cross_venue),
+        ("carry", _carry),
+    ):
         if expiries["forward"].null_count() > 0:
             expiries = _fill(expiries, find(expiries), source)
     return expiries.sort(EXPIRY).select(EXPIRY_FORWARDS.names()).cast(EXPIRY_FORWARDS)
@@ -77,10 +81,9 @@ def _expiries(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _parity(quotes: pl.DataFrame, expiries: pl.DataFrame) -> pl.DataFrame:
+def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiries: pl.DataFrame) -> pl.DataFrame:
     """Forwards from put–call parity for the expiries without one: the expiry's key and `found`."""
     missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
-    lines = line_numbers(quotes)
     is_quoted, is_call = (quotes.select(where).to_series().to_numpy() for where in (is_two_sided(), pl.col("option_type") == "C"))
     call, put = lines.first(is_quoted & is_call), lines.first(is_quoted & ~is_call)
     place = lines.series.join(missing.with_row_index("place"), on=EXPIRY, how="left", maintain_order="left")["place"]

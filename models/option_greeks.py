@@ -52,6 +52,7 @@ def option_greeks(
     quotes: pl.DataFrame,
     forwards: pl.DataFrame,
     *,
+    lines: LineNumbers | None = None,
     gamma_source: Literal["model", "venue"] = "model",
     tau_floor_seconds: float = 3600.0,
     iv_min: float = 0.01,
@@ -59,12 +60,12 @@ def option_greeks(
 ) -> pl.DataFrame:
     """Forward, volatility, greeks and exposures per contract, in the order of `quotes`; columns and units as `OPTION_GREEKS`.
 
-    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them. A venue's
-    volatility counts within [iv_min, iv_max]. Exposures have the sign of the scenario `std` (calls +1, puts −1); they are 0 without
-    open interest, null without volatility or when open interest is not known, and need no spot unless `gamma_source` is `venue`, which
-    concerns `gex_usd_1pct` only.
+    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them; `lines`:
+    those of the quotes, where they are at hand. A venue's volatility counts within [iv_min, iv_max]. Exposures have the sign of the
+    scenario `std` (calls +1, puts −1); they are 0 without open interest, null without volatility or when open interest is not known, and
+    need no spot unless `gamma_source` is `venue`, which concerns `gex_usd_1pct` only.
     """
-    lines = line_numbers(quotes)
+    lines = lines or line_numbers(quotes)
     expiries = lines.series.join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left").drop(SERIES)
     rows = pl.concat([quotes.select(QUOTED), expiries[lines.of_line[lines.of_row]]], how="horizontal")
     rows = pl.concat([rows, _vols(rows, lines, iv_min, iv_max)[lines.of_row]], how="horizontal")
