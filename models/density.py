@@ -6,10 +6,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models import black76
-from models.black76 import Floats
+from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
 from models.lognormal_mixture import LognormalMixture, kernel_prices
 from models.rounding import SIGNIFICANT_DIGITS, round_significant
@@ -32,6 +33,11 @@ MIN_QUOTES = 8
 MIN_INSIDE_SHARE = 0.8  # of the quotes that the fitted prices must keep to
 MIN_QUOTED_MASS = 0.8  # between the lowest and the highest strike used: more than this in the tails would be invented
 MAX_ITERATIONS = 100 * KERNELS
+ROUNDING = 1e-11  # of forward and strike: more than rounding means and widths to twelve digits moves a price
+
+_STEPS = np.linspace(-1.0, 1.0, KERNELS)
+_GRID_SHAPE = np.sinh(GRID_CURVATURE * _STEPS) / math.sinh(GRID_CURVATURE)
+_SECOND_DIFFERENCES = np.diff(np.eye(KERNELS), n=2, axis=0)
 
 # Why there is no density; further reasons are those of the at-the-money volatility.
 FEW_QUOTES, NOT_FITTED, OUTSIDE_QUOTES, UNQUOTED_TAILS = "few_quotes", "not_fitted", "outside_bid_ask", "unquoted_tails"
@@ -68,23 +74,45 @@ IMPLIED_DENSITY = pl.Schema(
 
 
 class _Quotes(NamedTuple):
-    """Two-sided out-of-the-money quotes of one expiry, undiscounted."""
+    """Two-sided out-of-the-money quotes, undiscounted, expiry by expiry in order of strike."""
 
+    expiry: npt.NDArray[np.intp]  # number of its expiry
     strike: Floats
+    is_put: Bools
     bid: Floats
     ask: Floats
     vega: Floats
 
+    def some(self, rows: Bools | slice) -> _Quotes:
+        """Some of them."""
+        return _Quotes(self.expiry[rows], self.strike[rows], self.is_put[rows], self.bid[rows], self.ask[rows], self.vega[rows])
 
-class _Fit(NamedTuple):
-    """What was measured of one expiry, as far as it went."""
 
-    reason: str | None
-    quotes: int
-    inside_share: float = math.nan
-    left_tail: float = math.nan
-    right_tail: float = math.nan
-    mixture: LognormalMixture | None = None
+class _Kernels(NamedTuple):
+    """Fixed kernels (columns) of expiries (rows)."""
+
+    means: Floats  # in units of the forward
+    widths: Floats
+    bends: Floats  # second differences of weights times this are those of the density in log-moneyness
+
+
+class _Fits(NamedTuple):
+    """What was found of the expiries that have enough quotes; NaN where the fit failed."""
+
+    mixtures: LognormalMixture
+    inside_share: Floats
+    below_lowest: Floats  # probability below the lowest strike used
+    below_highest: Floats
+
+    def reasons(self) -> list[str | None]:
+        """Why each is no density."""
+        is_fitted = np.isfinite(np.stack(self.mixtures)).all(axis=(0, 2)) & np.all(self.mixtures.means > 0, axis=-1)
+        checks = (
+            (NOT_FITTED, np.logical_not(is_fitted)),
+            (OUTSIDE_QUOTES, self.inside_share < MIN_INSIDE_SHARE),
+            (UNQUOTED_TAILS, self.below_highest - self.below_lowest < MIN_QUOTED_MASS),
+        )
+        return [next((reason for reason, fails in checks if fails[place]), None) for place in range(is_fitted.size)]
 
 
 def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -95,19 +123,46 @@ def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFr
     inside bid–ask, the mass over quoted strikes and both tails stay, being the evidence. `density_mean` is in USD and equals
     the forward; standard deviation, skewness and excess kurtosis are those of ln(settlement / forward), a flat smile having 0 for both.
     """
-    at_the_money = {tuple(row[:3]): (row[3], row[4]) for row in smile.select(*EXPIRY, "atm_iv", "atm_iv_reason").iter_rows()}
-    rows: list[dict[str, object]] = []
-    mixtures: list[tuple[ExpiryLines, LognormalMixture]] = []
-    for expiry in expiries_of(lines):
-        atm_iv, why_not = at_the_money[expiry.venue, expiry.book, expiry.expires_at]
-        fit = _Fit(why_not, 0) if atm_iv is None else _fit(expiry, atm_iv)
-        rows.append(expiry.key | _summary(fit, expiry.forward))
-        if fit.mixture is not None:
-            mixtures.append((expiry, fit.mixture))
-    summary = pl.DataFrame(rows, schema=DENSITY_SUMMARY)
-    floats = [name for name, dtype in DENSITY_SUMMARY.items() if dtype == pl.Float64]
-    summary = summary.with_columns(pl.Series(name, round_significant(summary[name].to_numpy()), nan_to_null=True) for name in floats)
-    return summary, _kernel_rows(mixtures)
+    expiries = list(expiries_of(lines))
+    keys = pl.DataFrame([expiry.key for expiry in expiries], schema={name: DENSITY_SUMMARY[name] for name in EXPIRY})
+    at_the_money = keys.join(smile, on=EXPIRY, how="left", maintain_order="left").select("atm_iv", "atm_iv_reason")
+    atm_iv = at_the_money["atm_iv"].to_numpy()
+    forward, tau = (np.array([getattr(expiry, name) for expiry in expiries], dtype=np.float64) for name in ("forward", "tau"))
+    with np.errstate(all="ignore"):  # what leaves double precision is `not_fitted`
+        v = atm_iv * np.sqrt(tau)
+        quotes = _quotes(expiries, atm_iv, v)
+        count = np.bincount(quotes.expiry, minlength=len(expiries))
+        tried = np.flatnonzero(count >= MIN_QUOTES)
+        quotes = quotes.some(np.isin(quotes.expiry, tried))
+        fits = _fit(quotes._replace(expiry=np.searchsorted(tried, quotes.expiry)), forward[tried], v[tried])
+        reasons = fits.reasons()
+        moments = fits.mixtures.log_moments(forward[tried])
+        evidence = {
+            "density_inside_share": fits.inside_share,
+            "density_quoted_mass": 1.0 - fits.below_lowest - (1.0 - fits.below_highest),
+            "density_left_tail": fits.below_lowest,
+            "density_right_tail": 1.0 - fits.below_highest,
+        }
+        measures = {
+            "density_mean": np.sum(fits.mixtures.weights * fits.mixtures.means, axis=-1),
+            "density_log_sd": moments.sd,
+            "density_log_skewness": moments.skewness,
+            "density_log_excess_kurtosis": moments.excess_kurtosis,
+        }
+    reason = [FEW_QUOTES if why_not is None else why_not for why_not in at_the_money["atm_iv_reason"]]
+    for place, why_not in zip(tried, reasons, strict=True):
+        reason[place] = why_not
+    is_density = np.array([why_not is None for why_not in reasons], dtype=np.bool_)
+    is_fitted = np.array([why_not != NOT_FITTED for why_not in reasons], dtype=np.bool_)
+    columns = {name: np.full(len(expiries), np.nan) for name in evidence | measures}
+    for name, column in columns.items():
+        column[tried] = np.where(is_fitted, evidence[name], np.nan) if name in evidence else np.where(is_density, measures[name], np.nan)
+    summary = keys.with_columns(
+        pl.Series("density_reason", reason, dtype=pl.String),
+        pl.Series("density_quotes", count),
+        *(pl.Series(name, round_significant(values), nan_to_null=True) for name, values in columns.items()),
+    ).cast(DENSITY_SUMMARY)
+    return summary, _kernel_rows(keys[tried[is_density]], LognormalMixture(*(column[is_density] for column in fits.mixtures)))
 
 
 def probability_between(kernels: pl.DataFrame, low: float, high: float) -> pl.DataFrame:
@@ -125,65 +180,70 @@ def probability_between(kernels: pl.DataFrame, low: float, high: float) -> pl.Da
     return found.with_columns(pl.Series("probability", round_significant(found["probability"].to_numpy())))
 
 
-def _fit(expiry: ExpiryLines, atm_iv: float) -> _Fit:
-    v = atm_iv * math.sqrt(expiry.tau)
-    quotes = _quotes(expiry, atm_iv)
-    count = quotes.strike.size
-    if count < MIN_QUOTES:
-        return _Fit(FEW_QUOTES, count)
-    with np.errstate(all="ignore"):  # what leaves double precision is `not_fitted`
-        mixture = _mixture(quotes, expiry.forward, v)
-    if mixture is None:
-        return _Fit(NOT_FITTED, count)
-    prices = mixture.prices(quotes.strike, quotes.strike < expiry.forward)
-    inside_share = float(np.mean((quotes.bid <= prices) & (prices <= quotes.ask)))
-    below_lowest, below_highest = mixture.probability_below(quotes.strike[[0, -1]]).tolist()
-    reason = None
-    if inside_share < MIN_INSIDE_SHARE:
-        reason = OUTSIDE_QUOTES
-    elif below_highest - below_lowest < MIN_QUOTED_MASS:
-        reason = UNQUOTED_TAILS
-    return _Fit(reason, count, inside_share, below_lowest, 1.0 - below_highest, mixture if reason is None else None)
-
-
-def _quotes(expiry: ExpiryLines, atm_iv: float) -> _Quotes:
-    strike, forward = expiry.strike, expiry.forward
+def _quotes(expiries: list[ExpiryLines], atm_iv: Floats, v: Floats) -> _Quotes:
+    """What is used of the quotes of all expiries, whose volatility at the money and v are given."""
+    number = np.repeat(np.arange(len(expiries)), [expiry.strike.size for expiry in expiries])
+    strike, iv, call_bid, call_ask, put_bid, put_ask = (
+        np.concatenate([getattr(expiry, name) for expiry in expiries] or [np.empty(0)])
+        for name in ("strike", "iv", "call_bid", "call_ask", "put_bid", "put_ask")
+    )
+    forward, tau, discount = (
+        np.array([getattr(expiry, name) for expiry in expiries], dtype=np.float64)[number] for name in ("forward", "tau", "discount")
+    )
     is_put = strike < forward
-    bid, ask = np.where(is_put, expiry.put_bid, expiry.call_bid), np.where(is_put, expiry.put_ask, expiry.call_ask)
-    is_near = np.abs(np.log(strike / forward)) < QUOTES_REACH * atm_iv * math.sqrt(expiry.tau)
-    used = is_two_sided(bid, ask) & is_near
-    strike, vol = strike[used], expiry.iv[used]
-    vol = np.where(np.isfinite(vol), vol, atm_iv)
-    one = np.ones_like(strike)
-    vega = black76.vega(forward * one, strike, expiry.tau * one, vol, one)
-    return _Quotes(strike, bid[used] / expiry.discount, ask[used] / expiry.discount, vega)
+    bid, ask = np.where(is_put, put_bid, call_bid), np.where(is_put, put_ask, call_ask)
+    used = is_two_sided(bid, ask) & (np.abs(np.log(strike / forward)) < QUOTES_REACH * v[number])
+    vol = np.where(np.isfinite(iv), iv, atm_iv[number])
+    vega = black76.vega(forward, strike, tau, vol, np.ones_like(strike))
+    return _Quotes(number, strike, is_put, bid / discount, ask / discount, vega).some(used)
 
 
-def _mixture(quotes: _Quotes, forward: float, v: float) -> LognormalMixture | None:
-    """The smoothest mixture of non-negative weights near the quotes, of mass one and mean `forward`; None where none is found."""
+def _fit(quotes: _Quotes, forward: Floats, v: Floats) -> _Fits:
+    """The smoothest mixture of non-negative weights near the quotes of each expiry, of mass one and its forward as mean."""
+    ends = np.searchsorted(quotes.expiry, np.arange(forward.size), side="right")
+    starts = np.concatenate([[0], ends])[:-1]
+    lowest, highest = quotes.strike[starts], quotes.strike[ends - 1]
+    kernels = _kernels(np.log(lowest / forward), np.log(highest / forward), v)
+    weights = np.empty((forward.size, KERNELS))
+    prices = np.empty(quotes.strike.size)
+    for number, own in enumerate(map(slice, starts, ends)):
+        of_expiry = _Kernels(*(column[number] for column in kernels))
+        weights[number], prices[own] = _solve(quotes.some(own), of_expiry, float(forward[number]))
+    mean = np.sum(weights * kernels.means, axis=-1)  # its row leaves an error of about 1e-7, so the kernels are moved
+    means = kernels.means * (forward / mean)[:, None]
+    mixtures = LognormalMixture(round_significant(means), round_significant(kernels.widths), weights)
+    # No price moves by more than the mean does: only quotes as near to a price as that are priced again by the kernels that are kept.
+    moved = (np.abs(1.0 - mean) * forward)[quotes.expiry] + ROUNDING * (forward[quotes.expiry] + quotes.strike)
+    is_close = ~(np.minimum(np.abs(prices - quotes.bid), np.abs(prices - quotes.ask)) > moved)
+    again = LognormalMixture(*(column[quotes.expiry[is_close]] for column in mixtures))
+    prices[is_close] = again.prices(quotes.strike[is_close], quotes.is_put[is_close])
+    is_inside = (quotes.bid <= prices) & (prices <= quotes.ask)
+    inside_share = np.bincount(quotes.expiry, weights=is_inside, minlength=forward.size) / (ends - starts)
+    each = LognormalMixture(*(column[:, None, :] for column in mixtures))
+    below = each.probability_below(np.stack([lowest, highest], axis=-1))
+    return _Fits(mixtures, inside_share, below[:, 0], below[:, 1])
+
+
+def _solve(quotes: _Quotes, kernels: _Kernels, forward: float) -> tuple[Floats, Floats]:
+    """The weights of the kernels of one expiry, and the prices that they give its quotes; NaN where none are found."""
     from scipy.optimize import nnls
 
-    log_mean, spacing = _grid(np.log(quotes.strike[[0, -1]] / forward), v)
-    means, widths = np.exp(log_mean), np.maximum(spacing, MIN_WIDTH * v)  # in units of the forward
     half_spread = 0.5 * (quotes.ask - quotes.bid)
     error = np.maximum(np.maximum(half_spread, LEAST_ERROR * quotes.vega), LEAST_PRICE_ERROR * forward)
     weight = 1.0 / (error * math.sqrt(quotes.strike.size))
-    prices = kernel_prices(quotes.strike, quotes.strike < forward, forward * means, widths)
+    prices = kernel_prices(quotes.strike, quotes.is_put, forward * kernels.means, kernels.widths)
     mids = 0.5 * (quotes.bid + quotes.ask)
-    bends = np.diff(np.diag(v / spacing), n=2, axis=0)  # second differences of the density in log-moneyness
-    ones = np.ones((1, KERNELS))
-    rows = np.vstack([prices * weight[:, None], SMOOTHNESS * bends, CONSTRAINT_WEIGHT * ones, CONSTRAINT_WEIGHT * means[None]])
-    aims = np.concatenate([mids * weight, np.zeros(len(bends)), [CONSTRAINT_WEIGHT, CONSTRAINT_WEIGHT]])
+    constraints = CONSTRAINT_WEIGHT * np.stack([np.ones(KERNELS), kernels.means])
+    rows = np.vstack([prices * weight[:, None], SMOOTHNESS * (_SECOND_DIFFERENCES * kernels.bends), constraints])
+    aims = np.concatenate([mids * weight, np.zeros(len(_SECOND_DIFFERENCES)), [CONSTRAINT_WEIGHT, CONSTRAINT_WEIGHT]])
     try:
         found, _ = nnls(rows, aims, maxiter=MAX_ITERATIONS)
     except (RuntimeError, ValueError):  # no convergence; numbers beyond double precision
-        return None
+        found = np.zeros(KERNELS)
     if not found.sum() > 0:
-        return None
+        return np.full(KERNELS, np.nan), np.full(quotes.strike.size, np.nan)
     weights = _whole(found / found.sum())
-    means *= forward / np.sum(weights * means)  # the row of the mean leaves an error of about 1e-7
-    mixture = LognormalMixture(round_significant(means), round_significant(widths), weights)
-    return mixture if np.isfinite(mixture).all() and (means > 0).all() else None
+    return weights, np.einsum("ij,j->i", prices, weights)
 
 
 def _whole(weights: Floats) -> Floats:
@@ -193,40 +253,16 @@ def _whole(weights: Floats) -> Floats:
     return np.asarray(units / 10.0**SIGNIFICANT_DIGITS, dtype=np.float64)
 
 
-def _grid(quoted: Floats, v: float) -> tuple[Floats, Floats]:
-    """Log-moneyness of the kernels, and their spacing: from the forward as far as needed on either side."""
-    low = min(-GRID_REACH * v, float(quoted[0])) - GRID_MARGIN * v
-    high = max(GRID_REACH * v, float(quoted[1])) + GRID_MARGIN * v
-    steps = np.linspace(-1.0, 1.0, KERNELS)
-    shape = np.sinh(GRID_CURVATURE * steps) / math.sinh(GRID_CURVATURE)
-    log_mean = np.where(steps < 0, -low, high) * shape
-    return log_mean, np.gradient(log_mean)
+def _kernels(lowest: Floats, highest: Floats, v: Floats) -> _Kernels:
+    """Kernels of each expiry, from its forward as far as needed to either side of the log-moneyness of the quotes."""
+    low = np.minimum(-GRID_REACH * v, lowest) - GRID_MARGIN * v
+    high = np.maximum(GRID_REACH * v, highest) + GRID_MARGIN * v
+    log_mean = np.where(_STEPS < 0, -low[:, None], high[:, None]) * _GRID_SHAPE
+    spacing = np.gradient(log_mean, axis=1)
+    return _Kernels(np.exp(log_mean), np.maximum(spacing, MIN_WIDTH * v[:, None]), v[:, None] / spacing)
 
 
-def _summary(fit: _Fit, forward: float) -> dict[str, object]:
-    row: dict[str, object] = {
-        "density_reason": fit.reason,
-        "density_quotes": fit.quotes,
-        "density_inside_share": fit.inside_share,
-        "density_quoted_mass": 1.0 - fit.left_tail - fit.right_tail,
-        "density_left_tail": fit.left_tail,
-        "density_right_tail": fit.right_tail,
-    }
-    if fit.mixture is not None:
-        moments = fit.mixture.log_moments(forward)
-        row |= {
-            "density_mean": float(np.sum(fit.mixture.weights * fit.mixture.means)),
-            "density_log_sd": moments.sd,
-            "density_log_skewness": moments.skewness,
-            "density_log_excess_kurtosis": moments.excess_kurtosis,
-        }
-    return row
-
-
-def _kernel_rows(mixtures: list[tuple[ExpiryLines, LognormalMixture]]) -> pl.DataFrame:
-    if not mixtures:
-        return pl.DataFrame(schema=IMPLIED_DENSITY)
-    keys = pl.DataFrame([expiry.key for expiry, _ in mixtures], schema={name: IMPLIED_DENSITY[name] for name in EXPIRY})
+def _kernel_rows(keys: pl.DataFrame, mixtures: LognormalMixture) -> pl.DataFrame:
     rows = keys.join(pl.DataFrame({"kernel": range(KERNELS)}), how="cross", maintain_order="left_right")
-    means, widths, weights = (np.concatenate(column) for column in zip(*(mixture for _, mixture in mixtures), strict=True))
+    means, widths, weights = (column.ravel() for column in mixtures)
     return rows.with_columns(mean=means, width=widths, weight=weights).cast(IMPLIED_DENSITY)

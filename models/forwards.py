@@ -5,9 +5,14 @@ In order: the venue's own (`venue`), put–call parity (`parity`), another book'
 
 from __future__ import annotations
 
+import statistics
+from functools import partial
+
 import numpy as np
 import polars as pl
 
+from models.black76 import Floats
+from models.line_numbers import LineNumbers, line_numbers
 from models.rounding import round_significant
 
 SECONDS_PER_YEAR = 31_536_000  # ACT/365 (definitions §2)
@@ -40,18 +45,22 @@ def is_two_sided() -> pl.Expr:
     return ((pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid")) & pl.col("ask").is_finite()).fill_null(False)
 
 
-def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
+def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame, *, lines: LineNumbers | None = None) -> pl.DataFrame:
     """Forward, its source, tau and discount factor of each expiry. One row per venue, book, expires_at; sorted by them.
 
     `quotes`: the live contracts of one snapshot over its venues (venue, root, book, option_type, strike, expires_at, bid, ask,
-    venue_forward, quoted_at, rate); `spots`: venue, spot. Out: `EXPIRY_FORWARDS`, where spot and forward are USD per unit, tau is in
-    years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and source are null only where the venue has
-    neither spot nor forward.
+    venue_forward, quoted_at, rate); `spots`: venue, spot; `lines`: those of the quotes, where they are at hand. Out: `EXPIRY_FORWARDS`,
+    where spot and forward are USD per unit, tau is in years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and
+    source are null only where the venue has neither spot nor forward.
     """
     expiries = _expiries(quotes, spots)
-    expiries = _fill(expiries, _parity(quotes, expiries), "parity")
-    expiries = _fill(expiries, _cross_venue(expiries), "cross_venue")
-    expiries = _fill(expiries, _carry(expiries), "carry")
+    for source, find in (
+        ("parity", partial(_parity, quotes, lines or line_numbers(quotes))),
+        ("cross_venue", _cross_venue),
+        ("carry", _carry),
+    ):
+        if expiries["forward"].null_count() > 0:
+            expiries = _fill(expiries, find(expiries), source)
     return expiries.sort(EXPIRY).select(EXPIRY_FORWARDS.names()).cast(EXPIRY_FORWARDS)
 
 
@@ -72,33 +81,45 @@ def _expiries(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _parity(quotes: pl.DataFrame, expiries: pl.DataFrame) -> pl.DataFrame:
+def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiries: pl.DataFrame) -> pl.DataFrame:
     """Forwards from put–call parity for the expiries without one: the expiry's key and `found`."""
     missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
-    side = quotes.join(missing, on=EXPIRY, how="semi").filter(is_two_sided())
-    pair = [*EXPIRY, "root", "strike"]
-    mid = ((pl.col("bid") + pl.col("ask")) / 2.0).alias("mid")
-    calls, puts = (
-        side.filter(pl.col("option_type") == kind).select(*pair, mid).unique(pair, keep="first", maintain_order=True) for kind in "CP"
-    )
-    implied = pl.col("strike") + (pl.col("mid") - pl.col("mid_put")) / pl.col("discount")
-    pairs = calls.join(puts, on=pair, suffix="_put").join(missing.select(*EXPIRY, "discount"), on=EXPIRY).with_columns(implied=implied)
+    is_quoted, is_call = (quotes.select(where).to_series().to_numpy() for where in (is_two_sided(), pl.col("option_type") == "C"))
+    call, put = lines.first(is_quoted & is_call), lines.first(is_quoted & ~is_call)
+    place = lines.series.join(missing.with_row_index("place"), on=EXPIRY, how="left", maintain_order="left")["place"]
+    expiry = place.fill_null(missing.height).to_numpy()[lines.of_line]
+    pairs = np.flatnonzero((call >= 0) & (put >= 0) & (expiry < missing.height))
+    pairs = pairs[np.lexsort((lines.strike[pairs], expiry[pairs]))]
+    mid = ((quotes["bid"] + quotes["ask"]) / 2.0).to_numpy()
+    strike, expiry = lines.strike[pairs], expiry[pairs]
+    implied = strike + (mid[call[pairs]] - mid[put[pairs]]) / missing["discount"].to_numpy()[expiry]
     carried = missing["spot"].to_numpy() * np.exp(missing["rate"].to_numpy() * missing["tau"].to_numpy())
-    forwards = missing.select(*EXPIRY, "spot", "rate", "tau", pl.Series("found", carried))
-    for _ in range(PARITY_ROUNDS):
-        forwards = forwards.drop("found").join(_parity_round(pairs, forwards), on=EXPIRY)
+    bounds = np.searchsorted(expiry, np.arange(missing.height + 1)).tolist()
+    found = [
+        _parity_forward(strike[low:high], implied[low:high], start)
+        for low, high, start in zip(bounds[:-1], bounds[1:], carried.tolist(), strict=True)
+    ]
+    forwards = missing.select(*EXPIRY, "spot", "rate", "tau", pl.Series("found", found, dtype=pl.Float64))
     basis = (pl.col("found") / pl.col("spot")).log() - pl.col("rate") * pl.col("tau")
     return forwards.filter(_is_sane(basis)).select(*EXPIRY, "found")
 
 
-def _parity_round(pairs: pl.DataFrame, forwards: pl.DataFrame) -> pl.DataFrame:
-    """The median parity forward over the strikes nearest the forward of the round before."""
-    near = pairs.join(forwards.select(*EXPIRY, "found"), on=EXPIRY).with_columns(distance=(pl.col("strike") - pl.col("found")).abs())
-    # Strikes are counted, not pairs: roots that settle at one instant share them.
-    rank = pl.struct("distance", "strike").rank("dense").over(EXPIRY)
-    near = near.filter(rank <= PARITY_STRIKES)
-    medians = near.group_by(EXPIRY).agg(pl.col("implied").median().alias("found"), strikes=pl.col("strike").n_unique())
-    return medians.filter(pl.col("strikes") >= PARITY_MIN_STRIKES).drop("strikes")
+def _parity_forward(strike: Floats, implied: Floats, start: float) -> float | None:
+    """The median parity forward over the strikes nearest `start`, then over those nearest what that gave; pairs ascend by strike.
+
+    Strikes are counted, not pairs: roots that settle at one instant share them.
+    """
+    strikes = np.unique(strike)
+    if strikes.size < PARITY_MIN_STRIKES:
+        return None
+    found = start
+    for _ in range(PARITY_ROUNDS):
+        at = int(np.searchsorted(strikes, found))
+        around = strikes[max(at - PARITY_STRIKES, 0) : at + PARITY_STRIKES]
+        nearest = around[np.argsort(np.abs(around - found), kind="stable")[:PARITY_STRIKES]]  # of two as near the lower
+        low, high = np.searchsorted(strike, nearest.min(), side="left"), np.searchsorted(strike, nearest.max(), side="right")
+        found = statistics.median(implied[low:high].tolist())
+    return found
 
 
 def _cross_venue(expiries: pl.DataFrame) -> pl.DataFrame:

@@ -15,16 +15,19 @@ from models.black76 import Bools, Floats
 
 
 class LogMoments(NamedTuple):
-    """Moments of ln(settlement price / some fixed price)."""
+    """Moments of ln(settlement price / some fixed price), of each mixture."""
 
-    mean: float
-    sd: float
-    skewness: float
-    excess_kurtosis: float
+    mean: Floats
+    sd: Floats
+    skewness: Floats
+    excess_kurtosis: Floats
 
 
 class LognormalMixture(NamedTuple):
-    """Kernel i is a lognormal of mean `means[i]` (USD) whose logarithm has the standard deviation `widths[i]`; weights add up to one."""
+    """Kernel i is a lognormal of mean `means[i]` (USD) whose logarithm has the standard deviation `widths[i]`; weights add up to one.
+
+    Several mixtures at once have axes before that of their kernels; levels, strikes and units then broadcast against those.
+    """
 
     means: Floats
     widths: Floats
@@ -38,38 +41,47 @@ class LognormalMixture(NamedTuple):
     def density(self, levels: Floats) -> Floats:
         """Probability per USD at each positive level."""
         z = _distances(levels, self.means, self.widths)
-        kernels = np.exp(-0.5 * z * z) / (math.sqrt(2.0 * math.pi) * self.widths * np.asarray(levels)[:, None])
+        kernels = np.exp(-0.5 * z * z) / (math.sqrt(2.0 * math.pi) * self.widths * np.asarray(levels)[..., None])
         return _weighted(kernels, self.weights)
 
     def prices(self, strike: Floats, is_put: Bools) -> Floats:
         """Undiscounted price of each option."""
         return _weighted(kernel_prices(strike, is_put, self.means, self.widths), self.weights)
 
-    def log_moments(self, unit: float) -> LogMoments:
+    def log_moments(self, unit: float | Floats) -> LogMoments:
         """Moments of ln(price / unit)."""
-        place = np.log(self.means / unit) - 0.5 * self.widths**2
+        place = np.log(self.means / np.asarray(unit)[..., None]) - 0.5 * self.widths**2
         variance = self.widths**2
-        mean = float(np.sum(self.weights * place))
-        off = place - mean
-        second = float(np.sum(self.weights * (off**2 + variance)))
-        third = float(np.sum(self.weights * (off**3 + 3.0 * off * variance)))
-        fourth = float(np.sum(self.weights * (off**4 + 6.0 * off**2 * variance + 3.0 * variance**2)))
-        return LogMoments(mean, math.sqrt(second), third / second**1.5, fourth / second**2 - 3.0)
+        mean = np.sum(self.weights * place, axis=-1)
+        off = place - mean[..., None]
+        second = np.sum(self.weights * (off**2 + variance), axis=-1)
+        third = np.sum(self.weights * (off**3 + 3.0 * off * variance), axis=-1)
+        fourth = np.sum(self.weights * (off**4 + 6.0 * off**2 * variance + 3.0 * variance**2), axis=-1)
+        return LogMoments(mean, np.sqrt(second), third / second**1.5, fourth / second**2 - 3.0)
 
 
 def kernel_prices(strike: Floats, is_put: Bools, means: Floats, widths: Floats) -> Floats:
     """Undiscounted price of each option (rows) under each kernel alone (columns)."""
-    sign = np.where(is_put, -1.0, 1.0)[:, None]
-    d2 = -_distances(strike, means, widths)
-    prices: Floats = sign * (means * ndtr(sign * (d2 + widths)) - strike[:, None] * ndtr(sign * d2))
-    return prices
+    sign = np.where(is_put, -1.0, 1.0)[..., None]
+    # In place: these are the largest arrays of a density.
+    d2 = _distances(strike, means, widths)
+    d2 *= -sign
+    d1 = d2 + sign * widths
+    prices, at_strike = ndtr(d1, out=d1), ndtr(d2, out=d2)
+    prices *= means
+    at_strike *= strike[..., None]
+    prices -= at_strike
+    prices *= sign
+    return np.asarray(prices, dtype=np.float64)
 
 
 def _weighted(kernels: Floats, weights: Floats) -> Floats:
-    return np.asarray(np.einsum("ij,j->i", kernels, weights), dtype=np.float64)
+    return np.asarray(np.einsum("...j,...j->...", kernels, weights), dtype=np.float64)
 
 
 def _distances(levels: Floats, means: Floats, widths: Floats) -> Floats:
     """Standard deviations from the middle of each kernel (columns) to each level (rows)."""
     with np.errstate(divide="ignore"):
-        return (np.log(np.asarray(levels))[:, None] - (np.log(means) - 0.5 * widths**2)) / widths
+        distances: Floats = np.log(np.asarray(levels))[..., None] - (np.log(means) - 0.5 * widths**2)
+        distances /= widths
+        return distances

@@ -12,6 +12,7 @@ from models import black76
 from models.black76 import DAYS_PER_YEAR, Floats
 from models.forwards import EXPIRY, SECONDS_PER_YEAR, is_two_sided
 from models.implied_vol import NO_PRICE, REASONS, SOLVED, implied_vol
+from models.line_numbers import LINE, SERIES, LineNumbers, line_numbers
 from models.rounding import USD, round_significant, round_usd
 
 # Where the volatility of a strike comes from, in order of preference; "pair" is the side in the money.
@@ -19,9 +20,6 @@ IV_SOURCES = ("venue", "mid", "pair", "mark", "pair_mid", "pair_mark")
 # Two more reasons than the solver knows: an American price in the money holds early exercise; without a forward no side is out of it.
 IV_REASONS = (*REASONS, "american_itm", "no_forward")
 AMERICAN_ITM, NO_FORWARD = len(REASONS), len(REASONS) + 1
-
-# Call and put of one line share one volatility.
-LINE = ["venue", "book", "root", "expires_at", "strike"]
 
 # What is read of a quote.
 QUOTED = [*LINE, "instrument", "option_type", "exercise", "oi_base", "bid", "ask", "mark", "venue_iv", "venue_gamma"]
@@ -54,6 +52,7 @@ def option_greeks(
     quotes: pl.DataFrame,
     forwards: pl.DataFrame,
     *,
+    lines: LineNumbers | None = None,
     gamma_source: Literal["model", "venue"] = "model",
     tau_floor_seconds: float = 3600.0,
     iv_min: float = 0.01,
@@ -61,13 +60,15 @@ def option_greeks(
 ) -> pl.DataFrame:
     """Forward, volatility, greeks and exposures per contract, in the order of `quotes`; columns and units as `OPTION_GREEKS`.
 
-    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them. A venue's
-    volatility counts within [iv_min, iv_max]. Exposures have the sign of the scenario `std` (calls +1, puts −1); they are 0 without
-    open interest, null without volatility or when open interest is not known, and need no spot unless `gamma_source` is `venue`, which
-    concerns `gex_usd_1pct` only.
+    `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them; `lines`:
+    those of the quotes, where they are at hand. A venue's volatility counts within [iv_min, iv_max]. Exposures have the sign of the
+    scenario `std` (calls +1, puts −1); they are 0 without open interest, null without volatility or when open interest is not known, and
+    need no spot unless `gamma_source` is `venue`, which concerns `gex_usd_1pct` only.
     """
-    rows = quotes.select(QUOTED).join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left")
-    rows = rows.join(strike_vols(rows, iv_min=iv_min, iv_max=iv_max), on=LINE, how="left", maintain_order="left")
+    lines = lines or line_numbers(quotes)
+    expiries = lines.series.join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left").drop(SERIES)
+    rows = pl.concat([quotes.select(QUOTED), expiries[lines.of_line[lines.of_row]]], how="horizontal")
+    rows = pl.concat([rows, _vols(rows, lines, iv_min, iv_max)[lines.of_row]], how="horizontal")
     forward, strike, tau, vol, discount, spot, oi, venue_gamma = (
         _floats(rows[name]) for name in ("forward", "strike", "tau", "iv", "discount", "spot", "oi_base", "venue_gamma")
     )
@@ -100,19 +101,33 @@ def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataF
     The out-of-the-money side (put below the forward, else call) comes first: its venue IV, its mid, the other side's venue IV, its mark,
     the other side's mid, then mark. The reason is that of the first of these prices that exists.
     """
-    lines = _lines(rows, iv_min, iv_max)
-    forward, strike, tau, discount = (_floats(lines[name]) for name in ("forward", "strike", "tau", "discount"))
+    lines = line_numbers(rows)
+    keys = lines.series[lines.of_line].with_columns(strike=lines.strike).select(LINE)
+    return pl.concat([keys, _vols(rows, lines, iv_min, iv_max)], how="horizontal")
+
+
+def _vols(rows: pl.DataFrame, lines: LineNumbers, iv_min: float, iv_max: float) -> pl.DataFrame:
+    """What `strike_vols` says of each line, in the order of their numbers."""
+    any_side, is_call = np.ones(rows.height, dtype=np.bool_), (rows["option_type"] == "C").to_numpy()
+    first, call, put = (lines.first(where) for where in (any_side, is_call, ~is_call))
+    forward, tau, discount = (_floats(rows[name])[first] for name in ("forward", "tau", "discount"))
+    strike = lines.strike
     is_put = strike < forward
-    is_american = (lines["exercise"] == "american").to_numpy()
+    is_american = (rows["exercise"] == "american").to_numpy()[first]
     has_forward = np.isfinite(forward)
 
-    def sides(name: str) -> tuple[Floats, Floats]:
-        call, put = _floats(lines[f"{name}_call"]), _floats(lines[f"{name}_put"])
-        return np.where(is_put, put, call), np.where(is_put, call, put)
+    def sides(values: Floats) -> tuple[Floats, Floats]:
+        """Of the side out of the money, and of the other; NaN where that is not listed."""
+        otm, itm = np.where(is_put, put, call), np.where(is_put, call, put)
+        return np.where(otm >= 0, values[otm], np.nan), np.where(itm >= 0, values[itm], np.nan)
 
-    (venue, venue_pair), (mid, mid_pair), (mark, mark_pair) = sides("iv"), sides("mid"), sides("mark")
-    vol = np.full(lines.height, np.nan)
-    source = np.full(lines.height, -1)
+    venue_iv = _floats(rows["venue_iv"])
+    venue, venue_pair = sides(np.where((venue_iv >= iv_min) & (venue_iv <= iv_max), venue_iv, np.nan))
+    is_quoted = rows.select(is_two_sided()).to_series().to_numpy()
+    mid, mid_pair = sides(np.where(is_quoted, (_floats(rows["bid"]) + _floats(rows["ask"])) / 2.0, np.nan))
+    mark, mark_pair = sides(_floats(rows["mark"]))
+    vol = np.full(strike.size, np.nan)
+    source = np.full(strike.size, -1)
     reason = np.where(has_forward, NO_PRICE, NO_FORWARD)
 
     def take(candidate: Floats, name: str) -> None:
@@ -134,34 +149,13 @@ def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataF
     for price, name in ((mid_pair, "pair_mid"), (mark_pair, "pair_mark")):
         reason[is_american & ~np.isnan(price) & (reason == NO_PRICE)] = AMERICAN_ITM
         solve(np.where(is_american, np.nan, price), is_put, name)
-    return lines.select(
-        *LINE,
-        pl.Series("iv", round_significant(vol), nan_to_null=True),
-        pl.Series("iv_source", [*IV_SOURCES, None]).gather(np.where(source < 0, len(IV_SOURCES), source)),
-        pl.Series("iv_reason", IV_REASONS).gather(np.where(np.isnan(vol), reason, SOLVED)),
+    return pl.DataFrame(
+        [
+            pl.Series("iv", round_significant(vol), nan_to_null=True),
+            pl.Series("iv_source", [*IV_SOURCES, None]).gather(np.where(source < 0, len(IV_SOURCES), source)),
+            pl.Series("iv_reason", IV_REASONS).gather(np.where(np.isnan(vol), reason, SOLVED)),
+        ]
     )
-
-
-def _lines(rows: pl.DataFrame, iv_min: float, iv_max: float) -> pl.DataFrame:
-    """One row per line: exercise, forward, tau, discount, and iv, mid, mark of its call and its put (null where not listed or usable)."""
-    iv, mark = pl.col("venue_iv"), pl.col("mark")
-    usable = rows.select(
-        *LINE,
-        "option_type",
-        "exercise",
-        "forward",
-        "tau",
-        "discount",
-        iv=pl.when(iv.is_between(iv_min, iv_max)).then(iv),
-        mid=pl.when(is_two_sided()).then((pl.col("bid") + pl.col("ask")) / 2.0),
-        mark=pl.when(mark.is_not_nan()).then(mark),
-    )
-    lines = usable.unique(LINE, keep="first", maintain_order=True).select(*LINE, "exercise", "forward", "tau", "discount")
-    for kind, name in (("C", "call"), ("P", "put")):
-        side = usable.filter(pl.col("option_type") == kind).unique(LINE, keep="first", maintain_order=True)
-        side = side.select(*LINE, pl.col("iv", "mid", "mark").name.suffix(f"_{name}"))
-        lines = lines.join(side, on=LINE, how="left", maintain_order="left")
-    return lines
 
 
 def _floats(values: pl.Series) -> Floats:

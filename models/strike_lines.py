@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from models.black76 import Floats
+from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
-from models.option_greeks import LINE
+from models.line_numbers import LINE, LineNumbers, line_numbers
 
 STRIKE_LINES = pl.Schema(
     {
@@ -45,23 +45,37 @@ def strike_lines(quotes: pl.DataFrame, greeks: pl.DataFrame, spots: pl.DataFrame
     """
     priced = greeks.select("venue", "instrument", "forward", "forward_source", "tau", "iv")
     rows = quotes.select(*LINE, "instrument", "option_type", "bid", "ask", "oi_base").join(priced, on=["venue", "instrument"])
-    is_call = pl.col("option_type") == "C"
-    lines = (
-        rows.sort("venue", "instrument")
-        .group_by(LINE, maintain_order=True)
-        .agg(
-            pl.col("forward", "forward_source", "tau", "iv").first(),
-            *(pl.col(name).filter(is_call).first().alias(f"call_{name}") for name in ("bid", "ask")),
-            *(pl.col(name).filter(~is_call).first().alias(f"put_{name}") for name in ("bid", "ask")),
-            call_oi=_known_sum("oi_base", is_call),
-            put_oi=_known_sum("oi_base", ~is_call),
-        )
+    rows = rows.sort("venue", "instrument")
+    numbers = line_numbers(rows)
+    series = numbers.series.join(spots.select("venue", "spot"), on="venue", how="left", maintain_order="left")
+    first = rows.select("forward", "forward_source", "tau", "iv")[numbers.first(np.ones(rows.height, dtype=np.bool_))]
+    is_call = (rows["option_type"] == "C").to_numpy()
+    lines = pl.concat([series[numbers.of_line], first], how="horizontal").with_columns(
+        *_side(rows, numbers, is_call, "call"),
+        *_side(rows, numbers, ~is_call, "put"),
+        strike=numbers.strike,
+        discount=np.exp(-rate * first["tau"].to_numpy()),
     )
-    lines = lines.join(spots.select("venue", "spot"), on="venue", how="left")
-    lines = lines.with_columns(discount=np.exp(-rate * lines["tau"].to_numpy()))
-    most_open_interest = pl.sum_horizontal("call_oi", "put_oi")
-    lines = lines.sort(*EXPIRY, "strike", most_open_interest, "root", descending=[False] * 4 + [True, False])
+    expiry = series.select(pl.struct(EXPIRY).rle_id()).to_series().to_numpy()
+    if np.unique(expiry).size < series.height:  # roots that settle at one instant
+        open_interest = lines.select(pl.sum_horizontal("call_oi", "put_oi")).to_series().to_numpy()
+        lines = lines[np.lexsort((numbers.of_line, -open_interest, numbers.strike, expiry[numbers.of_line]))]
     return lines.select(STRIKE_LINES.names()).cast(STRIKE_LINES)
+
+
+def _side(rows: pl.DataFrame, numbers: LineNumbers, where: Bools, side: str) -> list[pl.Series]:
+    """Bid and ask of the first contract of one side of each line, and the open interest of all that say theirs."""
+    at = numbers.first(where)
+    place = pl.Series(at).set(pl.Series(at < 0), None)
+    known = np.flatnonzero(where & rows["oi_base"].is_not_null().to_numpy())
+    line, count = numbers.of_row[known], numbers.strike.size
+    open_interest = pl.Series(np.bincount(line, weights=rows["oi_base"].to_numpy()[known], minlength=count))
+    is_unknown = pl.Series(np.bincount(line, minlength=count) == 0)
+    return [
+        rows["bid"].gather(place).alias(f"{side}_bid"),
+        rows["ask"].gather(place).alias(f"{side}_ask"),
+        open_interest.set(is_unknown, None).alias(f"{side}_oi"),
+    ]
 
 
 class ExpiryLines(NamedTuple):
@@ -98,9 +112,3 @@ def expiries_of(lines: pl.DataFrame) -> Iterator[ExpiryLines]:
     bounds = [*firsts["at"].to_list(), lines.height]
     for place, row in enumerate(firsts.select(shared).with_columns(pl.col(pl.Float64).fill_null(float("nan"))).iter_rows()):
         yield ExpiryLines(*row, *(column[bounds[place] : bounds[place + 1]] for column in columns))
-
-
-def _known_sum(name: str, where: pl.Expr) -> pl.Expr:
-    """Sum over contracts of one side; null where none is known."""
-    known = pl.col(name).filter(where).drop_nulls()
-    return pl.when(known.len() > 0).then(known.sum())

@@ -171,6 +171,23 @@ def test_quotes_beyond_double_precision_are_not_fitted() -> None:
     assert reason_of(lines) in ("not_fitted", "outside_bid_ask")
 
 
+def test_what_is_not_fitted_leaves_no_evidence() -> None:
+    lines = one_expiry(np.geomspace(1e-3, 1e7, 30).tolist(), [400.0] * 30, call_bid=1.0, call_ask=1.1, put_bid=1.0, put_ask=1.1)
+    summary, _ = densities_of(lines.with_columns(tau=pl.lit(4e4)))
+    row = summary.row(0, named=True)
+    assert row["density_reason"] == "not_fitted" and row["density_quotes"] == 30
+    assert all(row[name] is None for name, dtype in DENSITY_SUMMARY.items() if dtype == pl.Float64)
+
+
+def test_an_expiry_has_the_density_that_it_has_alone() -> None:
+    quotes = [flat_chain(vol=vol, days=days) for vol, days in ((0.3, 7), (0.4, 30), (0.9, 90))]
+    quotes.insert(1, chain(forward=100, days=14, strikes=[95, 100, 105], venue_forward=100.0))
+    together = densities_of(lines_of(pl.concat(quotes)))
+    alone = [densities_of(lines_of(one)) for one in quotes]
+    assert together[0]["density_reason"].to_list() == [None, "few_quotes", None, None]
+    assert all(whole.equals(pl.concat(parts)) for whole, parts in zip(together, zip(*alone, strict=True), strict=True))
+
+
 def test_a_locked_quote_far_out_does_not_bend_the_density() -> None:
     quotes = flat_chain(half_spread=0.002)
     far = (pl.col("strike") > 150) & (pl.col("option_type") == "C")

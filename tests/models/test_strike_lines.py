@@ -50,3 +50,11 @@ def test_expiries_come_one_by_one_with_their_lines() -> None:
     assert [(one.venue, round(one.tau * 365)) for one in expiries] == [("a", 30), ("a", 60), ("b", 30), ("b", 60)]
     assert all(one.strike.tolist() == [95, 100, 105] for one in expiries)
     assert lines.equals(lines_of(quotes.sample(fraction=1, shuffle=True, seed=3)))
+
+
+def test_two_contracts_of_one_side_add_up_and_the_first_by_name_is_quoted() -> None:
+    quotes = chain(forward=101, strikes=[100]).with_columns(oi_base=pl.lit(3.0))
+    twin = edit(quotes.head(1).with_columns(instrument=pl.lit("A-twin")), "A-twin", oi_base=4.0, bid=1.5, ask=2.5)
+    line = lines_of(pl.concat([quotes, twin])).row(0, named=True)
+    side, other = ("call", "put") if twin["option_type"][0] == "C" else ("put", "call")
+    assert (line[f"{side}_oi"], line[f"{side}_bid"], line[f"{side}_ask"], line[f"{other}_oi"]) == (7.0, 1.5, 2.5, 3.0)
