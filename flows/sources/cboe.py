@@ -17,6 +17,7 @@ from urllib.parse import quote
 import polars as pl
 
 from flows.sources.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.plain_rows import PlainRows, plain_document
 from flows.sources.source import Source, read_json, refusal_by_status, unexpected
 from models.calendar import NEW_YORK, TradingCalendar, new_york_date
 from models.chain import Book, ParsedChain, RawPayload
@@ -32,10 +33,14 @@ OSI_NAME = r"^(?P<root>[A-Z][A-Z0-9.]{0,5}?)\s*(?P<ymd>[0-9]{6})(?P<option_type>
 SHARES_PER_CONTRACT = 100.0
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside is a mistake
 CHAIN, UNDERSCORED = "chain", "chain-underscored"
-FIELDS = field_names(
-    "option bid bid_size ask ask_size iv open_interest volume delta gamma vega theta rho theo change open high low tick "
-    "last_trade_price last_trade_time percent_change prev_day_close"
+NUMBERS = field_names(
+    "bid bid_size ask ask_size iv open_interest volume delta gamma vega theta rho theo change open high low last_trade_price "
+    "percent_change prev_day_close"
 )
+FIELDS: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(("option", "tick", "last_trade_time"), pl.String),
+    **dict.fromkeys(sorted(NUMBERS), pl.Float64),
+}
 
 
 class Cboe(Source):
@@ -62,7 +67,7 @@ class Cboe(Source):
             return [ask(UNDERSCORED, underscored)]
 
     def read(self, payload: RawPayload) -> Any:
-        """The whole document."""
+        """The whole document; its options are `PlainRows` where they are plain."""
         if payload.status == 403 and b"<Error>" in payload.body[:500]:
             raise UnknownSymbol(self.name, f"lists no options on {payload.book}. Check the symbol (SPXW is part of SPX)")
         if payload.status == 403:
@@ -70,9 +75,9 @@ class Cboe(Source):
         refusal = refusal_by_status(payload)
         if refusal:
             raise refusal
-        document = read_json(payload)
+        document = plain_document(payload.body, ("data", "options"), FIELDS) or read_json(payload)
         data = document.get("data") if isinstance(document, dict) else None
-        if not isinstance(data, dict) or not isinstance(data.get("options"), list):
+        if not isinstance(data, dict) or not isinstance(data.get("options"), list | PlainRows):
             raise unexpected(payload, "data.options is missing")
         if _time(document.get("timestamp"), UTC) is None:
             raise unexpected(payload, f"timestamp is no time: {document.get('timestamp')!r}")
@@ -84,7 +89,7 @@ class Cboe(Source):
         assert stamp is not None  # `read` has looked
         instant = stamp.astimezone(UTC)
 
-        columns = Columns(payload, data["options"], key="option", documented=FIELDS)
+        columns = Columns(payload, data["options"], key="option", documented=frozenset(FIELDS))
         if "option" in columns.gone_fields:
             raise unexpected(payload, "no row has the field option")
         quotes = _quotes(columns, underlying, calendar)

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
+from flows.sources.plain_rows import PlainRows
 from models.chain import ParsedQuotes, RawPayload, RejectedRows
 
 NUMBERS = {float, int, type(None)}
@@ -28,7 +30,7 @@ NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplica
 
 
 class Columns:
-    """The rows of one reply as columns, and what was refused in them.
+    """The rows of one reply as columns, and what was refused in them. Plain rows are columns already, and decoded only to show a value.
 
     `places`: where the rows stand in the reply, when they are only some of it. `key`: the field with the instrument's name; a row
     without one is refused. `documented`: the fields that the venue is known to send; others are counted in `unknown_fields`.
@@ -48,19 +50,24 @@ class Columns:
         self.payload = payload
         self._numbers_are_text = numbers_are_text
         self.height = len(rows)
-        self.places = list(range(self.height)) if places is None else list(places)
+        self.places = np.arange(self.height) if places is None else np.array(places, dtype=np.int64)
         self._refused_rows: dict[int, tuple[str, str | None, Any]] = {}
         self._refused_values: list[tuple[int, str, str, Any]] = []
         self._notes: list[str] = []
         self._read: dict[str, list[Any]] = {}
         self._asked: list[str] = []
-        self._rows: list[dict[str, Any]] = [row if isinstance(row, dict) else {} for row in rows]
-        for index, row in enumerate(rows):
-            if not isinstance(row, dict):
-                self._refused_rows[index] = ("not_an_object", None, row)
         self._carried: Counter[str] = Counter()
-        for fields, count in Counter(map(tuple, self._rows)).items():  # a reply has few kinds of rows: count kinds, not cells
-            self._carried.update(dict.fromkeys(fields, count))
+        self._plain = rows.frame if isinstance(rows, PlainRows) else None
+        self._rows: Sequence[dict[str, Any]] = rows
+        if self._plain is not None:
+            self._carried.update(dict.fromkeys(self._plain.columns, self.height))
+        else:
+            self._rows = [row if isinstance(row, dict) else {} for row in rows]
+            for index, row in enumerate(rows):
+                if not isinstance(row, dict):
+                    self._refused_rows[index] = ("not_an_object", None, row)
+            for fields, count in Counter(map(tuple, self._rows)).items():  # a reply has few kinds of rows: count kinds, not cells
+                self._carried.update(dict.fromkeys(fields, count))
         self.unknown_fields: Mapping[str, int] = {name: n for name, n in sorted(self._carried.items()) if name not in documented}
         self._reply = f"`{payload.name}` of book {payload.book}"
         self._key = key
@@ -70,6 +77,8 @@ class Columns:
     def text(self, field: str) -> pl.Series:
         """A field of text; null where it is missing, or refused because it is none."""
         values = self._take(field)
+        if isinstance(values, pl.Series):
+            return values
         if not set(map(type, values)) <= TEXTS:
             broken = [index for index, value in enumerate(values) if type(value) not in TEXTS]
             self._refuse_values(broken, "not_text", field)
@@ -92,7 +101,7 @@ class Columns:
         """
         values = self._take(field)
         refuse = self.refuse_rows if is_essential else self._refuse_values
-        if not set(map(type, values)) <= NUMBERS:
+        if not isinstance(values, pl.Series) and not set(map(type, values)) <= NUMBERS:
             if self._numbers_are_text:
                 values = [None if value == "" else value for value in values]
             else:
@@ -185,6 +194,8 @@ class Columns:
 
     def read_ahead(self, fields: Sequence[str]) -> None:
         """Take fields out of all rows in one pass, to be asked for later. Rows lie scattered in memory: to visit each once saves half."""
+        if self._plain is not None:
+            return
         columns: list[list[Any]] = [[] for _ in fields]
         for start in range(0, self.height, BLOCK_ROWS):
             block = self._rows[start : start + BLOCK_ROWS]
@@ -192,8 +203,10 @@ class Columns:
                 values += [row.get(field) for row in block]
         self._read.update(zip(fields, columns, strict=True))
 
-    def _take(self, field: str) -> list[Any]:
+    def _take(self, field: str) -> pl.Series | list[Any]:
         self._asked.append(field)
+        if self._plain is not None:
+            return self._plain[field]
         return self._read.pop(field) if field in self._read else [row.get(field) for row in self._rows]
 
     def _refuse_values(self, indexes: Iterable[int], reason: str, field: str) -> None:
