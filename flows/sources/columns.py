@@ -26,6 +26,7 @@ LONGEST_SHOWN_VALUE = 100
 TOO_LARGE = 1e10  # no count, price or greek of an option comes near; tables could not hold sums of such open interest
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000  # the years 2000 to 2099: an instant outside is a mistake
 BLOCK_ROWS = 256  # whose fields fit into a processor's cache
+QUOTES_NONE, REJECTED_NONE = ParsedQuotes.create_empty(), RejectedRows.create_empty()  # to make one takes as long as to read 200 rows
 NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplication
 
 
@@ -109,9 +110,11 @@ class Columns:
                 self.note(texts, f"numbers of {field} were sent as text")
             values = [number_in(value) for value in values]
             refuse([index for index, value in enumerate(values) if value is not None and math.isnan(value)], "not_a_number", field)
-        numbers = pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
+        numbers = values if isinstance(values, pl.Series) else pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
         if missing is not None:
             numbers = numbers.set((numbers == missing).fill_null(False), None)
+        if _lie_within(numbers, -too_large if is_signed else 0.0, too_large):  # nearly always
+            return numbers
         bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
         bad |= {"too_large": (numbers.abs() >= too_large) & numbers.is_finite()}
         for reason, is_bad in bad.items():
@@ -154,21 +157,24 @@ class Columns:
 
         A step that would round an amount away is not believed.
         """
-        whole = (amounts / steps).round() * steps
-        whole = whole.set(((whole == 0) & (amounts > 0)).fill_null(False), None)
-        moved = ((whole - amounts).abs() > 0.01 * steps).arg_true().len()
+        amount, step, whole = pl.col("amount"), pl.col("step"), pl.col("whole")
+        nearest = (amount / step).round() * step
+        lots = pl.DataFrame([amounts.alias("amount"), steps.alias("step")]).with_columns(
+            whole=pl.when(((nearest == 0) & (amount > 0)).fill_null(False)).then(None).otherwise(nearest)
+        )
+        moved = lots.select(((whole - amount).abs() > 0.01 * step).sum()).item()
         self.note(moved, f"values of {amounts.name} are no whole number of lots and were rounded")
-        return pl.select(pl.coalesce(whole, amounts).round(NOISE_DECIMALS).alias(amounts.name)).to_series()
+        return lots.select(pl.coalesce(whole, amount).round(NOISE_DECIMALS).alias(amounts.name)).to_series()
 
     def table(self, columns: Sequence[pl.Series]) -> pl.DataFrame:
         """Columns beside what every row has: `row` (its place here), instrument, payload_sha256, row_number (its place in the reply)."""
         return pl.DataFrame(
-            [pl.Series("row", range(self.height), dtype=pl.Int64), self.names.alias("instrument"), *columns],
-        ).with_columns(payload_sha256=pl.lit(self.payload.sha256), row_number=pl.Series(self.places, dtype=pl.Int64))
+            [pl.Series("row", np.arange(self.height)), self.names.alias("instrument"), *columns],
+        ).with_columns(payload_sha256=pl.lit(self.payload.sha256), row_number=pl.Series(self.places))
 
     def kept(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of a table, told by its `row`, that were not refused."""
-        return table.filter(~pl.col("row").is_in(list(self._refused_rows)))
+        return table.filter(~pl.col("row").is_in(list(self._refused_rows))) if self._refused_rows else table
 
     @property
     def gone_fields(self) -> list[str]:
@@ -183,6 +189,8 @@ class Columns:
 
     def rejected(self) -> pl.DataFrame:
         """Refused rows, and refused values of kept rows, in the order of the reply (`RejectedRows`)."""
+        if not self._refused_rows and not self._refused_values:
+            return REJECTED_NONE
         names = self.names.to_list()
         found = [(index, reason, field, value, False) for index, (reason, field, value) in self._refused_rows.items()]
         found += [(index, *what, True) for index, *what in self._refused_values if index not in self._refused_rows]
@@ -190,7 +198,7 @@ class Columns:
             (self.payload.sha256, self.places[index], names[index], reason, field, _shown(value), is_kept)
             for index, reason, field, value, is_kept in sorted(found, key=lambda one: one[0])
         ]
-        return pl.DataFrame(rows, schema=RejectedRows.create_empty().schema, orient="row")
+        return pl.DataFrame(rows, schema=REJECTED_NONE.schema, orient="row")
 
     def read_ahead(self, fields: Sequence[str]) -> None:
         """Take fields out of all rows in one pass, to be asked for later. Rows lie scattered in memory: to visit each once saves half."""
@@ -250,13 +258,21 @@ def missing_when_zero(*names: str) -> list[pl.Expr]:
 
 def quotes_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames with the columns of `ParsedQuotes`, one below the other, in the contract's order and types."""
-    empty = ParsedQuotes.create_empty()
-    return pl.concat([empty, *(part.select(pl.col(name).cast(dtype) for name, dtype in empty.schema.items()) for part in parts)])
+    casts = [pl.col(name).cast(dtype) for name, dtype in QUOTES_NONE.schema.items()]
+    return pl.concat([part.select(casts) for part in parts]) if parts else QUOTES_NONE
 
 
 def rejected_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames of `RejectedRows`, one below the other."""
-    return pl.concat([RejectedRows.create_empty(), *parts])
+    return pl.concat([REJECTED_NONE, *parts])
+
+
+def _lie_within(numbers: pl.Series, least: float, limit: float) -> bool:
+    """Whether every number that is there is at least so large, and of a size below the limit."""
+    lowest, highest = numbers.min(), numbers.max()
+    if not isinstance(lowest, float) or not isinstance(highest, float):  # none is there
+        return True
+    return least <= lowest and -limit < lowest and highest < limit
 
 
 def _shown(value: Any) -> str | None:
