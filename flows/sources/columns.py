@@ -113,7 +113,7 @@ class Columns:
         numbers = values if isinstance(values, pl.Series) else pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
         if missing is not None:
             numbers = numbers.set((numbers == missing).fill_null(False), None)
-        if _lie_within(numbers, -too_large if is_signed else 0.0, too_large):  # nearly always
+        if lie_within(numbers, -too_large if is_signed else 0.0, too_large):  # nearly always
             return numbers
         bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
         bad |= {"too_large": (numbers.abs() >= too_large) & numbers.is_finite()}
@@ -240,6 +240,14 @@ def number_in(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+def lie_within(numbers: pl.Series, least: float, limit: float) -> bool:
+    """Whether every number that is there is at least so large, and of a size below the limit."""
+    lowest, highest = numbers.min(), numbers.max()
+    if not isinstance(lowest, float) or not isinstance(highest, float):  # none is there
+        return True
+    return least <= lowest and -limit < lowest and highest < limit
+
+
 def price_in(fields: Mapping[str, Any], field: str, notes: list[str]) -> float | None:
     """A single price; None where it is missing or 0, or no price, which is then noted."""
     price = number_in(fields.get(field))
@@ -265,14 +273,6 @@ def quotes_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 def rejected_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames of `RejectedRows`, one below the other."""
     return pl.concat([REJECTED_NONE, *parts])
-
-
-def _lie_within(numbers: pl.Series, least: float, limit: float) -> bool:
-    """Whether every number that is there is at least so large, and of a size below the limit."""
-    lowest, highest = numbers.min(), numbers.max()
-    if not isinstance(lowest, float) or not isinstance(highest, float):  # none is there
-        return True
-    return least <= lowest and -limit < lowest and highest < limit
 
 
 def _shown(value: Any) -> str | None:
