@@ -117,10 +117,14 @@ class TradingCalendar:
         AM: 09:30 New York. PM: the session's close, 16:00 New York where the date is no session or out of bounds. Null stays null.
         """
         rows = pl.DataFrame({"session_date": expiries, "is_am_settled": is_am_settled})
-        closes = rows.join(self.sessions, on="session_date", how="left", maintain_order="left")
-        at_close = pl.coalesce("closes_at", _new_york_instant("session_date", PM_SETTLEMENT))
-        at_open = _new_york_instant("session_date", AM_SETTLEMENT)
-        return closes.select(expires_at=pl.when("is_am_settled").then(at_open).otherwise(at_close)).to_series()
+        days = rows.select(pl.col("session_date").unique()).join(self.sessions, on="session_date", how="left")  # a chain has few
+        instants = days.select(
+            "session_date",
+            at_open=_new_york_instant("session_date", AM_SETTLEMENT),
+            at_close=pl.coalesce("closes_at", _new_york_instant("session_date", PM_SETTLEMENT)),
+        )
+        dated = rows.join(instants, on="session_date", how="left", maintain_order="left")
+        return dated.select(expires_at=pl.when("is_am_settled").then("at_open").otherwise("at_close")).to_series()
 
     @cached_property
     def days(self) -> pl.DataFrame:

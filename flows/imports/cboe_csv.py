@@ -16,9 +16,9 @@ import polars as pl
 from flows.imports.cboe_date import download_instant
 from flows.imports.completeness import incomplete_reason
 from flows.imports.importer import Importer
-from flows.imports.osi import osi_terms, settled_by_root, underlying_of, us_terms
+from flows.imports.osi import settled_by_root, underlying_of, us_terms
 from flows.imports.table import EXTRA, FileTable, read_csv
-from flows.sources.cboe import SHARES_PER_CONTRACT
+from flows.sources.cboe import SHARES_PER_CONTRACT, osi_terms
 from flows.sources.columns import quotes_table
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload

@@ -7,8 +7,9 @@ import polars as pl
 from flows.imports.columns_times import settled_at
 from flows.imports.mapping import ColumnMapping
 from flows.imports.mapping_keys import Clock
-from flows.imports.osi import osi_terms, settled_by_root, us_terms
+from flows.imports.osi import settled_by_root, us_terms
 from flows.imports.table import EXTRA, FileTable
+from flows.sources.cboe import osi_terms
 from flows.sources.columns import quotes_table
 from models.calendar import TradingCalendar, new_york_time
 

@@ -7,23 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from flows.sources.cboe import OSI_NAME, file_symbol
+from flows.sources.cboe import file_symbol
 from models.calendar import TradingCalendar
 from models.roots import AM_SETTLED_ROOTS, COMPANION_ROOTS, exercise_of, is_adjusted
 
 PARENT_OF = {companion: parent for parent, companions in COMPANION_ROOTS.items() for companion in companions}
 DOTTED = {"BRKB": "BRK.B", "BFB": "BF.B"}  # option roots have no dot, tickers of share classes do
-
-
-def osi_terms(names: pl.Series) -> pl.DataFrame:
-    """Columns root, option_type, strike, expiry of OSI names; all null where a name is none."""
-    parts = names.str.extract_groups(OSI_NAME).struct.unnest()
-    return parts.select(
-        "root",
-        "option_type",
-        strike=pl.col("thousandths").cast(pl.Float64) / 1000,
-        expiry=("20" + pl.col("ymd")).str.to_date("%Y%m%d", strict=False),
-    )
 
 
 def underlying_of(roots: pl.Series) -> str | None:

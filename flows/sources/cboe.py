@@ -17,6 +17,7 @@ from urllib.parse import quote
 import polars as pl
 
 from flows.sources.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.plain_rows import PlainRows, plain_document
 from flows.sources.source import Source, read_json, refusal_by_status, unexpected
 from models.calendar import NEW_YORK, TradingCalendar, new_york_date
 from models.chain import Book, ParsedChain, RawPayload
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
 
 PATH = "/api/global/delayed_quotes/options/{symbol}.json"
 # root, expiry, type, strike × 1000; roots may hold digits (adjusted contracts) and end in C or P (SPXC): the right end is fixed
-OSI_NAME = r"^(?P<root>[A-Z][A-Z0-9.]{0,5}?)\s*(?P<ymd>[0-9]{6})(?P<option_type>[CP])(?P<thousandths>[0-9]{8})$"
+OSI_NAME = r"^[A-Z][A-Z0-9.]{0,5}\s*[0-9]{6}[CP][0-9]{8}$"
 SHARES_PER_CONTRACT = 100.0
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside is a mistake
 CHAIN, UNDERSCORED = "chain", "chain-underscored"
-FIELDS = field_names(
-    "option bid bid_size ask ask_size iv open_interest volume delta gamma vega theta rho theo change open high low tick "
-    "last_trade_price last_trade_time percent_change prev_day_close"
+NUMBERS = field_names(
+    "bid bid_size ask ask_size iv open_interest volume delta gamma vega theta rho theo change open high low last_trade_price "
+    "percent_change prev_day_close"
 )
+FIELDS: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(("option", "tick", "last_trade_time"), pl.String),
+    **dict.fromkeys(sorted(NUMBERS), pl.Float64),
+}
 
 
 class Cboe(Source):
@@ -62,7 +67,7 @@ class Cboe(Source):
             return [ask(UNDERSCORED, underscored)]
 
     def read(self, payload: RawPayload) -> Any:
-        """The whole document."""
+        """The whole document; its options are `PlainRows` where they are plain."""
         if payload.status == 403 and b"<Error>" in payload.body[:500]:
             raise UnknownSymbol(self.name, f"lists no options on {payload.book}. Check the symbol (SPXW is part of SPX)")
         if payload.status == 403:
@@ -70,9 +75,9 @@ class Cboe(Source):
         refusal = refusal_by_status(payload)
         if refusal:
             raise refusal
-        document = read_json(payload)
+        document = plain_document(payload.body, ("data", "options"), FIELDS) or read_json(payload)
         data = document.get("data") if isinstance(document, dict) else None
-        if not isinstance(data, dict) or not isinstance(data.get("options"), list):
+        if not isinstance(data, dict) or not isinstance(data.get("options"), list | PlainRows):
             raise unexpected(payload, "data.options is missing")
         if _time(document.get("timestamp"), UTC) is None:
             raise unexpected(payload, f"timestamp is no time: {document.get('timestamp')!r}")
@@ -84,7 +89,7 @@ class Cboe(Source):
         assert stamp is not None  # `read` has looked
         instant = stamp.astimezone(UTC)
 
-        columns = Columns(payload, data["options"], key="option", documented=FIELDS)
+        columns = Columns(payload, data["options"], key="option", documented=frozenset(FIELDS))
         if "option" in columns.gone_fields:
             raise unexpected(payload, "no row has the field option")
         quotes = _quotes(columns, underlying, calendar)
@@ -124,15 +129,31 @@ def file_symbol(underlying: str) -> str:
     return underlying.replace(".", "")
 
 
+def osi_terms(names: pl.Series) -> pl.DataFrame:
+    """Columns root, expiry, option_type, strike of OSI names; all null where a name is none, expiry also where it is no day."""
+    name = pl.col("name").str
+    is_osi = name.contains(OSI_NAME)
+    parts = (
+        names.alias("name")
+        .to_frame()
+        .select(pl.when(is_osi).then("name"))
+        .select(
+            root=name.head(-15).str.strip_chars_end(),
+            expiry=("20" + name.slice(-15, 6)).str.to_date("%Y%m%d", strict=False),
+            option_type=name.slice(-9, 1),
+            strike=name.tail(8).cast(pl.Float64),
+        )
+    )
+    # divided in numpy: polars multiplies by 0.001, which makes 2.8000000000000003 of 2800
+    return parts.with_columns(pl.Series("strike", parts["strike"].to_numpy() / 1000).fill_nan(None))
+
+
 def _quotes(columns: Columns, underlying: str, calendar: TradingCalendar) -> pl.DataFrame:
     """The rows as `ParsedQuotes`; refuses what has no readable name and what comes twice."""
-    names = columns.names.str.extract_groups(OSI_NAME).struct.unnest()
-    # divided in numpy: polars multiplies by 0.001, which makes 2.8000000000000003 of 2800
-    strike = pl.Series("strike", names["thousandths"].cast(pl.Float64).to_numpy() / 1000).fill_nan(None)
-    expiry = ("20" + names["ymd"]).str.to_date("%Y%m%d", strict=False)
+    names = osi_terms(columns.names)
     columns.refuse_rows(names["root"].is_null().arg_true(), "bad_name", "option")
-    columns.refuse_rows(expiry.is_null().arg_true(), "bad_expiry", "option")
-    columns.refuse_rows((strike == 0).arg_true(), "bad_strike", "option")
+    columns.refuse_rows(names["expiry"].is_null().arg_true(), "bad_expiry", "option")
+    columns.refuse_rows((names["strike"] == 0).arg_true(), "bad_strike", "option")
 
     unsigned, signed = ("bid", "ask", "theo", "iv", "gamma", "vega"), ("delta", "theta")
     columns.read_ahead(["open_interest", "volume", *unsigned, *signed])
@@ -146,12 +167,9 @@ def _quotes(columns: Columns, underlying: str, calendar: TradingCalendar) -> pl.
     columns.note(0 if standard else columns.height, "rows, and none has a root of the underlying, so all are adjusted contracts")
     contract = columns.table(numbers).with_columns(
         *missing_when_zero("bid", "ask", "theo", "iv", "gamma"),
-        names["root"],
-        names["option_type"],
+        *names,
         book=pl.lit(underlying),
-        strike=strike,
-        expiry=expiry,
-        expires_at=calendar.settlement_instants(expiry, names["root"].is_in(AM_SETTLED_ROOTS)),
+        expires_at=calendar.settlement_instants(names["expiry"], names["root"].is_in(AM_SETTLED_ROOTS)),
         is_adjusted=~names["root"].is_in(standard),
         exercise=pl.lit(exercise_of(underlying)),
         multiplier=pl.lit(SHARES_PER_CONTRACT),

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
+from flows.sources.plain_rows import PlainRows
 from models.chain import ParsedQuotes, RawPayload, RejectedRows
 
 NUMBERS = {float, int, type(None)}
@@ -24,11 +26,12 @@ LONGEST_SHOWN_VALUE = 100
 TOO_LARGE = 1e10  # no count, price or greek of an option comes near; tables could not hold sums of such open interest
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000  # the years 2000 to 2099: an instant outside is a mistake
 BLOCK_ROWS = 256  # whose fields fit into a processor's cache
+QUOTES_NONE, REJECTED_NONE = ParsedQuotes.create_empty(), RejectedRows.create_empty()  # to make one takes as long as to read 200 rows
 NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplication
 
 
 class Columns:
-    """The rows of one reply as columns, and what was refused in them.
+    """The rows of one reply as columns, and what was refused in them. Plain rows are columns already, and decoded only to show a value.
 
     `places`: where the rows stand in the reply, when they are only some of it. `key`: the field with the instrument's name; a row
     without one is refused. `documented`: the fields that the venue is known to send; others are counted in `unknown_fields`.
@@ -48,19 +51,24 @@ class Columns:
         self.payload = payload
         self._numbers_are_text = numbers_are_text
         self.height = len(rows)
-        self.places = list(range(self.height)) if places is None else list(places)
+        self.places = np.arange(self.height) if places is None else np.array(places, dtype=np.int64)
         self._refused_rows: dict[int, tuple[str, str | None, Any]] = {}
         self._refused_values: list[tuple[int, str, str, Any]] = []
         self._notes: list[str] = []
         self._read: dict[str, list[Any]] = {}
         self._asked: list[str] = []
-        self._rows: list[dict[str, Any]] = [row if isinstance(row, dict) else {} for row in rows]
-        for index, row in enumerate(rows):
-            if not isinstance(row, dict):
-                self._refused_rows[index] = ("not_an_object", None, row)
         self._carried: Counter[str] = Counter()
-        for fields, count in Counter(map(tuple, self._rows)).items():  # a reply has few kinds of rows: count kinds, not cells
-            self._carried.update(dict.fromkeys(fields, count))
+        self._plain = rows.frame if isinstance(rows, PlainRows) else None
+        self._rows: Sequence[dict[str, Any]] = rows
+        if self._plain is not None:
+            self._carried.update(dict.fromkeys(self._plain.columns, self.height))
+        else:
+            self._rows = [row if isinstance(row, dict) else {} for row in rows]
+            for index, row in enumerate(rows):
+                if not isinstance(row, dict):
+                    self._refused_rows[index] = ("not_an_object", None, row)
+            for fields, count in Counter(map(tuple, self._rows)).items():  # a reply has few kinds of rows: count kinds, not cells
+                self._carried.update(dict.fromkeys(fields, count))
         self.unknown_fields: Mapping[str, int] = {name: n for name, n in sorted(self._carried.items()) if name not in documented}
         self._reply = f"`{payload.name}` of book {payload.book}"
         self._key = key
@@ -70,6 +78,8 @@ class Columns:
     def text(self, field: str) -> pl.Series:
         """A field of text; null where it is missing, or refused because it is none."""
         values = self._take(field)
+        if isinstance(values, pl.Series):
+            return values
         if not set(map(type, values)) <= TEXTS:
             broken = [index for index, value in enumerate(values) if type(value) not in TEXTS]
             self._refuse_values(broken, "not_text", field)
@@ -92,7 +102,7 @@ class Columns:
         """
         values = self._take(field)
         refuse = self.refuse_rows if is_essential else self._refuse_values
-        if not set(map(type, values)) <= NUMBERS:
+        if not isinstance(values, pl.Series) and not set(map(type, values)) <= NUMBERS:
             if self._numbers_are_text:
                 values = [None if value == "" else value for value in values]
             else:
@@ -100,9 +110,11 @@ class Columns:
                 self.note(texts, f"numbers of {field} were sent as text")
             values = [number_in(value) for value in values]
             refuse([index for index, value in enumerate(values) if value is not None and math.isnan(value)], "not_a_number", field)
-        numbers = pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
+        numbers = values if isinstance(values, pl.Series) else pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
         if missing is not None:
             numbers = numbers.set((numbers == missing).fill_null(False), None)
+        if lie_within(numbers, -too_large if is_signed else 0.0, too_large):  # nearly always
+            return numbers
         bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
         bad |= {"too_large": (numbers.abs() >= too_large) & numbers.is_finite()}
         for reason, is_bad in bad.items():
@@ -145,21 +157,24 @@ class Columns:
 
         A step that would round an amount away is not believed.
         """
-        whole = (amounts / steps).round() * steps
-        whole = whole.set(((whole == 0) & (amounts > 0)).fill_null(False), None)
-        moved = ((whole - amounts).abs() > 0.01 * steps).arg_true().len()
+        amount, step, whole = pl.col("amount"), pl.col("step"), pl.col("whole")
+        nearest = (amount / step).round() * step
+        lots = pl.DataFrame([amounts.alias("amount"), steps.alias("step")]).with_columns(
+            whole=pl.when(((nearest == 0) & (amount > 0)).fill_null(False)).then(None).otherwise(nearest)
+        )
+        moved = lots.select(((whole - amount).abs() > 0.01 * step).sum()).item()
         self.note(moved, f"values of {amounts.name} are no whole number of lots and were rounded")
-        return pl.select(pl.coalesce(whole, amounts).round(NOISE_DECIMALS).alias(amounts.name)).to_series()
+        return lots.select(pl.coalesce(whole, amount).round(NOISE_DECIMALS).alias(amounts.name)).to_series()
 
     def table(self, columns: Sequence[pl.Series]) -> pl.DataFrame:
         """Columns beside what every row has: `row` (its place here), instrument, payload_sha256, row_number (its place in the reply)."""
         return pl.DataFrame(
-            [pl.Series("row", range(self.height), dtype=pl.Int64), self.names.alias("instrument"), *columns],
-        ).with_columns(payload_sha256=pl.lit(self.payload.sha256), row_number=pl.Series(self.places, dtype=pl.Int64))
+            [pl.Series("row", np.arange(self.height)), self.names.alias("instrument"), *columns],
+        ).with_columns(payload_sha256=pl.lit(self.payload.sha256), row_number=pl.Series(self.places))
 
     def kept(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of a table, told by its `row`, that were not refused."""
-        return table.filter(~pl.col("row").is_in(list(self._refused_rows)))
+        return table.filter(~pl.col("row").is_in(list(self._refused_rows))) if self._refused_rows else table
 
     @property
     def gone_fields(self) -> list[str]:
@@ -174,6 +189,8 @@ class Columns:
 
     def rejected(self) -> pl.DataFrame:
         """Refused rows, and refused values of kept rows, in the order of the reply (`RejectedRows`)."""
+        if not self._refused_rows and not self._refused_values:
+            return REJECTED_NONE
         names = self.names.to_list()
         found = [(index, reason, field, value, False) for index, (reason, field, value) in self._refused_rows.items()]
         found += [(index, *what, True) for index, *what in self._refused_values if index not in self._refused_rows]
@@ -181,10 +198,12 @@ class Columns:
             (self.payload.sha256, self.places[index], names[index], reason, field, _shown(value), is_kept)
             for index, reason, field, value, is_kept in sorted(found, key=lambda one: one[0])
         ]
-        return pl.DataFrame(rows, schema=RejectedRows.create_empty().schema, orient="row")
+        return pl.DataFrame(rows, schema=REJECTED_NONE.schema, orient="row")
 
     def read_ahead(self, fields: Sequence[str]) -> None:
         """Take fields out of all rows in one pass, to be asked for later. Rows lie scattered in memory: to visit each once saves half."""
+        if self._plain is not None:
+            return
         columns: list[list[Any]] = [[] for _ in fields]
         for start in range(0, self.height, BLOCK_ROWS):
             block = self._rows[start : start + BLOCK_ROWS]
@@ -192,8 +211,10 @@ class Columns:
                 values += [row.get(field) for row in block]
         self._read.update(zip(fields, columns, strict=True))
 
-    def _take(self, field: str) -> list[Any]:
+    def _take(self, field: str) -> pl.Series | list[Any]:
         self._asked.append(field)
+        if self._plain is not None:
+            return self._plain[field]
         return self._read.pop(field) if field in self._read else [row.get(field) for row in self._rows]
 
     def _refuse_values(self, indexes: Iterable[int], reason: str, field: str) -> None:
@@ -219,6 +240,14 @@ def number_in(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+def lie_within(numbers: pl.Series, least: float, limit: float) -> bool:
+    """Whether every number that is there is at least so large, and of a size below the limit."""
+    lowest, highest = numbers.min(), numbers.max()
+    if not isinstance(lowest, float) or not isinstance(highest, float):  # none is there
+        return True
+    return least <= lowest and -limit < lowest and highest < limit
+
+
 def price_in(fields: Mapping[str, Any], field: str, notes: list[str]) -> float | None:
     """A single price; None where it is missing or 0, or no price, which is then noted."""
     price = number_in(fields.get(field))
@@ -237,13 +266,13 @@ def missing_when_zero(*names: str) -> list[pl.Expr]:
 
 def quotes_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames with the columns of `ParsedQuotes`, one below the other, in the contract's order and types."""
-    empty = ParsedQuotes.create_empty()
-    return pl.concat([empty, *(part.select(pl.col(name).cast(dtype) for name, dtype in empty.schema.items()) for part in parts)])
+    casts = [pl.col(name).cast(dtype) for name, dtype in QUOTES_NONE.schema.items()]
+    return pl.concat([part.select(casts) for part in parts]) if parts else QUOTES_NONE
 
 
 def rejected_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames of `RejectedRows`, one below the other."""
-    return pl.concat([RejectedRows.create_empty(), *parts])
+    return pl.concat([REJECTED_NONE, *parts])
 
 
 def _shown(value: Any) -> str | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from flows.sources.cboe import Cboe
+from flows.sources.cboe import Cboe, osi_terms
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedQuotes, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
@@ -103,6 +106,20 @@ def test_missing_open_interest_is_no_zero(calendar: TradingCalendar) -> None:
 def test_roots_are_read_from_the_right(calendar: TradingCalendar, name: str, underlying: str, root: str, is_adjusted: bool) -> None:
     row = one(calendar, name, underlying)
     assert (row["root"], row["is_adjusted"], row["instrument"]) == (root, is_adjusted, name)
+
+
+PARTS = r"(?P<root>[A-Z][A-Z0-9.]{0,5}?)\s*(?P<ymd>[0-9]{6})(?P<option_type>[CP])(?P<thousandths>[0-9]{8})"
+NAMES = st.from_regex(PARTS, fullmatch=True, alphabet=st.characters(min_codepoint=32))
+
+
+@given(st.lists(NAMES | st.text("AZ09.CP \n\u2003é", max_size=24) | NAMES.map("é{}".format) | st.none(), min_size=1))
+def test_the_parts_of_a_name_are_those_of_its_pattern(names: list[str | None]) -> None:
+    parts = osi_terms(pl.Series(names, dtype=pl.String))
+    for name, (root, expiry, option_type, strike) in zip(names, parts.rows(), strict=True):
+        found = re.fullmatch(PARTS, name or "")
+        assert (root, option_type) == ((found["root"], found["option_type"]) if found else (None, None))
+        assert strike == (float(f"{found['thousandths'][:5]}.{found['thousandths'][5:]}") if found else None)
+        assert expiry is None or (found and f"{expiry:%Y%m%d}" == "20" + found["ymd"])
 
 
 def test_strikes_have_three_decimals(calendar: TradingCalendar) -> None:
