@@ -23,6 +23,12 @@ from warehouse.checks import check_results_of, run_checks, venues_to_set_aside
 from warehouse.relations import all_relations, functions_sql
 from warehouse.settings import Settings
 
+LIVE_CONTRACTS = "core.live_contracts"
+_CONTRACT = ("snapshot_id", "venue", "instrument")  # key of quotes and greeks
+# what live contracts show of either
+_OF_QUOTE = ("expires_at", "expiry", "strike", "option_type", "oi_base", "quoted_at", "venue_iv", "venue_forward", "venue_gamma")
+_OF_GREEKS = ("forward", "forward_source", "tau", "iv", "gamma", "gex_usd_1pct", "dex_usd", "vex_usd_1vol", "chex_usd_day")
+
 
 class Captured(NamedTuple):
     """What was captured of one snapshot: rows of `core.snapshot_venues` and of `core.option_quotes`."""
@@ -157,11 +163,32 @@ def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.Data
     for name, frame in tables.items():
         _show(scratch, name, frame)
     relations = all_relations()
+    beside = live_contracts_of(tables)
     for relation in relations:
-        scratch.execute(f"create or replace table {relation.name} as {relation.sql}")
+        if relation.name == LIVE_CONTRACTS and beside is not None:
+            _show(scratch, relation.name, beside)
+        else:
+            kind = "view" if relation.name == LIVE_CONTRACTS else "table"
+            scratch.execute(f"create or replace {kind} {relation.name} as {relation.sql}")
     results = run_checks(scratch, scope="snapshot-venue", needs="snapshot")
     tables |= {r.name: scratch.table(r.name).pl() for r in relations if not (r.is_transient or r.is_view)}
     return results
+
+
+def live_contracts_of(tables: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
+    """Rows of `core.live_contracts`, where the live quotes lie in the order of their greeks, as the models leave them; else None.
+
+    Then no row has to be found by its key, three strings, and no column is copied; the SQL gives the same rows.
+    """
+    greeks, venues = tables["core.option_greeks"], tables["core.snapshot_venues"]
+    quotes = tables["core.option_quotes"].filter("is_live")
+    if quotes.height != greeks.height:
+        usable = venues.filter(pl.col("status") == OK)
+        quotes = quotes.join(usable, on=["snapshot_id", "venue"], how="semi", maintain_order="left")
+    if not quotes.select(_CONTRACT).equals(greeks.select(_CONTRACT)):
+        return None
+    oi_contracts = (pl.col("oi_base") / pl.col("multiplier")).alias("oi_contracts")
+    return quotes.select(*_CONTRACT, *_OF_QUOTE, oi_contracts).hstack(greeks.select(_OF_GREEKS))
 
 
 def _scratch(settings: Settings) -> duckdb.DuckDBPyConnection:

@@ -13,13 +13,20 @@ venues as (
 
 candidates as (
     select
-        contracts.*,
+        contracts.snapshot_id,
+        contracts.venue,
+        contracts.instrument,
+        contracts.expires_at,
+        contracts.strike,
+        contracts.option_type,
+        contracts.gamma,
+        contracts.venue_gamma,
         venues.market,
         contracts.venue_gamma * contracts.strike >= 7.5 as is_steep,
         abs(ln(contracts.strike / contracts.forward)) <= contracts.iv * sqrt(contracts.tau) as is_within_deviation,
+        contracts.venue_forward,
         contracts.venue_iv * sqrt(contracts.tau) as deviation,
-        ln(contracts.venue_forward / contracts.strike) / deviation + deviation / 2 as d1,
-        exp(-d1 * d1 / 2) / sqrt(2 * pi()) * contracts.venue_forward / (venues.spot * venues.spot * deviation) as gamma_of_mark_iv
+        venues.spot
     from contracts
     inner join venues on contracts.snapshot_id = venues.snapshot_id and contracts.venue = venues.venue
     where
@@ -30,22 +37,26 @@ candidates as (
 
 judged as (
     select
-        *,
-        count(venue_gamma) over of_venue > 0 as has_venue_gamma,
-        bool_or(is_steep) over of_venue as has_steep
+        snapshot_id,
+        venue,
+        count(venue_gamma) > 0 as has_venue_gamma,
+        bool_or(is_steep) as has_steep
     from candidates
-    window of_venue as (partition by snapshot_id, venue)
+    group by snapshot_id, venue
 ),
 
 near_the_money as (
-    select *
-    from judged
+    select candidates.*, judged.has_venue_gamma
+    from candidates
+    inner join judged on candidates.snapshot_id = judged.snapshot_id and candidates.venue = judged.venue
     where
         case
-            when market <> 'us' then is_within_deviation
+            when candidates.market <> 'us' then candidates.is_within_deviation
             -- Cboe rounds gamma to four decimals: below 0.001 that alone is a twentieth. Indices and their funds have strikes where
             -- gamma is 7.5 in units of spot; stocks move too much for that
-            else venue_gamma >= 0.001 and case when has_steep then is_steep else is_within_deviation end
+            else
+                candidates.venue_gamma >= 0.001
+                and case when judged.has_steep then candidates.is_steep else candidates.is_within_deviation end
         end
 ),
 
@@ -59,13 +70,15 @@ compared as (
         option_type,
         gamma,
         case when has_venue_gamma then 'gamma' else 'mark_iv' end as compared_with,
+        ln(venue_forward / strike) / deviation + deviation / 2 as d1,
+        exp(-d1 * d1 / 2) / sqrt(2 * pi()) * venue_forward / (spot * spot * deviation) as gamma_of_mark_iv,
         case when has_venue_gamma then venue_gamma else gamma_of_mark_iv end as theirs,
         abs(gamma / theirs - 1) as difference
     from near_the_money
 ),
 
 final as (
-    select * from compared where difference is not null
+    select * exclude (d1, gamma_of_mark_iv) from compared where difference is not null
 )
 
 select * from final

@@ -4,6 +4,7 @@
 -- Unit: USD.   definitions §6 (gamma_flip, hvl)
 -- Linear between the two neighbours (lower_level, upper_level) of opposite sign. Where the sum is exactly zero in between, the root is the
 -- middle of that stretch and its ends are the neighbours; a sum that touches zero and turns back changes no sign and is no root.
+-- A curve goes by a number until it is a root: of the ladder its own, of the running sum a negative one.
 -- transient: marts.gamma_flip_zones publishes it
 
 with ladder as (
@@ -20,6 +21,7 @@ scopes as (
 
 curves as (
     select
+        ladder.curve_id,
         ladder.snapshot_id,
         ladder.scope_venue,
         ladder.scope_expiry,
@@ -30,6 +32,7 @@ curves as (
     inner join scopes on ladder.snapshot_id = scopes.snapshot_id and ladder.scope_venue = scopes.scope_venue
     union all
     select
+        -dense_rank() over (order by snapshot_id, scope_venue, scope_expiry) as curve_id,
         snapshot_id,
         scope_venue,
         scope_expiry,
@@ -51,15 +54,13 @@ started as (
         coalesce(total_sign <> lag(total_sign) over up, true) as is_start,
         coalesce(total_sign <> lead(total_sign) over up, true) as is_end
     from signed
-    window up as (partition by snapshot_id, scope_venue, scope_expiry, method order by level)
+    window up as (partition by curve_id order by level)
 ),
 
 numbered as (
     select
         started.*,
-        count(*) filter (is_start) over (
-            partition by snapshot_id, scope_venue, scope_expiry, method order by level rows unbounded preceding
-        ) as stretch
+        count(*) filter (is_start) over (partition by curve_id order by level rows unbounded preceding) as stretch
     from started
     where is_start or is_end
 ),
@@ -67,18 +68,19 @@ numbered as (
 -- levels in a row whose totals have one sign, told by the first and the last
 stretches as (
     select
-        snapshot_id,
-        scope_venue,
-        scope_expiry,
-        method,
+        curve_id,
         stretch,
+        any_value(snapshot_id) as snapshot_id,
+        any_value(scope_venue) as scope_venue,
+        any_value(scope_expiry) as scope_expiry,
+        any_value(method) as method,
         any_value(total_sign) as total_sign,
         min(level) as first_level,
         max(level) as last_level,
         arg_min(total, level)::double as first_total,
         arg_max(total, level)::double as last_total
     from numbered
-    group by snapshot_id, scope_venue, scope_expiry, method, stretch
+    group by curve_id, stretch
 ),
 
 neighbours as (
@@ -89,7 +91,7 @@ neighbours as (
         lead(first_level) over up as next_level,
         lead(first_total) over up as next_total
     from stretches
-    window up as (partition by snapshot_id, scope_venue, scope_expiry, method order by stretch)
+    window up as (partition by curve_id order by stretch)
 ),
 
 roots as (
@@ -117,11 +119,11 @@ final as (
         case when roots.sign_after > 0 then 'rising' else 'falling' end as direction,
         abs(roots.level - scopes.spot) as from_spot,
         row_number() over (
-            partition by roots.snapshot_id, roots.scope_venue, roots.scope_expiry, roots.method, roots.sign_after
+            partition by roots.curve_id, roots.sign_after
             order by abs(roots.level - scopes.spot), roots.level
         ) as place_in_direction,
         row_number() over (
-            partition by roots.snapshot_id, roots.scope_venue, roots.scope_expiry, roots.method
+            partition by roots.curve_id
             order by abs(roots.level - scopes.spot), roots.level
         ) as place
     from roots

@@ -1,7 +1,7 @@
 -- core.scope_ladder: the spot ladder of a scope: over all expiries, over those of 0DTE, without the next expiry, without the next anchor,
 -- and of each expiry alone.
 -- One row per snapshot_id, scope_venue, scope_expiry (all, 0dte, ex_next, ex_anchor, name_of_expiry), spot_factor.
--- Unit: USD per 1 % move.   definitions §6, §8
+-- Unit: USD per 1 % move; curve_id, a number per snapshot_id, scope_venue, scope_expiry, is for other relations.   definitions §6, §8
 -- Venues are added at the same factor of their own spots. A scope_expiry without expiries has no rows; nor has ex_anchor where no
 -- anchor is listed.
 -- transient: marts.gamma_profile publishes it
@@ -56,29 +56,40 @@ scoped as (
     select snapshot_id, scope_venue, expires_at, name_of_expiry(expires_at) as scope_expiry from expiries
 ),
 
+-- one narrow number per curve: three names on each of its 161 levels would cost more than the sums
+numbered as (
+    select *, dense_rank() over (order by snapshot_id, scope_venue, scope_expiry) as curve_id from scoped
+),
+
+curves as (
+    select distinct curve_id, snapshot_id, scope_venue, scope_expiry from numbered
+),
+
 sides as (
     select
-        scoped.snapshot_id,
-        scoped.scope_venue,
-        scoped.scope_expiry,
+        numbered.curve_id,
         ladder.spot_factor,
         sum(ladder.call_gex_usd_1pct) as call_gex_usd_1pct,
         sum(ladder.put_gex_usd_1pct) as put_gex_usd_1pct
     from ladder
     inner join members on ladder.snapshot_id = members.snapshot_id and ladder.venue = members.venue
-    inner join scoped
-        on members.snapshot_id = scoped.snapshot_id
-        and members.scope_venue = scoped.scope_venue
-        and ladder.expires_at = scoped.expires_at
-    group by all
+    inner join numbered
+        on members.snapshot_id = numbered.snapshot_id
+        and members.scope_venue = numbered.scope_venue
+        and ladder.expires_at = numbered.expires_at
+    group by numbered.curve_id, ladder.spot_factor
 ),
 
 final as (
     select
-        *,
-        net_of(call_gex_usd_1pct, put_gex_usd_1pct) as net_gex_usd_1pct,
-        gross_of(call_gex_usd_1pct, put_gex_usd_1pct) as abs_gex_usd_1pct
+        curves.snapshot_id,
+        curves.scope_venue,
+        curves.scope_expiry,
+        sides.*,
+        net_of(sides.call_gex_usd_1pct, sides.put_gex_usd_1pct) as net_gex_usd_1pct,
+        gross_of(sides.call_gex_usd_1pct, sides.put_gex_usd_1pct) as abs_gex_usd_1pct
     from sides
+    inner join curves on sides.curve_id = curves.curve_id
 )
 
 select * from final

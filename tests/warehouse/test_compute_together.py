@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -13,7 +14,8 @@ from tests.loads import xyz
 from tests.small_warehouse import FIRST, LAST, SECOND, coin
 from warehouse import checks
 from warehouse.checks import all_checks
-from warehouse.compute import Captured, Computed, compute_snapshots
+from warehouse.compute import LIVE_CONTRACTS, Captured, Computed, compute_snapshots, live_contracts_of
+from warehouse.relations import all_relations
 
 NO_VENUE_OF_COIN = "select distinct snapshot_id, scope_venue as venue from marts.max_pain where scope_venue = 'all'"
 ONE_VENUE = "select distinct snapshot_id, venue from core.option_greeks where venue = 'okx' and snapshot_id < 'COIN-2026~'"
@@ -63,3 +65,36 @@ def test_snapshots_computed_together_come_out_as_each_does_alone(
     assert refused.height == (0 if failing is None else 2 if failing == ONE_VENUE else 4), (
         "the venues of the snapshots that fail, no others"
     )
+
+
+def test_live_contracts_side_by_side_are_those_that_sql_joins(captured: list[Captured], calendar: TradingCalendar) -> None:
+    tables = compute_snapshots(captured, calendar=calendar, settings=SETTINGS).tables
+    expired = pl.col("instrument").is_in(tables["core.option_greeks"]["instrument"].unique().sort().head(3))
+    some = tables | {
+        "core.option_quotes": tables["core.option_quotes"].with_columns(is_live=pl.col("is_live") & ~expired),
+        "core.option_greeks": tables["core.option_greeks"].filter(~expired),
+    }
+    for rows in (tables, some):
+        beside = live_contracts_of(rows)
+        joined = joined_in_sql(rows)
+        assert beside is not None
+        assert 0 < beside.height < rows["core.option_quotes"].height
+        assert beside.select(joined.columns).sort(pl.all()).equals(joined.sort(pl.all()))
+
+
+def test_contracts_in_another_order_than_their_greeks_are_joined_in_sql(captured: list[Captured], calendar: TradingCalendar) -> None:
+    backwards = [Captured(venues, quotes.reverse()) for venues, quotes in captured]
+    forwards = compute_snapshots(captured, calendar=calendar, settings=SETTINGS)
+    turned = compute_snapshots(backwards, calendar=calendar, settings=SETTINGS)
+    assert live_contracts_of(turned.tables) is None
+    alike(turned, [forwards])
+
+
+def joined_in_sql(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    (relation,) = [one for one in all_relations() if one.name == LIVE_CONTRACTS]
+    with duckdb.connect() as con:
+        con.execute("create schema core")
+        for name in sorted(relation.inputs):
+            con.register("frame", tables[name])
+            con.execute(f"create table {name} as from frame")
+        return con.execute(relation.sql).pl()
