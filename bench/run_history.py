@@ -11,15 +11,18 @@ from warehouse.lean_imports import lean_start
 
 if __name__ == "__main__":  # workers import this module again
     lean_start()
-    from flows.rebuild import EVERY_SESSION, rebuild
+    from flows.workers import workers_for_all_runs
     from warehouse.home import Home
-    from warehouse.query import query
     from warehouse.settings import Settings
 
-    home = Home(Path(sys.argv[1]))
-    started = time.perf_counter()
-    rebuild(home, Settings(), sessions=EVERY_SESSION, progress=lambda _run: None)
+    home, started = Home(Path(sys.argv[1])), time.perf_counter()
+    with workers_for_all_runs(home, Settings()) as workers:  # as the command does
+        from flows.rebuild import EVERY_SESSION, rebuild
+
+        rebuild(home, Settings(), sessions=EVERY_SESSION, progress=lambda _run: None, workers=workers)
     seconds = time.perf_counter() - started
+    from warehouse.query import query
+
     contracts = query(home, "select count(*) as contracts from core.option_quotes").item()
     largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     report = {"rebuild_s": seconds, "contracts": contracts, "largest_process_mib": largest / 1024}

@@ -12,10 +12,8 @@ from pathlib import Path
 
 from flows.partitions import load_history
 from flows.version import code_version
-from flows.workers import early_workers
 from models.errors import WarehouseError
 from warehouse.alerts import carry_over
-from warehouse.archive import run_ids
 from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home import Home, disk_errors
 from warehouse.lock import writer_lock
@@ -43,15 +41,17 @@ class RebuildResult:
     kept: int = 0  # snapshots that cannot be rebuilt, because `maintain` removed their replies
 
 
-def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Callable[[str], None]) -> RebuildResult:
+def rebuild(
+    home: Home, settings: Settings, *, sessions: Sessions, progress: Callable[[str], None], workers: Executor | None = None
+) -> RebuildResult:
     """Build a new work file from raw/, put it in the place of the old one, publish. The old one stays until the new one is whole.
 
-    A rebuild that was stopped goes on where it was. With `sessions`, only snapshots of these session dates are built again.
+    A rebuild that was stopped goes on where it was. With `sessions`, only snapshots of these session dates are built again. `workers`: of
+    `flows.workers`, when they are started already.
     """
     home.prepare()
     beside = home.root / (REBUILD if sessions == EVERY_SESSION else "work.partial.duckdb")
-    units = len(run_ids(home)) if sessions == EVERY_SESSION else 0  # of some sessions nobody knows yet
-    with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s), early_workers(home, settings, units=units) as workers:
+    with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s):
         if sessions != EVERY_SESSION:
             copy_of_work(home, settings, beside)
             with connect_work(home, settings, beside) as con:
@@ -73,17 +73,16 @@ def rebuild(home: Home, settings: Settings, *, sessions: Sessions, progress: Cal
     return RebuildResult(runs, 0, list(kept.problems), generation, kept.snapshots)
 
 
-def verify(home: Home, settings: Settings, *, tolerance: float | None, progress: Callable[[str], None]) -> RebuildResult:
+def verify(
+    home: Home, settings: Settings, *, tolerance: float | None, progress: Callable[[str], None], workers: Executor | None = None
+) -> RebuildResult:
     """Build again beside the work file and compare, change nothing: hashes of every table, or values within a relative tolerance."""
     home.prepare()
     beside = home.root / "work.verify.duckdb"
     _remove(beside)
     # its Parquet files go with it, so they are not among those that stay
     apart = settings.model_copy(update={"storage": settings.storage.model_copy(update={"data_path": home.temporary / "verify"})})
-    with (
-        writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s),
-        early_workers(home, settings, units=len(run_ids(home))) as workers,
-    ):
+    with writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s):
         try:
             _prepare_take_over(home, settings)
             runs, kept = _build(home, apart, beside, progress, workers)

@@ -1,4 +1,7 @@
-"""Processes that read and compute units of history. They start before they are needed: their libraries load meanwhile."""
+"""Processes that read and compute units of history. They start before they are needed, and load their libraries meanwhile.
+
+So this module loads none of them itself: commands start workers first and load the rest of what they need then.
+"""
 
 from __future__ import annotations
 
@@ -9,34 +12,28 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows.units import ReadUnits, RunUnit, UnitReader
-from models.calendar import TradingCalendar
-from warehouse.checks import all_checks
 from warehouse.home import Home
 from warehouse.lean_imports import lean_start
 from warehouse.logs import start_worker_log
-from warehouse.month_files import Moving
-from warehouse.relations import all_relations
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.units import ReadUnits, RunUnit
+    from models.calendar import TradingCalendar
+    from warehouse.month_files import Moving
 
 FEW = 2  # units that are not worth starting processes for
 
 
-@dataclass(frozen=True)
-class _Place:
-    """What a worker is told once."""
+class _Worker:
+    """What a worker process is told once."""
 
     home: Home
     settings: Settings
-
-
-class _Worker:
-    """What a worker process knows from its start on."""
-
-    place: _Place
 
 
 @contextmanager
@@ -68,9 +65,16 @@ def early_workers(home: Home, settings: Settings, *, units: int) -> AbstractCont
     return history_workers(home, settings, units=units) if units > FEW else nullcontext()
 
 
+def workers_for_all_runs(home: Home, settings: Settings) -> AbstractContextManager[Executor | None]:
+    """Early workers for what lies in the archive."""
+    return early_workers(home, settings, units=sum(1 for _ in home.runs.glob("*.json")))
+
+
 def compute_units(units: Sequence[RunUnit], folder: Path, calendar: TradingCalendar, moving: Moving) -> ReadUnits:
     """In a worker: see `UnitReader.read`."""
-    return UnitReader(_Worker.place.home, _Worker.place.settings, calendar, moving).read(units, folder)
+    from flows.units import UnitReader
+
+    return UnitReader(_Worker.home, _Worker.settings, calendar, moving).read(units, folder)
 
 
 def _start(home: Home, settings: Settings) -> None:
@@ -79,12 +83,15 @@ def _start(home: Home, settings: Settings) -> None:
     if parent is not None:  # a worker whose parent is killed would wait for its next unit for ever
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
         start_worker_log(home, settings)
-    _Worker.place = _Place(home, settings)
+    _Worker.home, _Worker.settings = home, settings
 
 
 def _get_ready() -> None:
     """What the first unit would have to wait for."""
-    import scipy.optimize  # noqa: F401
+    for name in ("flows.units", "scipy.optimize"):
+        import_module(name)
+    from warehouse.checks import all_checks
+    from warehouse.relations import all_relations
 
     all_relations()
     all_checks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -138,8 +139,7 @@ def rebuild(
     json: Json = False,
 ) -> int:
     """Build every table again from raw/; with --verify compare the hashes of all tables and say which differ."""
-    from flows import rebuild as rebuilding
-    from flows.printing import print_rebuild, progress_line
+    from flows.workers import workers_for_all_runs
 
     if tolerance is not None and not verify:
         raise UsageError("--tolerance goes with --verify.")
@@ -148,11 +148,15 @@ def rebuild(
     settings = load_settings()
     home = home_of(settings)
     start_log_file(home, settings)
-    with progress_line("runs rebuilt") as advance:
-        if verify:
-            result = rebuilding.verify(home, settings, tolerance=tolerance, progress=advance)
-        else:
-            result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance)
+    with nullcontext() if from_ or to else workers_for_all_runs(home, settings) as workers:
+        from flows import rebuild as rebuilding
+        from flows.printing import print_rebuild, progress_line
+
+        with progress_line("runs rebuilt") as advance:
+            if verify:
+                result = rebuilding.verify(home, settings, tolerance=tolerance, progress=advance, workers=workers)
+            else:
+                result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance, workers=workers)
     print_rebuild(result, verify=verify, tolerance=tolerance, json=json)
     return 0 if not result.differences else 1
 
