@@ -20,6 +20,7 @@ PIECE = 512
 MOST_USD = 1e13
 _LARGEST_SUM = 999_000_000_000_000_000  # cents that DECIMAL(18, 2) can hold, as for single exposures
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
+_EXACT_BELOW = 2.0**53  # sums of whole numbers by doubles are exact as long as they stay below
 SIGNS = {"call": 1, "put": -1}  # the scenario `std`
 _LOG_FACTORS = np.log(SPOT_FACTORS)
 
@@ -106,7 +107,10 @@ def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: npt.N
             each *= 0.01
             each *= 100.0
             np.rint(each, out=each)
-            cents[side, expiry[piece[firsts]]] += np.add.reduceat(each.astype(np.int64), firsts, axis=0)
+            sums = np.add.reduceat(each, firsts, axis=0)
+            if sums.max() >= _EXACT_BELOW:
+                sums = np.add.reduceat(each.astype(np.int64), firsts, axis=0)
+            cents[side, expiry[piece[firsts]]] += sums.astype(np.int64)
     return cents
 
 

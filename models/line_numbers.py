@@ -12,6 +12,7 @@ from models.black76 import Bools, Floats
 
 SERIES = ["venue", "book", "expires_at", "root"]
 LINE = [*SERIES, "strike"]
+CONTRACT = ["venue", "instrument"]
 
 
 class LineNumbers(NamedTuple):
@@ -48,3 +49,10 @@ def line_numbers(rows: pl.DataFrame) -> LineNumbers:
     line = np.empty(order.size, dtype=np.intp)
     line[order] = np.cumsum(is_first) - 1
     return LineNumbers(series, ordered[is_first], strike[is_first], line)
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by venue and instrument: as they are stored, so that to look is mostly enough, at a quarter of the cost of sorting."""
+    venue, instrument = pl.col("venue"), pl.col("instrument")
+    follows = (venue > venue.shift(1)) | ((venue == venue.shift(1)) & (instrument >= instrument.shift(1)))
+    return rows if rows.select(follows.all()).item() else rows.sort(CONTRACT)

@@ -13,6 +13,8 @@ from scipy.special import ndtr
 
 from models.black76 import Bools, Floats
 
+SATURATED = 8.3  # standard deviations beyond which less than half a rounding of 1 is left
+
 
 class LogMoments(NamedTuple):
     """Moments of ln(settlement price / some fixed price), of each mixture."""
@@ -67,12 +69,20 @@ def kernel_prices(strike: Floats, is_put: Bools, means: Floats, widths: Floats) 
     d2 = _distances(strike, means, widths)
     d2 *= -sign
     d1 = d2 + sign * widths
-    prices, at_strike = ndtr(d1, out=d1), ndtr(d2, out=d2)
+    prices, at_strike = _probability(d1), _probability(d2)
     prices *= means
     at_strike *= strike[..., None]
     prices -= at_strike
     prices *= sign
-    return np.asarray(prices, dtype=np.float64)
+    return prices
+
+
+def _probability(distances: Floats) -> Floats:
+    """Normal distribution, exactly 0 or 1 where it is within half a rounding of 1 of that: so far from a quote are most of the kernels."""
+    found = (distances > 0).astype(np.float64)
+    is_between = ~(np.abs(distances) > SATURATED)
+    found[is_between] = ndtr(distances[is_between])
+    return found
 
 
 def _weighted(kernels: Floats, weights: Floats) -> Floats:

@@ -12,7 +12,7 @@ from models import black76
 from models.black76 import DAYS_PER_YEAR, Floats
 from models.forwards import EXPIRY, SECONDS_PER_YEAR, is_two_sided
 from models.implied_vol import NO_PRICE, REASONS, SOLVED, implied_vol
-from models.line_numbers import LINE, SERIES, LineNumbers, line_numbers
+from models.line_numbers import LINE, LineNumbers, line_numbers
 from models.rounding import USD, round_significant, round_usd
 
 # Where the volatility of a strike comes from, in order of preference; "pair" is the side in the money.
@@ -66,32 +66,43 @@ def option_greeks(
     need no spot unless `gamma_source` is `venue`, which concerns `gex_usd_1pct` only.
     """
     lines = lines or line_numbers(quotes)
-    expiries = lines.series.join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left").drop(SERIES)
-    rows = pl.concat([quotes.select(QUOTED), expiries[lines.of_line[lines.of_row]]], how="horizontal")
-    rows = pl.concat([rows, _vols(rows, lines, iv_min, iv_max)[lines.of_row]], how="horizontal")
-    forward, strike, tau, vol, discount, spot, oi, venue_gamma = (
-        _floats(rows[name]) for name in ("forward", "strike", "tau", "iv", "discount", "spot", "oi_base", "venue_gamma")
-    )
-    is_call = (rows["option_type"] == "C").to_numpy()
+    expiries = lines.series.join(forwards.drop("rate"), on=EXPIRY, how="left", maintain_order="left")
+    of_line = expiries[lines.of_line].with_columns(strike=lines.strike)
+    of_line = of_line.with_columns(_vols(quotes, lines, of_line, iv_min, iv_max))
+    forward, strike, tau, vol, discount, spot = (_floats(of_line[name]) for name in ("forward", "strike", "tau", "iv", "discount", "spot"))
     floored = np.maximum(tau, tau_floor_seconds / SECONDS_PER_YEAR)
-    usd = black76.spot_free_greeks(forward, strike, floored, vol, is_call, discount)
-    greeks = {
-        **black76.per_spot(usd, spot)._asdict(),
+    # Call and put of a line differ in their delta alone.
+    call, put = (
+        black76.spot_free_greeks(forward, strike, floored, vol, np.full(strike.shape, is_call), discount) for is_call in (True, False)
+    )
+    shared = black76.per_spot(call, spot)._asdict() | {
         "vega": black76.vega(forward, strike, floored, vol, discount),
         "theta": black76.theta(forward, strike, tau, vol, discount),
     }
-    gamma_s2 = usd.gamma_s2 if gamma_source == "model" else venue_gamma * spot * spot
+    of_line = of_line.with_columns(pl.Series(name, round_significant(values), nan_to_null=True) for name, values in shared.items())
+    line, is_call = lines.of_row, (quotes["option_type"] == "C").to_numpy()
+    delta_s = np.where(is_call, call.delta_s[line], put.delta_s[line])
+    oi, spots = _floats(quotes["oi_base"]), spot[line]
+    gamma_s2 = call.gamma_s2[line] if gamma_source == "model" else _floats(quotes["venue_gamma"]) * spots * spots
     signed_oi = np.where(is_call, oi, -oi)
     exposures = {
         "gex_usd_1pct": gamma_s2 * signed_oi * 0.01,
-        "dex_usd": usd.delta_s * signed_oi,
-        "vex_usd_1vol": usd.vanna_s * signed_oi * 0.01,
-        "chex_usd_day": usd.charm_s * signed_oi / DAYS_PER_YEAR,
+        "dex_usd": delta_s * signed_oi,
+        "vex_usd_1vol": call.vanna_s[line] * signed_oi * 0.01,
+        "chex_usd_day": call.charm_s[line] * signed_oi / DAYS_PER_YEAR,
     }
-    return rows.with_columns(
-        *(pl.Series(name, round_significant(values), nan_to_null=True) for name, values in greeks.items()),
-        *(round_usd(np.where(oi == 0, 0.0, values)).alias(name) for name, values in exposures.items()),
-    ).select(OPTION_GREEKS.names())
+    with np.errstate(all="ignore"):
+        delta = round_significant(delta_s / spots)
+    return (
+        of_line.drop("venue")[line]
+        .with_columns(
+            quotes["venue"],
+            quotes["instrument"],
+            pl.Series("delta", delta, nan_to_null=True),
+            *(round_usd(np.where(oi == 0, 0.0, values)).alias(name) for name, values in exposures.items()),
+        )
+        .select(OPTION_GREEKS.names())
+    )
 
 
 def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataFrame:
@@ -103,17 +114,17 @@ def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataF
     """
     lines = line_numbers(rows)
     keys = lines.series[lines.of_line].with_columns(strike=lines.strike).select(LINE)
-    return pl.concat([keys, _vols(rows, lines, iv_min, iv_max)], how="horizontal")
+    first = rows.select("forward", "tau", "discount")[lines.first(np.ones(rows.height, dtype=np.bool_))]
+    return keys.with_columns(_vols(rows, lines, first.with_columns(keys["strike"]), iv_min, iv_max))
 
 
-def _vols(rows: pl.DataFrame, lines: LineNumbers, iv_min: float, iv_max: float) -> pl.DataFrame:
-    """What `strike_vols` says of each line, in the order of their numbers."""
-    any_side, is_call = np.ones(rows.height, dtype=np.bool_), (rows["option_type"] == "C").to_numpy()
-    first, call, put = (lines.first(where) for where in (any_side, is_call, ~is_call))
-    forward, tau, discount = (_floats(rows[name])[first] for name in ("forward", "tau", "discount"))
-    strike = lines.strike
+def _vols(rows: pl.DataFrame, lines: LineNumbers, of_line: pl.DataFrame, iv_min: float, iv_max: float) -> list[pl.Series]:
+    """What `strike_vols` says of each line, in the order of their numbers; `of_line` holds strike, forward, tau and discount of each."""
+    is_call, is_american_row = (rows[name].eq(value).to_numpy() for name, value in (("option_type", "C"), ("exercise", "american")))
+    call, put = lines.first(is_call), lines.first(~is_call)
+    forward, strike, tau, discount = (_floats(of_line[name]) for name in ("forward", "strike", "tau", "discount"))
     is_put = strike < forward
-    is_american = (rows["exercise"] == "american").to_numpy()[first]
+    is_american = is_american_row[lines.first(np.ones(rows.height, dtype=np.bool_))]
     has_forward = np.isfinite(forward)
 
     def sides(values: Floats) -> tuple[Floats, Floats]:
@@ -149,13 +160,11 @@ def _vols(rows: pl.DataFrame, lines: LineNumbers, iv_min: float, iv_max: float) 
     for price, name in ((mid_pair, "pair_mid"), (mark_pair, "pair_mark")):
         reason[is_american & ~np.isnan(price) & (reason == NO_PRICE)] = AMERICAN_ITM
         solve(np.where(is_american, np.nan, price), is_put, name)
-    return pl.DataFrame(
-        [
-            pl.Series("iv", round_significant(vol), nan_to_null=True),
-            pl.Series("iv_source", [*IV_SOURCES, None]).gather(np.where(source < 0, len(IV_SOURCES), source)),
-            pl.Series("iv_reason", IV_REASONS).gather(np.where(np.isnan(vol), reason, SOLVED)),
-        ]
-    )
+    return [
+        pl.Series("iv", round_significant(vol), nan_to_null=True),
+        pl.Series("iv_source", [*IV_SOURCES, None]).gather(np.where(source < 0, len(IV_SOURCES), source)),
+        pl.Series("iv_reason", IV_REASONS).gather(np.where(np.isnan(vol), reason, SOLVED)),
+    ]
 
 
 def _floats(values: pl.Series) -> Floats:

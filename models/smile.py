@@ -74,7 +74,7 @@ def expiry_smile(lines: pl.DataFrame) -> pl.DataFrame:
     rows = [_smile_of(expiry) for expiry in expiries_of(lines)]
     smiles = pl.DataFrame(rows, schema=EXPIRY_SMILE)
     floats = [name for name, dtype in EXPIRY_SMILE.items() if dtype == pl.Float64 and name not in ("spot", "tau")]
-    smiles = smiles.with_columns(pl.Series(name, round_significant(smiles[name].to_numpy())) for name in floats)
+    smiles = smiles.with_columns(pl.DataFrame(round_significant(smiles.select(floats).to_numpy()), schema=floats))
     return smiles.with_columns(pl.col("spot", *floats).fill_nan(None))
 
 
@@ -86,7 +86,8 @@ def _smile_of(expiry: ExpiryLines) -> dict[str, object]:
     atm_strike, straddle, source = straddle_of(expiry)
     move = expiry.spot * atm.value * math.sqrt(max(expiry.tau, 0.0))
     straddle_move = straddle.value / expiry.discount * STRADDLE_TO_DEVIATION * expiry.spot / expiry.forward
-    known_oi = [float(oi) for side in (expiry.call_oi, expiry.put_oi) for oi in side[~np.isnan(side)]]
+    open_interest = np.concatenate([expiry.call_oi, expiry.put_oi])
+    known_oi = open_interest[~np.isnan(open_interest)].tolist()
     return {
         **expiry.key,
         "spot": expiry.spot,

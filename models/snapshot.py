@@ -23,7 +23,7 @@ from models.chain import ParsedChain, ParsedQuotes
 from models.core_tables import OptionGreeks, OptionQuotes, Snapshots, SnapshotVenues
 from models.forwards import expiry_forwards
 from models.frame_checks import broken_frame_reason
-from models.line_numbers import line_numbers
+from models.line_numbers import in_order, line_numbers
 from models.option_greeks import option_greeks
 from models.roots import INDEX_UNDERLYINGS
 from models.rounding import round_significant
@@ -185,7 +185,7 @@ def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) 
     market = usable["market"][0]
     captured_at = datetime.strptime(snapshot_id.rsplit("-", 1)[1], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 - frames hold naive UTC
     missing = sorted(set(venues["venue"]) - set(usable["venue"]))
-    used = quotes.filter(pl.col("venue").is_in(usable["venue"].to_list())).pipe(_in_order)
+    used = quotes.filter(pl.col("venue").is_in(usable["venue"].to_list())).pipe(in_order)
     instants = usable["captured_at"]
     row = {
         "snapshot_id": snapshot_id,
@@ -214,7 +214,7 @@ def greeks_of(venues: pl.DataFrame, quotes: pl.DataFrame, *, rules: GreeksRules)
     """Rows of `core.option_greeks` for the live contracts of the usable venues of one snapshot (definitions §3, §5)."""
     usable = venues.filter(pl.col("status") == OK)
     live = quotes.filter(pl.col("is_live") & pl.col("venue").is_in(usable["venue"].to_list()))
-    live = live.with_columns(pl.lit(rules.rates[usable["market"][0]]).alias("rate")).pipe(_in_order)
+    live = live.with_columns(pl.lit(rules.rates[usable["market"][0]]).alias("rate")).pipe(in_order)
     lines = line_numbers(live)
     forwards = expiry_forwards(live, usable.select("venue", "spot"), lines=lines)
     greeks = option_greeks(
@@ -257,7 +257,7 @@ def _exact_total(open_interest: pl.Series) -> float | None:
 def _frame_hash(frame: pl.DataFrame, *columns: str) -> str:
     """Hash of some columns, venue by venue, in the frame's order; the same on every machine."""
     digest = hashlib.sha256()
-    for part in frame.partition_by("venue", maintain_order=True):
+    for part in frame.select("venue", *columns).partition_by("venue", maintain_order=True):
         digest.update(part["venue"][0].encode())
         for column in part.select(columns).iter_columns():
             if column.dtype == pl.String:
@@ -266,13 +266,6 @@ def _frame_hash(frame: pl.DataFrame, *columns: str) -> str:
                 digest.update(column.is_null().to_numpy().data)
                 digest.update(column.fill_null(0.0).to_numpy().data)
     return digest.hexdigest()[:32]
-
-
-def _in_order(quotes: pl.DataFrame) -> pl.DataFrame:
-    """Rows by venue and instrument: as they are stored, so that to look is mostly enough, at a quarter of the cost of sorting."""
-    venue, instrument = pl.col("venue"), pl.col("instrument")
-    follows = (venue > venue.shift(1)) | ((venue == venue.shift(1)) & (instrument >= instrument.shift(1)))
-    return quotes if quotes.select(follows.all()).item() else quotes.sort("venue", "instrument")
 
 
 def _dtypes(contract: type[dy.Schema]) -> pl.Schema:

@@ -11,7 +11,7 @@ import polars as pl
 
 from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
-from models.line_numbers import LINE, LineNumbers, line_numbers
+from models.line_numbers import CONTRACT, LINE, LineNumbers, in_order, line_numbers
 
 STRIKE_LINES = pl.Schema(
     {
@@ -43,9 +43,7 @@ def strike_lines(quotes: pl.DataFrame, greeks: pl.DataFrame, spots: pl.DataFrame
     venue, spot; `rate`: of the discount factor e^(−rate·tau). Sorted by venue, book, expires_at, strike; of roots that share a strike
     the one with more open interest comes first, then by name.
     """
-    priced = greeks.select("venue", "instrument", "forward", "forward_source", "tau", "iv")
-    rows = quotes.select(*LINE, "instrument", "option_type", "bid", "ask", "oi_base").join(priced, on=["venue", "instrument"])
-    rows = rows.sort("venue", "instrument")
+    rows = _priced(quotes.select(*LINE, "instrument", "option_type", "bid", "ask", "oi_base"), greeks)
     numbers = line_numbers(rows)
     series = numbers.series.join(spots.select("venue", "spot"), on="venue", how="left", maintain_order="left")
     first = rows.select("forward", "forward_source", "tau", "iv")[numbers.first(np.ones(rows.height, dtype=np.bool_))]
@@ -61,6 +59,14 @@ def strike_lines(quotes: pl.DataFrame, greeks: pl.DataFrame, spots: pl.DataFrame
         open_interest = lines.select(pl.sum_horizontal("call_oi", "put_oi")).to_series().to_numpy()
         lines = lines[np.lexsort((numbers.of_line, -open_interest, numbers.strike, expiry[numbers.of_line]))]
     return lines.select(STRIKE_LINES.names()).cast(STRIKE_LINES)
+
+
+def _priced(quotes: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFrame:
+    """The quotes of contracts that have greeks, with these, by venue and instrument."""
+    priced = greeks.select(*CONTRACT, "forward", "forward_source", "tau", "iv")
+    if quotes.select(CONTRACT).equals(priced.select(CONTRACT)):  # the rule where nothing has settled: nothing is to be looked for
+        return in_order(quotes.hstack(priced.drop(CONTRACT)))
+    return quotes.join(priced, on=CONTRACT).sort(CONTRACT)
 
 
 def _side(rows: pl.DataFrame, numbers: LineNumbers, where: Bools, side: str) -> list[pl.Series]:

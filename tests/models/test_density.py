@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from models.calendar import TradingCalendar
 from models.density import DENSITY_SUMMARY, IMPLIED_DENSITY, implied_density, probability_between
-from models.lognormal_mixture import LognormalMixture
+from models.lognormal_mixture import LognormalMixture, kernel_prices
 from models.smile import expiry_smile
 from tests.models.chain_frames import chain, recorded_cboe, recorded_deribit
 from tests.models.line_frames import lines_of, one_expiry
@@ -121,6 +121,16 @@ def test_quoted_mass_and_tails_add_up_to_one_and_are_probabilities() -> None:
     assert isinstance(low, float) and isinstance(high, float)
     between = probability_between(kernels, low, high)
     assert between["probability"][0] == pytest.approx(row["density_quoted_mass"])
+
+
+@given(st.lists(st.floats(-60, 60), min_size=1, max_size=20), st.floats(0.001, 3), st.booleans())
+def test_kernels_far_from_a_quote_are_priced_as_by_the_whole_formula(deviations: list[float], width: float, is_put: bool) -> None:
+    strike = 100 * np.exp(np.array(deviations) * width)
+    sign = -1.0 if is_put else 1.0
+    d1 = np.log(100 / strike) / width + width / 2
+    expected = sign * (100 * ndtr(sign * d1) - strike * ndtr(sign * (d1 - width)))
+    found = kernel_prices(strike, np.full(strike.size, is_put), np.array([100.0]), np.array([width]))[:, 0]
+    assert (np.abs(found - expected) <= 1e-14 * (100 + strike)).all()
 
 
 def test_the_probability_between_two_prices() -> None:

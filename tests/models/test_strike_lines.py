@@ -37,6 +37,15 @@ def test_only_contracts_with_greeks_are_lines() -> None:
     assert nothing.schema == STRIKE_LINES and nothing.is_empty() and list(expiries_of(nothing)) == []
 
 
+def test_contracts_without_greeks_change_no_line() -> None:
+    quotes, by_venue = chain(forward=101, strikes=[95, 100, 105]), spots(cboe=100.0)
+    greeks = option_greeks(quotes, expiry_forwards(quotes, by_venue))
+    settled = chain(forward=101, days=1, strikes=[95, 100], venue_forward=101.0)
+    lines = strike_lines(quotes, greeks, by_venue, rate=0.04)
+    assert lines.equals(strike_lines(pl.concat([settled, quotes]), greeks, by_venue, rate=0.04))
+    assert lines.equals(strike_lines(quotes.reverse(), greeks.reverse(), by_venue, rate=0.04))
+
+
 def test_roots_that_share_a_strike_are_two_lines_the_larger_first() -> None:
     quotes = pl.concat([chain(forward=101, book="IDX", root=root, oi_base=oi) for root, oi in (("IDX", 1.0), ("IDXW", 2.0), ("IDXA", 1.0))])
     lines = lines_of(quotes).filter(strike=100)
