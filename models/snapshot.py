@@ -116,11 +116,10 @@ def read_venues(
             reason = _refusal(chain, quotes, captured_at, rules)
             row |= _chain_row(chain, quotes, captured_at, calendar)
             row |= {"status": EMPTY if quotes.is_empty() else REJECTED if reason else OK, "error": reason}
-            quote_frames.append(quotes)
+            quote_frames.append(quotes.sort("instrument"))
         venue_rows.append(row)
     venues = pl.DataFrame(venue_rows, schema=_dtypes(SnapshotVenues))
-    quotes = pl.concat(quote_frames).sort("venue", "instrument")
-    return venues, quotes
+    return venues, pl.concat(quote_frames)  # by venue and instrument
 
 
 def _refusal(chain: ParsedChain, quotes: pl.DataFrame, captured_at: datetime, rules: SnapshotRules) -> str | None:

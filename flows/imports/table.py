@@ -140,7 +140,7 @@ class FileTable:
 
     def refuse_duplicates(self) -> None:
         """Of several rows with one name the first readable one stays: others are a `duplicate`, or a `conflicting_duplicate`."""
-        if not self.names.is_duplicated().any():
+        if self.names.n_unique() == self.height:
             return
         kept = pl.DataFrame({"name": self.names, "is_kept": self.is_kept})
         again = kept.select(pl.col("is_kept") & (pl.col("is_kept").cum_sum().over("name") > 1)).to_series()

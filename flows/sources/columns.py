@@ -136,7 +136,7 @@ class Columns:
 
     def refuse_duplicates(self) -> None:
         """Of several rows with one name the first readable one stays: others are a `duplicate`, or a `conflicting_duplicate`."""
-        if not self.names.is_duplicated().any():
+        if self.names.n_unique() == self.height:
             return
         first: dict[str, int] = {}
         for index, name in enumerate(self.names.to_list()):

@@ -6,8 +6,9 @@ not plain is left to those who look at every value: nothing is judged here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import orjson
 import polars as pl
 
 MARK = b'"\\u0001rows\\u0001"'  # stands for the rows while the rest of the document is read
+BLOCK_BYTES = 1 << 18
 
 
 class PlainRows(Sequence[Any]):
@@ -23,7 +25,7 @@ class PlainRows(Sequence[Any]):
     `frame`: these rows as columns. As a sequence they are what a JSON decoder makes of them, decoded when first asked for.
     """
 
-    def __init__(self, text: bytes, frame: pl.DataFrame) -> None:
+    def __init__(self, text: memoryview, frame: pl.DataFrame) -> None:
         self.frame = frame
         self._text = text
 
@@ -53,37 +55,60 @@ def plain_document(body: bytes, path: tuple[str, str], fields: Mapping[str, type
     holder = document.get(path[0]) if isinstance(document, dict) else None
     if not isinstance(holder, dict) or holder.get(path[1]) != orjson.loads(MARK) or any(MARK in part for part in around):
         return None
-    rows = plain_rows(body[start:end], fields)
+    rows = plain_rows(body, start, end, fields)
     if rows is None:
         return None
     return {**document, path[0]: {**holder, path[1]: rows}}
 
 
-def plain_rows(text: bytes, fields: Mapping[str, type[pl.DataType]]) -> PlainRows | None:
-    """The rows of a JSON array of at least one object; None where they are not plain, or may not be, such as with escapes in a text.
+def plain_rows(body: bytes, start: int, end: int, fields: Mapping[str, type[pl.DataType]]) -> PlainRows | None:
+    """The rows of a JSON array, which stands there in a reply; None where they are not plain, or may not be, as with escapes in a text.
 
     The reader of lines refuses what is no JSON object, and what is no number in a field of numbers. But it makes texts of other values,
     takes the first of two, and says nothing of fields that are missing or unknown. So rows with an escape or an array are not plain, an
     object in a row leaves a line that is none, and there is counted: null where nothing was found, colons (one for each field, the others
     in texts), quotation marks (two for each field and each text). These add up for plain rows alone.
     """
-    signs = np.frombuffer(bytearray(text), np.uint8)[1:-1]
-    ends = np.flatnonzero(signs == ord("}"))[:-1]  # of all rows but the last
-    if b"\\" in text or b"\n" in text or text.find(b"[", 1) > 0 or not (signs[ends + 1] == ord(",")).all():
-        return None
-    colons, quotes = (np.count_nonzero(signs == ord(sign)) for sign in ':"')
-    signs[ends + 1] = ord("\n")
+    lines, height = _as_lines(body, start, end)
     try:
-        frame = pl.read_ndjson(signs.tobytes(), schema=fields)
+        frame = pl.read_ndjson(lines, schema=fields) if height else None
     except pl.exceptions.PolarsError:
         return None
-    texts = frame.select(pl.col(pl.String))
+    if frame is None or frame.height != height:
+        return None
     missing = {name: count for name, count in frame.null_count().row(0, named=True).items() if count}
-    held = frame.height * len(fields)
+    colons_in_texts = frame.select(pl.col(pl.String).str.count_matches(":", literal=True).sum()).row(0)
+    texts = sum(column.count() for column in frame.iter_columns() if column.dtype == pl.String)
+    held = height * len(fields)
+    part = memoryview(body)[start:end]
     is_plain = (
-        frame.height == ends.size + 1
-        and all(text.count(b'"%s":null' % name.encode()) == count for name, count in missing.items())
-        and colons == held + texts.select(pl.all().str.count_matches(":", literal=True)).sum_horizontal().sum()
-        and quotes == 2 * (held + sum(column.count() for column in texts))
+        all(body.count(b'"%s":null' % name.encode(), start, end) == count for name, count in missing.items())
+        and _count(part, ":") == held + sum(colons_in_texts)
+        and _count(part, '"') == 2 * (held + texts)
     )
-    return PlainRows(text, frame) if is_plain else None
+    return PlainRows(part, frame) if is_plain else None
+
+
+def _as_lines(body: bytes, start: int, end: int) -> tuple[BytesIO, int]:
+    """The objects of an array, one on each line, and how many; 0 where they are not plain to see."""
+    lines = BytesIO(memoryview(body)[start + 1 : end - 1])
+    if any(body.find(sign, start + 1, end) >= 0 for sign in (b"\\", b"\n", b"[")):
+        return lines, 0
+    with lines.getbuffer() as buffer:
+        signs = np.frombuffer(buffer, np.uint8)
+        closed = np.concatenate([np.flatnonzero(block == ord("}")) + place for place, block in _blocks(buffer)])
+        commas = closed[:-1] + 1  # behind all rows but the last
+        is_list = bool((signs[commas] == ord(",")).all())
+        signs[commas] = ord("\n")
+        del signs  # or the buffer cannot be released
+    return lines, closed.size if is_list else 0
+
+
+def _count(part: memoryview, sign: str) -> int:
+    return sum(int(np.count_nonzero(block == ord(sign))) for _, block in _blocks(part))
+
+
+def _blocks(part: memoryview) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]]]:
+    """Parts of a text, with their places; what is compared of one stays in a processor's cache."""
+    for place in range(0, len(part), BLOCK_BYTES):
+        yield place, np.frombuffer(part[place : place + BLOCK_BYTES], np.uint8)
