@@ -31,15 +31,19 @@ create or replace macro exact_sum(quantity) as sum(quantity::decimal(18, 6))::do
 -- rounded to twelve significant digits, as stored numbers are (definitions §12); through text, where decimals are exact
 create or replace macro significant(quantity) as format('{:.11e}', quantity)::double;
 
--- mean weighted by open interest over the rows that have the quantity, equal weights without any; a sum of doubles in a fixed order
-create or replace macro mean_by_weight(quantity, weight, place) as
+-- mean of pairs weighted by open interest, equal weights without any; a sum of doubles in the order of the list
+create or replace macro mean_of_pairs(pairs) as
     case
-        when list_sum(list(coalesce(weight, 0) order by place) filter (quantity is not null)) > 0
+        when list_sum(list_transform(pairs, lambda pair: pair.weight)) > 0
             then
-                list_sum(list(coalesce(weight, 0) * quantity order by place) filter (quantity is not null))
-                / list_sum(list(coalesce(weight, 0) order by place) filter (quantity is not null))
-        else list_sum(list(quantity order by place) filter (quantity is not null)) / nullif(count(quantity), 0)
+                list_sum(list_transform(pairs, lambda pair: pair.weight * pair.quantity))
+                / list_sum(list_transform(pairs, lambda pair: pair.weight))
+        else list_sum(list_transform(pairs, lambda pair: pair.quantity)) / nullif(len(pairs), 0)
     end;
+
+-- the same over rows, by place, that have the quantity; each is sorted once, however often its list is read
+create or replace macro mean_by_weight(quantity, weight, place) as
+    mean_of_pairs(list({ 'weight': coalesce(weight, 0), 'quantity': quantity } order by place) filter (quantity is not null));
 
 -- why a value is missing, null where it is there; a missing value that no relation gives a reason for shows as such
 create or replace macro reason_of(measured, reason) as case when measured is null then coalesce(reason, 'without_reason') end;

@@ -7,11 +7,17 @@ with members as (
     select *, unnest(string_split(venues, ',')) as venue from core.scopes
 ),
 
+of_venues as (
+    select snapshot_id, venue, sum(oi_base::decimal(18, 6)) as oi
+    from core.option_quotes
+    where is_live
+    group by snapshot_id, venue
+),
+
 quotes as (
-    select members.snapshot_id, members.scope_venue, exact_sum(quotes.oi_base) as quoted_oi
+    select members.snapshot_id, members.scope_venue, sum(of_venues.oi)::double as quoted_oi
     from members
-    inner join core.option_quotes as quotes
-        on members.snapshot_id = quotes.snapshot_id and members.venue = quotes.venue and quotes.is_live
+    inner join of_venues on members.snapshot_id = of_venues.snapshot_id and members.venue = of_venues.venue
     group by members.snapshot_id, members.scope_venue
 ),
 

@@ -10,12 +10,12 @@ with venues as (
 nearest as (
     select snapshot_id, venue, min(tau) as tau
     from core.live_contracts
-    where forward_source = 'parity'
+    where tau <= 7 / 365 and forward_source = 'parity'
     group by snapshot_id, venue
 )
 
 select venues.snapshot_id, venues.venue, venues.spot, venues.spot_implied, venues.spot_basis_bp, 365 * nearest.tau as days
 from venues
 inner join nearest on venues.snapshot_id = nearest.snapshot_id and venues.venue = nearest.venue
-where abs(venues.spot_basis_bp) > 10 and nearest.tau <= 7 / 365
+where abs(venues.spot_basis_bp) > 10
 order by venues.snapshot_id, venues.venue

@@ -16,17 +16,12 @@ scopes as (
     inner join series on scopes.snapshot_id = series.snapshot_id and scopes.scope_venue = series.scope_venue
 ),
 
-smile as (
-    select * from core.scope_smile where atm_iv is not null
+spots as (
+    select * from core.scopes
 ),
 
-profile as (
-    select snapshot_id, scope_venue, scope_expiry, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
-    from core.gex_profile
-    union all
-    select
-        snapshot_id, scope_venue, name_of_expiry(expires_at) as scope_expiry, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
-    from marts.gex_heatmap
+smile as (
+    select * from core.scope_smile where atm_iv is not null
 ),
 
 ladder as (
@@ -47,53 +42,55 @@ first_week as (
         smile.scope_venue,
         arg_min(smile.atm_iv, smile.expires_at) as atm_iv
     from smile
-    inner join scopes
-        on smile.snapshot_id = scopes.snapshot_id
-        and smile.scope_venue = scopes.scope_venue
-        and smile.expires_at >= scopes.captured_at + interval 7 days
+    inner join spots
+        on smile.snapshot_id = spots.snapshot_id
+        and smile.scope_venue = spots.scope_venue
+        and smile.expires_at >= spots.captured_at + interval 7 days
     group by smile.snapshot_id, smile.scope_venue
 ),
 
 -- how far from spot strikes count as near: one deviation of 30 days, and never less than the setting
 windows as (
     select
-        scopes.snapshot_id,
-        scopes.scope_venue,
-        scopes.scope_expiry,
-        scopes.spot,
-        scopes.spot * greatest(parameters.flip_min_window_pct / 100, first_week.atm_iv * sqrt(30.0::double / 365)) as reach
-    from scopes
+        spots.snapshot_id,
+        spots.scope_venue,
+        spots.spot,
+        spots.spot * greatest(parameters.flip_min_window_pct / 100, first_week.atm_iv * sqrt(30.0::double / 365)) as reach
+    from spots
     cross join parameters
-    left join first_week on scopes.snapshot_id = first_week.snapshot_id and scopes.scope_venue = first_week.scope_venue
+    left join first_week on spots.snapshot_id = first_week.snapshot_id and spots.scope_venue = first_week.scope_venue
 ),
 
--- open interest that has exposures has a volatility; six decimals are what open interest is exact to
-coverage as (
+strikes as (
+    select snapshot_id, scope_venue, scope_expiry, null::timestamp as expires_at, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
+    from core.gex_profile
+    union all
     select
-        windows.snapshot_id,
-        windows.scope_venue,
-        windows.scope_expiry,
-        count(*) filter (profile.strike < windows.spot) as strikes_below,
-        count(*) filter (profile.strike > windows.spot) as strikes_above
-    from windows
-    inner join profile
-        on windows.snapshot_id = profile.snapshot_id
-        and windows.scope_venue = profile.scope_venue
-        and windows.scope_expiry = profile.scope_expiry
-    where
-        abs(profile.strike - windows.spot) <= windows.reach
-        and round(net_of(profile.call_oi, profile.put_oi) - profile.oi_without_iv, 6) > 0
-    group by windows.snapshot_id, windows.scope_venue, windows.scope_expiry
+        snapshot_id, scope_venue, null as scope_expiry, expires_at, strike, call_oi, put_oi, oi_without_iv, net_gex_usd_1pct
+    from marts.gex_heatmap
+),
+
+-- near, and with open interest that has a volatility, as that which has exposures does; six decimals are what open interest is exact to
+covered as (
+    select
+        strikes.*,
+        windows.spot,
+        abs(strikes.strike - windows.spot) <= windows.reach
+        and round(net_of(strikes.call_oi, strikes.put_oi) - strikes.oi_without_iv, 6) > 0 as is_covered
+    from strikes
+    inner join windows on strikes.snapshot_id = windows.snapshot_id and strikes.scope_venue = windows.scope_venue
 ),
 
 stored as (
     select
         snapshot_id,
         scope_venue,
-        scope_expiry,
+        coalesce(scope_expiry, name_of_expiry(expires_at)) as scope_expiry,
+        count(*) filter (is_covered and strike < spot) as strikes_below,
+        count(*) filter (is_covered and strike > spot) as strikes_above,
         sum(net_gex_usd_1pct) as net_gex_usd_1pct
-    from profile
-    group by snapshot_id, scope_venue, scope_expiry
+    from covered
+    group by covered.snapshot_id, covered.scope_venue, covered.scope_expiry, covered.expires_at
 ),
 
 gaps as (
@@ -118,7 +115,7 @@ judged as (
         nearest.level,
         case
             when scopes.is_strike_filtered then 'not_available_filtered'
-            when coalesce(least(coverage.strikes_below, coverage.strikes_above), 0) < parameters.flip_min_strikes
+            when coalesce(least(stored.strikes_below, stored.strikes_above), 0) < parameters.flip_min_strikes
                 then 'insufficient_local_coverage'
             when nearest.level is null then 'no_boundary'
             when nearest.direction = 'falling' then 'uncertain_root_path'
@@ -129,10 +126,6 @@ judged as (
         end as gamma_flip_status
     from scopes
     cross join parameters
-    left join coverage
-        on scopes.snapshot_id = coverage.snapshot_id
-        and scopes.scope_venue = coverage.scope_venue
-        and scopes.scope_expiry = coverage.scope_expiry
     left join nearest
         on scopes.snapshot_id = nearest.snapshot_id
         and scopes.scope_venue = nearest.scope_venue

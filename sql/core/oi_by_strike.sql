@@ -16,8 +16,6 @@ per_expiry as (
         series.series_id,
         series.oi_scale,
         series.strike_scale,
-        series.is_only_venue,
-        series.scope_venue,
         heatmap.strike,
         heatmap.call_oi,
         heatmap.put_oi
@@ -28,23 +26,23 @@ per_expiry as (
         and heatmap.expires_at = series.expires_at
 ),
 
+sums as (
+    select snapshot_id, scope_venue, strike, exact_sum(call_oi) as call_oi, exact_sum(put_oi) as put_oi
+    from heatmap
+    group by snapshot_id, scope_venue, strike
+),
+
 pooled as (
     select
         series.snapshot_id,
         series.series_id,
         series.oi_scale,
         series.strike_scale,
-        series.is_only_venue,
-        series.scope_venue,
-        heatmap.strike,
-        exact_sum(heatmap.call_oi) as call_oi,
-        exact_sum(heatmap.put_oi) as put_oi
-    from heatmap
-    inner join series
-        on heatmap.snapshot_id = series.snapshot_id
-        and heatmap.scope_venue = series.scope_venue
-        and series.kind = 'pooled'
-    group by all
+        sums.strike,
+        sums.call_oi,
+        sums.put_oi
+    from sums
+    inner join series on sums.snapshot_id = series.snapshot_id and sums.scope_venue = series.scope_venue and series.kind = 'pooled'
 ),
 
 strikes as (

@@ -36,30 +36,34 @@ centres as (
         and series.expires_at = smiles.expires_at
 ),
 
-ladders as (
-    select
-        series_id,
-        strike::decimal(18, 6) as strike,
-        -- at either end the only neighbour counts
-        least(
-            strike::decimal(18, 6) - lag(strike::decimal(18, 6)) over up,
-            lead(strike::decimal(18, 6)) over up - strike::decimal(18, 6)
-        ) as gap
-    from oi
-    window up as (partition by series_id order by strike)
-),
-
-mirrors as (
+strikes as (
     select
         centres.series_id,
-        ladders.strike,
-        ladders.gap
-    from centres
-    inner join ladders on centres.series_id = ladders.series_id
-    where centres.mirror is not null
-    qualify row_number() over (
-        partition by centres.series_id order by abs(ladders.strike - centres.mirror), ladders.strike
-    ) = 1
+        centres.max_pain,
+        centres.mirror,
+        oi.strike::decimal(18, 6) as strike
+    from oi
+    inner join centres on oi.series_id = centres.series_id
+),
+
+-- the listed strike nearest the mirror, the lower of two
+mirrors as (
+    select series_id, min({ 'distance': abs(strike - mirror), 'strike': strike }).strike as mirror_strike
+    from strikes
+    where mirror is not null
+    group by series_id
+),
+
+neighbours as (
+    select
+        strikes.series_id,
+        max(strikes.strike) filter (strikes.strike < strikes.max_pain) as below,
+        min(strikes.strike) filter (strikes.strike > strikes.max_pain) as above,
+        max(strikes.strike) filter (strikes.strike < mirrors.mirror_strike) as below_mirror,
+        min(strikes.strike) filter (strikes.strike > mirrors.mirror_strike) as above_mirror
+    from strikes
+    left join mirrors on strikes.series_id = mirrors.series_id
+    group by strikes.series_id
 ),
 
 final as (
@@ -68,11 +72,13 @@ final as (
         centres.scope_venue,
         centres.is_only_venue,
         centres.expires_at,
-        ladders.gap::double as strike_gap,
-        mirrors.strike::double as mirror_strike,
-        mirrors.gap::double as mirror_strike_gap
+        -- at either end the only neighbour counts
+        least(centres.max_pain - neighbours.below, neighbours.above - centres.max_pain)::double as strike_gap,
+        mirrors.mirror_strike::double as mirror_strike,
+        least(mirrors.mirror_strike - neighbours.below_mirror, neighbours.above_mirror - mirrors.mirror_strike)::double
+            as mirror_strike_gap
     from centres
-    left join ladders on centres.series_id = ladders.series_id and centres.max_pain = ladders.strike
+    left join neighbours on centres.series_id = neighbours.series_id
     left join mirrors on centres.series_id = mirrors.series_id
 )
 
