@@ -33,6 +33,12 @@ def test_each_row_is_a_call_and_a_put(calendar: TradingCalendar) -> None:
     assert chain.quotes["expires_at"].unique().to_list() == [datetime(2026, 3, 6, 21)]
 
 
+def test_a_strike_is_the_double_nearest_to_its_decimal_number(calendar: TradingCalendar) -> None:
+    strikes = [one / 10 for one in range(1, 300)]  # 2.8 among them, which 2800 × 0.001 is not
+    quotes = read(cboe_text([cboe_line(strike) for strike in strikes]), calendar).quotes
+    assert quotes.filter(pl.col("option_type") == "C")["strike"].to_list() == strikes
+
+
 def test_a_row_number_is_the_line_counted_from_0(calendar: TradingCalendar) -> None:
     text = cboe_text([cboe_line(100), cboe_line(105)])
     chain = read(text, calendar)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.sources.cboe import Cboe, osi_terms
+from flows.sources.plain_rows import PlainRows
 from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedQuotes, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
@@ -131,6 +132,29 @@ def test_a_strike_is_the_double_nearest_to_its_decimal_number(calendar: TradingC
     thousandths = range(100, 30_000, 100)  # 2.8 among them, which 2800 × 0.001 is not
     quotes = parse(document(*(option(f"SPY261120C{one:08d}") for one in thousandths)), calendar).quotes
     assert quotes["strike"].to_list() == [one / 1000 for one in thousandths]
+
+
+ODD_ROWS = (
+    option("SPY261120C00605000", last_trade_time=None),
+    option("SPY261120C00605000", bid=-1, theo=1e12, delta=-0.5),
+    option("SPY261120P00605000", open_interest=-5),
+    option("SPY261120P00610000", open_interest=1.2, volume=None, iv=0, gamma=-0.0),
+    option("SPY261320P00610000"),
+    option("SPY7261120C00600000"),
+    option("nothing"),
+    option(" "),
+)
+
+
+@pytest.mark.parametrize("rows", [ODD_ROWS, ODD_ROWS[:1], (*ODD_ROWS, option("SPY261120C00700000", new=1)), (*ODD_ROWS, 5)])
+def test_blanks_in_a_reply_change_nothing(calendar: TradingCalendar, rows: tuple[Any, ...]) -> None:
+    tight, wide = (json.dumps(document(*rows), separators=signs).encode() for signs in ((",", ":"), (", ", ": ")))
+    options = CBOE.read(payload("cboe", "SPY", "chain", tight))["data"]["options"]
+    assert isinstance(options, PlainRows) == (rows in (ODD_ROWS, ODD_ROWS[:1])), "only a tight reply is read straight into columns"
+    one, other = (parse(body, calendar) for body in (tight, wide))
+    for frame in ("quotes", "rejected"):
+        assert getattr(one, frame).drop("payload_sha256").equals(getattr(other, frame).drop("payload_sha256"))
+    assert (one.warnings, one.unknown_fields, one.spot) == (other.warnings, other.unknown_fields, other.spot)
 
 
 def test_am_and_pm_series_of_one_date_are_two_expiries(calendar: TradingCalendar) -> None:
