@@ -36,7 +36,7 @@ from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
 from warehouse.transactions import is_unpublished, transaction
-from warehouse.work import beside_workers, native_from, parquet_folder, read_calendar
+from warehouse.work import beside_workers, install_for_readers, native_from, parquet_folder, read_calendar
 
 BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
 MOST_UNITS = 6  # of one task
@@ -73,6 +73,7 @@ def load_history(
     """Load every archived run that is not loaded yet, then settle phase 2 of all snapshots; returns a report per unit.
 
     Months that `maintain` would move at `now` become Parquet files at once. `workers`: of `history_workers`, when they are started already.
+    While they have the first units, the work file gets what only readers need, if it came without.
     """
     runs = pending_runs(con, home)
     if not runs and not is_unpublished(con):  # what was stopped between a load and its phase 2 is not published
@@ -87,7 +88,10 @@ def load_history(
     units = sum(len(task.units) for task in tasks)
     start = history_workers(home, settings, units=units) if workers is None else nullcontext(workers)
     with _folder(home) as folder, start as pool, beside_workers(con, settings.storage):
-        for task, future in _under_way(partial(pool.submit, compute), settings, tasks, folder):
+        under_way = _under_way(partial(pool.submit, compute), settings, tasks, folder)
+        for number, (task, future) in enumerate(under_way):
+            if number == 0:
+                install_for_readers(con)
             read = future.result()
             reports += read.reports
             for report in read.reports:

@@ -110,7 +110,7 @@ def _build(
     home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None], workers: Executor | None
 ) -> tuple[int, TakenOver]:
     """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
-    with connect_work(home, settings, work_file) as con:
+    with connect_work(home, settings, work_file, for_readers=False) as con:
         kept = take_over(con, home)
         if is_other_settings(con, settings, but=tombstones(home)):
             raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again, all sessions at once.")

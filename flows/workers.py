@@ -5,6 +5,7 @@ So this module loads none of them itself: commands start workers first and load 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from models.calendar import TradingCalendar
     from warehouse.month_files import Moving
 
+ONE_THREAD = ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS")
 FEW = 2  # units that are not worth starting processes for
 
 
@@ -43,7 +45,8 @@ def history_workers(home: Home, settings: Settings, *, units: int) -> Iterator[E
         with ThreadPoolExecutor(max_workers=1, initializer=_start, initargs=(home, settings)) as thread:
             yield thread
         return
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # of the workers, which are many; this process has loaded polars already
+    for variable in ONE_THREAD:  # of the workers, which are many; this process has loaded these libraries already
+        os.environ.setdefault(variable, "1")
     single = settings.model_copy(update={"storage": settings.storage.model_copy(update={"threads": 1})})
     with ProcessPoolExecutor(
         max_workers=settings.storage.threads,
@@ -95,6 +98,7 @@ def _get_ready() -> None:
 
     all_relations()
     all_checks()
+    gc.freeze()  # what is loaded stays: the collector need not go through it again and again
 
 
 def _end_with(sentinel: int) -> None:

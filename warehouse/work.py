@@ -23,6 +23,7 @@ from warehouse.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
+TABLES_ONLY = "tables"  # in the place of a fingerprint: views, macros and comments are to come
 BESIDE_WORKERS_MIB = 320  # of memory that DuckDB may use while worker processes run
 
 
@@ -43,25 +44,33 @@ def duckdb_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_work(home: Home, settings: Settings, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The work file, locked for writing and up to date; its catalog is the current one.
+def open_work(home: Home, settings: Settings, doing: str, *, for_readers: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The work file, locked for writing and up to date; its catalog is the current one (`for_readers`: see `connect_work`).
 
     Raises `WorkFileLocked`, `WorkFileTooNew`, `DiskProblem` or `WarehouseError`.
     """
     home.prepare()
-    with writer_lock(home, doing, wait_s=settings.storage.lock_wait_s), connect_work(home, settings, home.work_file) as con:
+    with (
+        writer_lock(home, doing, wait_s=settings.storage.lock_wait_s),
+        connect_work(home, settings, home.work_file, for_readers=for_readers) as con,
+    ):
         yield con
 
 
 @contextmanager
-def connect_work(home: Home, settings: Settings, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A work file, for a process that holds the writer lock."""
+def connect_work(home: Home, settings: Settings, path: Path, *, for_readers: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A work file, for a process that holds the writer lock.
+
+    Without `for_readers` a new one has tables only, until `install_for_readers`.
+    """
     with duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
         con.execute(f"attach {ddl.literal(str(path))} as work (storage_version '{STORAGE_VERSION}')")
         con.execute("use work")
         con.execute("set enable_progress_bar = false")  # it would stand on standard output, among results
         con.execute("pragma wal_autocheckpoint='1GB'")  # publication checkpoints; one in between would write row groups twice
         _migrate(con, path, parquet_folder(home, settings))
+        if for_readers:
+            install_for_readers(con)
         _refresh_constants(con, settings)
         yield con
 
@@ -71,6 +80,7 @@ def warehouse_in_memory(settings: Settings) -> Iterator[duckdb.DuckDBPyConnectio
     """A warehouse without snapshots, in memory: its catalog, calendar and rules are those of a work file."""
     with duckdb.connect(config={"threads": settings.storage.threads}) as con:
         _migrate(con, Path(":memory:"), Path(":memory:"))
+        install_for_readers(con)
         _refresh_constants(con, settings)
         yield con
 
@@ -117,10 +127,20 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
         for migration in migrations[version:]:
             con.execute(migration.read_text())
         moved_rows.note_folder(con, parquet)
-        catalogue.install(con)
+        catalogue.install_tables(con)
         mark_unpublished(con)
         con.execute("delete from main.work_version")
-        con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(catalogue.fingerprint())})")
+        con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(TABLES_ONLY)})")
+
+
+def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
+    """Views, macros and comments of this version, unless the file has them: what `connect_work` leaves out with `for_readers=False`."""
+    ((fingerprint,),) = con.execute("select max(fingerprint) from main.work_version").fetchall()
+    if fingerprint != catalogue.fingerprint():
+        with transaction(con):
+            catalogue.install_for_readers(con)
+            mark_unpublished(con)
+            con.execute(f"update main.work_version set fingerprint = {ddl.literal(catalogue.fingerprint())}")
 
 
 def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

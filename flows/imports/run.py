@@ -84,7 +84,7 @@ def import_files(
     with early_workers(home, settings, units=len(files)) as workers:
         runs = _load(home, settings, result, clock(), workers)
         result.resumed, result.loaded = result.loaded, 0
-        with open_work(home, settings, "import") as con:
+        with open_work(home, settings, "import", for_readers=False) as con:
             known = known_files(con, home, reading)
         for start in range(0, len(files), ROUND_FILES):
             archived = archive_files(home, settings, reading, files[start : start + ROUND_FILES], known, clock=clock, settled=settle)
@@ -107,7 +107,7 @@ def _load(
     settle: Callable[[int], None] = lambda _count: None,
 ) -> list[str]:
     """Load what is archived and not loaded, into the work file and the result; returns the runs that are imports."""
-    with open_work(home, settings, "import") as con:
+    with open_work(home, settings, "import", for_readers=False) as con:
         manifests = {run_id: read_run(home, run_id) for run_id in pending_runs(con, home)}
         files = {run_id: manifest["files"] for run_id, manifest in manifests.items() if manifest.get("origin") == "import"}
         reports = load_history(con, home, settings, now=now, progress=lambda run_id: settle(len(files.get(run_id, ()))), workers=workers)
