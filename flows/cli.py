@@ -20,10 +20,11 @@ __all__ = ["app", "change", "main", "read", "serve"]  # each of the three adds i
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and exits with its code; our errors become one line and no traceback."""
-    lean_start()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] != ["rebuild"]:  # it starts its workers first
+        lean_start()
     LOG_OPTIONS.clear()
     try:
-        given = list(sys.argv[1:] if arguments is None else arguments)
         code = app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
     except cyclopts.CycloptsError:
         code = 2

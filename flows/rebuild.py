@@ -115,6 +115,8 @@ def _build(
         if is_other_settings(con, settings, but=tombstones(home)):
             raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again, all sessions at once.")
         load_history(con, home, settings, now=datetime.now(UTC), progress=progress, workers=workers)
+        if workers is not None:
+            workers.shutdown(wait=False)  # they have done all there is: they end while the rest is done
         runs = len(loaded_runs(con))
         con.checkpoint()
     if not runs and not kept.problems:  # what is lost is told in the result

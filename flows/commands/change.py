@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from flows.commands.app import Charts, Json, NoPrefect, Venues, app, listed, load_settings
 from models.errors import UsageError
 from warehouse.home import Home, home_of
+from warehouse.lean_imports import lean_start
 from warehouse.logs import start_log_file
 from warehouse.settings import Settings
 
@@ -149,6 +150,7 @@ def rebuild(
     home = home_of(settings)
     start_log_file(home, settings)
     with nullcontext() if from_ or to else workers_for_all_runs(home, settings) as workers:
+        lean_start()
         from flows import rebuild as rebuilding
         from flows.printing import print_rebuild, progress_line
 
