@@ -189,7 +189,7 @@ def _contracts(listed: Columns, interest: Sequence[Columns], mark: Columns, tick
     rows = contracts(held, listing, NAME, is_waiting=pl.lit(False))
     # One underlying has one size, so a missing one is that of the neighbours.
     rows = rows.with_columns(pl.col("unit").fill_null(pl.col("unit").max()).fill_null(1.0))
-    known = held.names | listing.names
+    known = pl.concat([held.names, listing.names])
     marks = [*(mark.number(field, missing=0.0) for field in ("markPrice", "gamma")), mark.number("delta", is_signed=True)]
     rows = beside(rows, mark, [*marks, mark.number("markIV", missing=-1.0)], known)
     prices = [ticker.number(field, missing=0.0) for field in ("bidPrice", "askPrice")]

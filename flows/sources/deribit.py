@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.sources.columns import FIRST_MS, LAST_MS, Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.columns import (
+    FIRST_MS,
+    LAST_MS,
+    QUOTES_NONE,
+    Columns,
+    field_names,
+    missing_when_zero,
+    price_in,
+    quotes_table,
+    rejected_table,
+)
 from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
 from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
@@ -222,7 +232,12 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
     # A contract that only the summary has is read from its name; on the instruments' rows the summary's columns stay NULL.
     priced = summary.join(listed.kept(terms).drop(ORIGIN), on="instrument", how="left", maintain_order="left")
     unpriced = listed.kept(terms).join(summary, on="instrument", how="anti", maintain_order="left")
-    contracts = pl.concat([_with_terms(priced, quoted), _with_terms(unpriced, listed)], how="diagonal").with_columns(
+    if priced.is_empty() and unpriced.is_empty():  # the linear book of many an underlying
+        return QUOTES_NONE
+    contracts = _with_terms(priced, quoted)
+    if unpriced.height:
+        contracts = pl.concat([contracts, _with_terms(unpriced, listed)], how="diagonal")
+    contracts = contracts.with_columns(
         # One book lists one kind of contract per underlying, so a missing size is that of its neighbours.
         pl.col("contract_size").fill_null(pl.col("contract_size").max()),
         pl.col("min_trade_amount").fill_null(pl.col("min_trade_amount").min()),
@@ -259,14 +274,18 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
 
 def _with_terms(contracts: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Contracts with option_type, strike and expires_at; refuses those that neither fields nor name tell, and those that come twice."""
-    name = pl.col("instrument").str.extract_groups(NAME).struct
-    day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
     told = contracts.with_columns(
         *missing_when_zero("strike", "contract_size", "min_trade_amount"),
-        option_type=pl.col("option_type").replace_strict({"call": "C", "put": "P"}, default=name.field("cp"), return_dtype=pl.String),
-        named_strike=name.field("k").str.replace("(?i)d", ".").cast(pl.Float64),
+        option_type=pl.col("option_type").replace_strict({"call": "C", "put": "P"}, default=None, return_dtype=pl.String),
+    )
+    is_told = pl.all_horizontal(pl.col("option_type", "strike", "expiration_timestamp").is_not_null())
+    name = pl.when(~is_told).then("instrument").str.extract_groups(NAME).struct
+    day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
+    told = told.with_columns(
+        option_type=pl.coalesce("option_type", name.field("cp")),
+        strike=pl.coalesce("strike", name.field("k").str.replace("(?i)d", ".").cast(pl.Float64)),
         expires_at=pl.coalesce("expiration_timestamp", day.dt.combine(SETTLES_AT)),
-    ).with_columns(strike=pl.coalesce("strike", "named_strike"))
+    )
     unknown = told.filter(pl.any_horizontal(pl.col("option_type", "strike", "expires_at").is_null()))
     columns.refuse_rows(unknown["row"], "bad_name", KEY)
     columns.refuse_duplicates()
@@ -292,10 +311,14 @@ def _base_of(row: Any, book: str) -> str | None:
 def _indexes(rows: Iterable[Any], book: str) -> list[str]:
     """Names of the price indexes of a book's rows: those that the instruments name, else the usual one of the underlying."""
     named: dict[str, set[str]] = {}
-    for row in rows:
-        base = _base_of(row, book)
+    for base, index in {(_base_of(row, book), _index_of(row)) for row in rows}:
         if base is not None:
-            index = row.get("price_index") if isinstance(row, dict) else None
-            named.setdefault(base, set()).update([index] if isinstance(index, str) and INDEX_NAME.fullmatch(index) else [])
+            named.setdefault(base, set()).update([index] if index is not None and INDEX_NAME.fullmatch(index) else [])
     currency = "usd" if book in INVERSE_BOOKS else "usdc"
     return sorted({index for base, found in named.items() for index in found or {f"{base.lower()}_{currency}"}})
+
+
+def _index_of(row: Any) -> str | None:
+    """The price index that a row names."""
+    index = row.get("price_index") if isinstance(row, dict) else None
+    return index if isinstance(index, str) else None

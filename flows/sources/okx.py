@@ -217,7 +217,7 @@ def _contracts(family: _Family) -> pl.DataFrame:
     rows = _with_agreeing_interest(rows, held)
 
     bs_greeks = [summary.number(field, is_signed=True) for field in ("deltaBS", "vegaBS", "thetaBS")]
-    known = held.names | listed.names
+    known = pl.concat([held.names, listed.names])
     rows = beside(rows, summary, [*(summary.number(field, missing=0.0) for field in ("markVol", "fwdPx", "gammaBS")), *bs_greeks], known)
     rows = beside(rows, marks, [marks.number("markPx", missing=0.0)], known)
     prices = [tickers.number(field, missing=0.0) for field in ("bidPx", "askPx")]
