@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models.black76 import Bools, Floats
@@ -110,11 +111,20 @@ class ExpiryLines(NamedTuple):
         return {"venue": self.venue, "book": self.book, "expires_at": self.expires_at}
 
 
+def expiry_starts(lines: pl.DataFrame) -> npt.NDArray[np.intp]:
+    """The first row of each expiry of sorted `STRIKE_LINES`."""
+    expiry = lines.select(pl.struct(EXPIRY).rle_id()).to_series().to_numpy().astype(np.int64)
+    return np.flatnonzero(np.diff(expiry, prepend=-1))
+
+
 def expiries_of(lines: pl.DataFrame) -> Iterator[ExpiryLines]:
     """The expiries of sorted `STRIKE_LINES`, in order."""
-    shared = ("venue", "book", "expires_at", "spot", "forward", "forward_source", "tau", "discount")
     columns = [lines[name].to_numpy() for name in ("strike", "iv", "call_bid", "call_ask", "call_oi", "put_bid", "put_ask", "put_oi")]
-    firsts = lines.with_row_index("at").unique(EXPIRY, keep="first", maintain_order=True)
-    bounds = [*firsts["at"].to_list(), lines.height]
-    for place, row in enumerate(firsts.select(shared).with_columns(pl.col(pl.Float64).fill_null(float("nan"))).iter_rows()):
+    starts = expiry_starts(lines)
+    bounds, firsts = [*starts.tolist(), lines.height], lines[starts]
+    shared = [
+        firsts[name].to_numpy().tolist() if STRIKE_LINES[name] == pl.Float64 else firsts[name].to_list()  # NaN for null in numbers
+        for name in ("venue", "book", "expires_at", "spot", "forward", "forward_source", "tau", "discount")
+    ]
+    for place, row in enumerate(zip(*shared, strict=True)):
         yield ExpiryLines(*row, *(column[bounds[place] : bounds[place + 1]] for column in columns))
