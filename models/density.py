@@ -12,10 +12,10 @@ import polars as pl
 from models import black76
 from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
+from models.line_numbers import first_rows
 from models.lognormal_mixture import LognormalMixture, kernel_prices
 from models.rounding import SIGNIFICANT_DIGITS, round_significant
 from models.smile import is_two_sided
-from models.strike_lines import expiry_starts
 
 KERNELS = 61
 # Kernels stand on a sinh grid in log-moneyness, close at the forward and wide in the tails. Lengths below are in units of v = atm_iv·√τ.
@@ -123,7 +123,7 @@ def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFr
     inside bid–ask, the mass over quoted strikes and both tails stay, being the evidence. `density_mean` is in USD and equals
     the forward; standard deviation, skewness and excess kurtosis are those of ln(settlement / forward), a flat smile having 0 for both.
     """
-    starts = expiry_starts(lines)
+    starts = first_rows(lines, EXPIRY)
     firsts = lines[starts]
     keys, forward, tau, atm_iv = firsts[EXPIRY], firsts["forward"].to_numpy(), firsts["tau"].to_numpy(), smile["atm_iv"].to_numpy()
     with np.errstate(all="ignore"):  # what leaves double precision is `not_fitted`

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
-from models.line_numbers import CONTRACT, LINE, LineNumbers, in_order, line_numbers
+from models.line_numbers import CONTRACT, LINE, LineNumbers, first_rows, in_order, line_numbers
 
 STRIKE_LINES = pl.Schema(
     {
@@ -111,16 +110,10 @@ class ExpiryLines(NamedTuple):
         return {"venue": self.venue, "book": self.book, "expires_at": self.expires_at}
 
 
-def expiry_starts(lines: pl.DataFrame) -> npt.NDArray[np.intp]:
-    """The first row of each expiry of sorted `STRIKE_LINES`."""
-    expiry = lines.select(pl.struct(EXPIRY).rle_id()).to_series().to_numpy().astype(np.int64)
-    return np.flatnonzero(np.diff(expiry, prepend=-1))
-
-
 def expiries_of(lines: pl.DataFrame) -> Iterator[ExpiryLines]:
     """The expiries of sorted `STRIKE_LINES`, in order."""
     columns = [lines[name].to_numpy() for name in ("strike", "iv", "call_bid", "call_ask", "call_oi", "put_bid", "put_ask", "put_oi")]
-    starts = expiry_starts(lines)
+    starts = first_rows(lines, EXPIRY)
     bounds, firsts = [*starts.tolist(), lines.height], lines[starts]
     shared = [
         firsts[name].to_numpy().tolist() if STRIKE_LINES[name] == pl.Float64 else firsts[name].to_list()  # NaN for null in numbers
