@@ -138,7 +138,9 @@ class Binance(Source):
         mark, ticker = part(GLOBAL, MARK, MARK_FIELDS), part(GLOBAL, TICKER, TICKER_FIELDS)
         basis = self.settings.oi_basis
         rows = _contracts(listed, interest or [own_rows(listing, [], key=KEY, documented=OI_FIELDS, starts="")], mark, ticker, basis)
-        rows = rows.filter(~pl.col("instrument").is_in(_other_options(document)))
+        others = _other_options(document)
+        if others:
+            rows = rows.filter(~pl.col("instrument").is_in(others))
         coins, notes = _open_interest(rows, index.price, basis)
         if index.made_at is None:
             notes.append("the index does not say when it was made, so the time of its arrival counts")

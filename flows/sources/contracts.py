@@ -41,7 +41,9 @@ class Stack:
     def __init__(self, parts: Sequence[tuple[Columns, Sequence[pl.Series]]], *, key: str, **derived: pl.Expr) -> None:
         self.columns = [columns for columns, _ in parts]
         self._key = key
-        self._tables = [columns.table(series).with_columns(part=pl.lit(part), **derived) for part, (columns, series) in enumerate(parts)]
+        self._derived = derived
+        numbers = [pl.Series("part", [part]).new_from_index(0, columns.height) for part, columns in enumerate(self.columns)]
+        self._tables = [columns.table([*series, number]) for (columns, series), number in zip(parts, numbers, strict=True)]
         self.names = pl.concat([columns.names for columns in self.columns])
 
     def refuse(self, rows: pl.DataFrame, reason: str, field: str | None = None) -> None:
@@ -51,14 +53,14 @@ class Stack:
 
     def kept(self) -> pl.DataFrame:
         """The rows that were not refused, each contract once: of several the first in the first reply."""
-        tables: list[pl.DataFrame] = []
-        for columns, table in zip(self.columns, self._tables, strict=True):
+        for columns in self.columns:
             columns.refuse_duplicates()
-            if tables:
-                seen = pl.concat([before["instrument"] for before in tables])
-                columns.refuse_rows(columns.kept(table).filter(pl.col("instrument").is_in(seen.implode()))["row"], "duplicate", self._key)
-            tables.append(columns.kept(table))
-        return pl.concat(tables)
+        rows = pl.concat([columns.kept(table) for columns, table in zip(self.columns, self._tables, strict=True)])
+        if rows["instrument"].n_unique() < rows.height:
+            is_first = pl.col("instrument").is_first_distinct()
+            self.refuse(rows.filter(~is_first), "duplicate")
+            rows = rows.filter(is_first)
+        return rows.with_columns(**self._derived) if self._derived else rows
 
 
 def contracts(held: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> pl.DataFrame:

@@ -242,33 +242,30 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
         pl.col("contract_size").fill_null(pl.col("contract_size").max()),
         pl.col("min_trade_amount").fill_null(pl.col("min_trade_amount").min()),
         *missing_when_zero("bid_price", "ask_price", "mark_iv", "underlying_price"),
+        is_inverse=_is_inverse(),
     )
     has_price = pl.any_horizontal(pl.col("bid_price", "ask_price", "mark_price").is_not_null())
-    without_forward = contracts.filter(_is_inverse() & has_price & pl.col("underlying_price").is_null()).height
+    without_forward = contracts.select((pl.col("is_inverse") & has_price & pl.col("underlying_price").is_null()).sum()).item()
     quoted.note(without_forward, "contracts have premiums in coin but no underlying_price, so none in USD")
     quoted.note(contracts["contract_size"].null_count(), "contracts have no contract_size; 1 is assumed")
 
-    usd = pl.when(_is_inverse()).then("underlying_price").otherwise(1.0)  # per unit of a premium
-    return quotes_table(
-        [
-            contracts.select(
-                "instrument", "option_type", "strike", "expires_at", "payload_sha256", "row_number",
-                quoted.lots(contracts["open_interest"], contracts["min_trade_amount"]).alias("oi_base"),
-                quoted.lots(contracts["volume"], contracts["min_trade_amount"]).alias("volume_base"),
-                root=pl.lit(book),
-                book=pl.lit(book),
-                expiry=pl.col("expires_at").dt.date(),
-                is_adjusted=False,
-                exercise=pl.lit("european"),
-                multiplier=pl.col("contract_size").fill_null(1.0),
-                bid=pl.col("bid_price") * usd,
-                ask=pl.col("ask_price") * usd,
-                mark=pl.col("mark_price") * usd,
-                venue_iv=(pl.col("mark_iv") / 100).round(12),  # 32.69 is 0.3269, not 0.32689999999999997
-                venue_forward="underlying_price",
-                **dict.fromkeys(("venue_delta", "venue_gamma", "venue_vega", "venue_theta"), pl.lit(None, dtype=pl.Float64)),
-            )
-        ]
+    usd = pl.when("is_inverse").then("underlying_price").otherwise(1.0)  # per unit of a premium
+    return contracts.select(
+        "instrument", "option_type", "strike", "expires_at", "payload_sha256", "row_number",
+        quoted.lots(contracts["open_interest"], contracts["min_trade_amount"]).alias("oi_base"),
+        quoted.lots(contracts["volume"], contracts["min_trade_amount"]).alias("volume_base"),
+        root=pl.lit(book),
+        book=pl.lit(book),
+        expiry=pl.col("expires_at").dt.date(),
+        is_adjusted=False,
+        exercise=pl.lit("european"),
+        multiplier=pl.col("contract_size").fill_null(1.0),
+        bid=pl.col("bid_price") * usd,
+        ask=pl.col("ask_price") * usd,
+        mark=pl.col("mark_price") * usd,
+        venue_iv=(pl.col("mark_iv") / 100).round(12),  # 32.69 is 0.3269, not 0.32689999999999997
+        venue_forward="underlying_price",
+        **dict.fromkeys(("venue_delta", "venue_gamma", "venue_vega", "venue_theta"), pl.lit(None, dtype=pl.Float64)),
     )  # fmt: skip
 
 
