@@ -131,19 +131,22 @@ def instant_in(value: Any) -> datetime | None:
 
 def _with_terms(rows: pl.DataFrame, stack: Stack, name: str) -> pl.DataFrame:
     """Rows with option_type, strike and expires_at; refuses those that neither fields nor name tell."""
-    strike = pl.when(pl.col("strike") > 0).then("strike")
-    is_to_be_read = pl.any_horizontal(pl.col("side").is_null(), strike.is_null(), pl.col("settles_at").is_null())
+    terms = ("option_type", "strike", "expires_at")
+    told = rows.with_columns(option_type="side", strike=pl.when(pl.col("strike") > 0).then("strike"), expires_at="settles_at")
+    if not any(told[term].null_count() for term in terms):
+        return told
+    is_to_be_read = pl.any_horizontal(pl.col(terms).is_null())
     group = pl.when(is_to_be_read).then("instrument").str.extract_groups(name).struct.field
     if "<ymd>" in name:
         day = ("20" + group("ymd")).str.to_date("%Y%m%d", strict=False)
     else:
         day = (group("d").str.zfill(2) + group("mon") + "20" + group("yy")).str.to_date("%d%b%Y", strict=False)
-    told = rows.with_columns(
-        option_type=pl.coalesce("side", group("cp")),
-        strike=pl.coalesce(strike, group("k").cast(pl.Float64)),
-        expires_at=pl.coalesce("settles_at", day.dt.combine(SETTLES_AT)),
+    told = told.with_columns(
+        pl.coalesce("option_type", group("cp")),
+        pl.coalesce("strike", group("k").cast(pl.Float64)),
+        pl.coalesce("expires_at", day.dt.combine(SETTLES_AT)),
     )
-    is_told = pl.all_horizontal(pl.col("option_type", "strike", "expires_at").is_not_null()) & (pl.col("strike") > 0)
+    is_told = pl.all_horizontal(pl.col(terms).is_not_null()) & (pl.col("strike") > 0)
     untold = told.filter(~is_told)
     stack.refuse(untold, "bad_name")
     return told if untold.is_empty() else told.filter(is_told)

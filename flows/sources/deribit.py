@@ -271,20 +271,22 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
 
 def _with_terms(contracts: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Contracts with option_type, strike and expires_at; refuses those that neither fields nor name tell, and those that come twice."""
+    terms = ("option_type", "strike", "expires_at")
     told = contracts.with_columns(
         *missing_when_zero("strike", "contract_size", "min_trade_amount"),
         option_type=pl.col("option_type").replace_strict({"call": "C", "put": "P"}, default=None, return_dtype=pl.String),
+        expires_at="expiration_timestamp",
     )
-    is_told = pl.all_horizontal(pl.col("option_type", "strike", "expiration_timestamp").is_not_null())
-    name = pl.when(~is_told).then("instrument").str.extract_groups(NAME).struct
-    day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
-    told = told.with_columns(
-        option_type=pl.coalesce("option_type", name.field("cp")),
-        strike=pl.coalesce("strike", name.field("k").str.replace("(?i)d", ".").cast(pl.Float64)),
-        expires_at=pl.coalesce("expiration_timestamp", day.dt.combine(SETTLES_AT)),
-    )
-    unknown = told.filter(pl.any_horizontal(pl.col("option_type", "strike", "expires_at").is_null()))
-    columns.refuse_rows(unknown["row"], "bad_name", KEY)
+    if any(told[term].null_count() for term in terms):
+        is_to_be_read = pl.any_horizontal(pl.col(terms).is_null())
+        name = pl.when(is_to_be_read).then("instrument").str.extract_groups(NAME).struct
+        day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
+        told = told.with_columns(
+            pl.coalesce("option_type", name.field("cp")),
+            pl.coalesce("strike", name.field("k").str.replace("(?i)d", ".").cast(pl.Float64)),
+            pl.coalesce("expires_at", day.dt.combine(SETTLES_AT)),
+        )
+        columns.refuse_rows(told.filter(pl.any_horizontal(pl.col(terms).is_null()))["row"], "bad_name", KEY)
     columns.refuse_duplicates()
     return columns.kept(told)
 
