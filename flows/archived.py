@@ -16,7 +16,7 @@ import polars as pl
 from flows.load import Replies, load_underlying, read_chain, replies_for, settlement_rows
 from flows.sources.registry import source
 from models.calendar import TradingCalendar
-from models.chain import ParsedSettlements
+from models.chain import SETTLEMENTS_NONE
 from models.errors import ArchiveDamaged, StrikehouseError
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
@@ -41,7 +41,7 @@ class UnitReadings:
     snapshots: Sequence[tuple[str, Sequence[VenueReading]]]  # underlying, and what its venues gave
     file: str | None = None  # of an import
     error: str | None = None  # why the file cannot be read; the others go on
-    settlements: pl.DataFrame = field(default_factory=ParsedSettlements.create_empty)  # that a file holds, beside those of its chains
+    settlements: pl.DataFrame = field(default_factory=lambda: SETTLEMENTS_NONE)  # that a file holds, beside those of its chains
     run_id: str = ""
 
     def failed(self, error: Exception) -> str:

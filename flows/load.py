@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.sources.source import Source
 from models.calendar import TradingCalendar
-from models.chain import ParsedSettlements, RawPayload
+from models.chain import SETTLEMENTS_NONE, RawPayload
 from models.errors import VenueError
 from models.ops_tables import RejectedRowsTable
 from models.settlement_tables import DeliveryPrices
@@ -108,7 +108,7 @@ def settlements_of(readings: Sequence[VenueReading]) -> list[pl.DataFrame]:
 
 def settlement_rows(parts: Sequence[pl.DataFrame], *, run_id: str, origin: str) -> pl.DataFrame:
     """Rows of `core.delivery_prices` of frames of `ParsedSettlements`."""
-    prices = pl.concat([ParsedSettlements.create_empty(), *parts])
+    prices = pl.concat([SETTLEMENTS_NONE, *parts])
     return prices.with_columns(run_id=pl.lit(run_id), origin=pl.lit(origin)).select(DeliveryPrices.column_names())
 
 

@@ -93,6 +93,9 @@ class ParsedSettlements(dy.Schema):
     row_number = dy.Int64(min=0, description="place of the row in that reply, from 0")
 
 
+SETTLEMENTS_NONE = ParsedSettlements.create_empty()  # to make one takes as long as to read 200 rows
+
+
 @dataclass(frozen=True)
 class ParsedChain:
     """All contracts of one underlying on one venue, as `parse` reads them from that venue's payloads.
@@ -117,4 +120,4 @@ class ParsedChain:
     warnings: tuple[str, ...] = ()  # unproven settings in force, fields that are gone
     unknown_fields: Mapping[str, int] = field(default_factory=dict)  # field name -> rows that carry it
     incomplete_reason: str | None = None  # why the chain is only a part of what is listed, such as a near-the-money download
-    settlements: pl.DataFrame = field(default_factory=ParsedSettlements.create_empty)
+    settlements: pl.DataFrame = field(default_factory=lambda: SETTLEMENTS_NONE)

@@ -12,10 +12,10 @@ import polars as pl
 from models import black76
 from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
+from models.line_numbers import first_rows
 from models.lognormal_mixture import LognormalMixture, kernel_prices
 from models.rounding import SIGNIFICANT_DIGITS, round_significant
 from models.smile import is_two_sided
-from models.strike_lines import ExpiryLines, expiries_of
 
 KERNELS = 61
 # Kernels stand on a sinh grid in log-moneyness, close at the forward and wide in the tails. Lengths below are in units of v = atm_iv·√τ.
@@ -123,15 +123,13 @@ def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFr
     inside bid–ask, the mass over quoted strikes and both tails stay, being the evidence. `density_mean` is in USD and equals
     the forward; standard deviation, skewness and excess kurtosis are those of ln(settlement / forward), a flat smile having 0 for both.
     """
-    expiries = list(expiries_of(lines))
-    keys = pl.DataFrame([expiry.key for expiry in expiries], schema={name: DENSITY_SUMMARY[name] for name in EXPIRY})
-    at_the_money = keys.join(smile, on=EXPIRY, how="left", maintain_order="left").select("atm_iv", "atm_iv_reason")
-    atm_iv = at_the_money["atm_iv"].to_numpy()
-    forward, tau = (np.array([getattr(expiry, name) for expiry in expiries], dtype=np.float64) for name in ("forward", "tau"))
+    starts = first_rows(lines, EXPIRY)
+    firsts = lines[starts]
+    keys, forward, tau, atm_iv = firsts[EXPIRY], firsts["forward"].to_numpy(), firsts["tau"].to_numpy(), smile["atm_iv"].to_numpy()
     with np.errstate(all="ignore"):  # what leaves double precision is `not_fitted`
         v = atm_iv * np.sqrt(tau)
-        quotes = _quotes(expiries, atm_iv, v)
-        count = np.bincount(quotes.expiry, minlength=len(expiries))
+        quotes = _quotes(lines, np.repeat(np.arange(keys.height), np.diff(starts, append=lines.height)), atm_iv, v)
+        count = np.bincount(quotes.expiry, minlength=keys.height)
         tried = np.flatnonzero(count >= MIN_QUOTES)
         quotes = quotes.some(np.isin(quotes.expiry, tried))
         fits = _fit(quotes._replace(expiry=np.searchsorted(tried, quotes.expiry)), forward[tried], v[tried])
@@ -149,19 +147,22 @@ def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFr
             "density_log_skewness": moments.skewness,
             "density_log_excess_kurtosis": moments.excess_kurtosis,
         }
-    reason = [FEW_QUOTES if why_not is None else why_not for why_not in at_the_money["atm_iv_reason"]]
+    reason = [FEW_QUOTES if why_not is None else why_not for why_not in smile["atm_iv_reason"]]
     for place, why_not in zip(tried, reasons, strict=True):
         reason[place] = why_not
     is_density = np.array([why_not is None for why_not in reasons], dtype=np.bool_)
     is_fitted = np.array([why_not != NOT_FITTED for why_not in reasons], dtype=np.bool_)
-    columns = {name: np.full(len(expiries), np.nan) for name in evidence | measures}
+    columns = {name: np.full(keys.height, np.nan) for name in evidence | measures}
     for name, column in columns.items():
         column[tried] = np.where(is_fitted, evidence[name], np.nan) if name in evidence else np.where(is_density, measures[name], np.nan)
-    summary = keys.with_columns(
-        pl.Series("density_reason", reason, dtype=pl.String),
-        pl.Series("density_quotes", count),
-        *(pl.Series(name, round_significant(values), nan_to_null=True) for name, values in columns.items()),
-    ).cast(DENSITY_SUMMARY)
+    rounded = round_significant(list(columns.values()))
+    summary = keys.hstack(
+        [
+            pl.Series("density_reason", reason, pl.String),
+            pl.Series("density_quotes", count, pl.Int32),
+            *(pl.Series(name, values, nan_to_null=True) for name, values in zip(columns, rounded, strict=True)),
+        ]
+    )
     return summary, _kernel_rows(keys[tried[is_density]], LognormalMixture(*(column[is_density] for column in fits.mixtures)))
 
 
@@ -180,15 +181,10 @@ def probability_between(kernels: pl.DataFrame, low: float, high: float) -> pl.Da
     return found.with_columns(pl.Series("probability", round_significant(found["probability"].to_numpy())))
 
 
-def _quotes(expiries: list[ExpiryLines], atm_iv: Floats, v: Floats) -> _Quotes:
-    """What is used of the quotes of all expiries, whose volatility at the money and v are given."""
-    number = np.repeat(np.arange(len(expiries)), [expiry.strike.size for expiry in expiries])
-    strike, iv, call_bid, call_ask, put_bid, put_ask = (
-        np.concatenate([getattr(expiry, name) for expiry in expiries] or [np.empty(0)])
-        for name in ("strike", "iv", "call_bid", "call_ask", "put_bid", "put_ask")
-    )
-    forward, tau, discount = (
-        np.array([getattr(expiry, name) for expiry in expiries], dtype=np.float64)[number] for name in ("forward", "tau", "discount")
+def _quotes(lines: pl.DataFrame, number: npt.NDArray[np.intp], atm_iv: Floats, v: Floats) -> _Quotes:
+    """What is used of the quotes of lines, each with the number of its expiry; volatility at the money and v are those of expiries."""
+    strike, iv, call_bid, call_ask, put_bid, put_ask, forward, tau, discount = (
+        lines[name].to_numpy() for name in ("strike", "iv", "call_bid", "call_ask", "put_bid", "put_ask", "forward", "tau", "discount")
     )
     is_put = strike < forward
     bid, ask = np.where(is_put, put_bid, call_bid), np.where(is_put, put_ask, call_ask)
@@ -263,6 +259,7 @@ def _kernels(lowest: Floats, highest: Floats, v: Floats) -> _Kernels:
 
 
 def _kernel_rows(keys: pl.DataFrame, mixtures: LognormalMixture) -> pl.DataFrame:
-    rows = keys.join(pl.DataFrame({"kernel": range(KERNELS)}), how="cross", maintain_order="left_right")
-    means, widths, weights = (column.ravel() for column in mixtures)
-    return rows.with_columns(mean=means, width=widths, weight=weights).cast(IMPLIED_DENSITY)
+    kernel = np.tile(np.arange(KERNELS, dtype=np.int8), keys.height)
+    numbers = zip(("mean", "width", "weight"), mixtures, strict=True)
+    columns = [pl.Series("kernel", kernel), *(pl.Series(name, values.ravel()) for name, values in numbers)]
+    return keys[np.repeat(np.arange(keys.height), KERNELS)].hstack(columns)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from models.black76 import Floats
-from models.line_numbers import LineNumbers, line_numbers
+from models.line_numbers import LineNumbers, Places, first_rows, line_numbers
 from models.rounding import round_significant
 
 SECONDS_PER_YEAR = 31_536_000  # ACT/365 (definitions §2)
@@ -53,24 +53,34 @@ def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame, *, lines: LineNum
     where spot and forward are USD per unit, tau is in years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and
     source are null only where the venue has neither spot nor forward.
     """
-    expiries = _expiries(quotes, spots)
+    lines = lines or line_numbers(quotes)
+    starts = first_rows(lines.series, EXPIRY)
+    of_series = np.repeat(np.arange(starts.size), np.diff(starts, append=lines.series.height))
+    expiries = lines.series[starts][EXPIRY].hstack(_quoted(quotes, of_series[lines.of_line][lines.of_row]))
+    expiries = _with_own_forwards(expiries, spots).with_row_index("place")
     for source, find in (
-        ("parity", partial(_parity, quotes, lines or line_numbers(quotes))),
+        ("parity", partial(_parity, quotes, lines, of_series[lines.of_line])),
         ("cross_venue", _cross_venue),
         ("carry", _carry),
     ):
         if expiries["forward"].null_count() > 0:
             expiries = _fill(expiries, find(expiries), source)
-    return expiries.sort(EXPIRY).select(EXPIRY_FORWARDS.names()).cast(EXPIRY_FORWARDS)
+    return expiries[EXPIRY_FORWARDS.names()].cast(EXPIRY_FORWARDS)
 
 
-def _expiries(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
-    """One row per expiry with its venue's own forward, where that gives one."""
+def _quoted(quotes: pl.DataFrame, expiry: Places) -> pl.DataFrame:
+    """What the quotes of each expiry share, and the middle of their own forwards; `expiry`: the number of each quote's."""
     own = pl.col("venue_forward")
-    expiries = quotes.group_by(EXPIRY, maintain_order=True).agg(
+    numbered = quotes[["quoted_at", "rate", "venue_forward"]].hstack([pl.Series("expiry", expiry)])
+    found = numbered.group_by("expiry").agg(
         pl.col("quoted_at").max(), pl.col("rate").max(), forward=own.filter(own.is_finite() & (own > 0)).median()
     )
-    expiries = expiries.join(spots.select("venue", "spot"), on="venue", how="left", maintain_order="left")
+    return found.sort("expiry").drop("expiry")
+
+
+def _with_own_forwards(expiries: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
+    """Expiries with spot, time, discount factor, and the venue's own forward, where that gives one."""
+    expiries = expiries.join(spots[["venue", "spot"]], on="venue", how="left", maintain_order="left")
     # divided in numpy: polars multiplies a column of several rows by the reciprocal, so the last bit would depend on how many there are
     microseconds = (expiries["expires_at"] - expiries["quoted_at"]).dt.total_microseconds().to_numpy()
     expiries = expiries.with_columns(pl.Series("tau", microseconds / MICROSECONDS_PER_YEAR, dtype=pl.Float64))
@@ -81,27 +91,24 @@ def _expiries(quotes: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiries: pl.DataFrame) -> pl.DataFrame:
-    """Forwards from put–call parity for the expiries without one: the expiry's key and `found`."""
+def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiry: Places, expiries: pl.DataFrame) -> pl.DataFrame:
+    """Forwards from put–call parity for the expiries without one: place and `found`; `expiry`: the place of each line's."""
     missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
-    is_quoted, is_call = (quotes.select(where).to_series().to_numpy() for where in (is_two_sided(), pl.col("option_type") == "C"))
+    told = quotes.select(is_quoted=is_two_sided(), is_call=pl.col("option_type") == "C")
+    is_quoted, is_call = told["is_quoted"].to_numpy(), told["is_call"].to_numpy()
     call, put = lines.first(is_quoted & is_call), lines.first(is_quoted & ~is_call)
-    place = lines.series.join(missing.with_row_index("place"), on=EXPIRY, how="left", maintain_order="left")["place"]
-    expiry = place.fill_null(missing.height).to_numpy()[lines.of_line]
-    pairs = np.flatnonzero((call >= 0) & (put >= 0) & (expiry < missing.height))
+    pairs = np.flatnonzero((call >= 0) & (put >= 0))
     pairs = pairs[np.lexsort((lines.strike[pairs], expiry[pairs]))]
     mid = ((quotes["bid"] + quotes["ask"]) / 2.0).to_numpy()
     strike, expiry = lines.strike[pairs], expiry[pairs]
-    implied = strike + (mid[call[pairs]] - mid[put[pairs]]) / missing["discount"].to_numpy()[expiry]
+    implied = strike + (mid[call[pairs]] - mid[put[pairs]]) / expiries["discount"].to_numpy()[expiry]
     carried = missing["spot"].to_numpy() * np.exp(missing["rate"].to_numpy() * missing["tau"].to_numpy())
-    bounds = np.searchsorted(expiry, np.arange(missing.height + 1)).tolist()
+    lows, highs = (np.searchsorted(expiry, missing["place"].to_numpy(), side=side).tolist() for side in ("left", "right"))
     found = [
-        _parity_forward(strike[low:high], implied[low:high], start)
-        for low, high, start in zip(bounds[:-1], bounds[1:], carried.tolist(), strict=True)
+        _parity_forward(strike[low:high], implied[low:high], start) for low, high, start in zip(lows, highs, carried.tolist(), strict=True)
     ]
-    forwards = missing.select(*EXPIRY, "spot", "rate", "tau", pl.Series("found", found, dtype=pl.Float64))
     basis = (pl.col("found") / pl.col("spot")).log() - pl.col("rate") * pl.col("tau")
-    return forwards.filter(_is_sane(basis)).select(*EXPIRY, "found")
+    return missing.hstack([pl.Series("found", found, pl.Float64)]).filter(_is_sane(basis))
 
 
 def _parity_forward(strike: Floats, implied: Floats, start: float) -> float | None:
@@ -134,9 +141,9 @@ def _cross_venue(expiries: pl.DataFrame) -> pl.DataFrame:
         other="venue",
         other_book="book",
     )
-    missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0)).select(*EXPIRY, "spot")
-    ranked = missing.join(given, on="expires_at").sort(*EXPIRY, pl.col("venue") != pl.col("other"), "is_parity", "other", "other_book")
-    return ranked.unique(EXPIRY, keep="first", maintain_order=True).select(*EXPIRY, found=pl.col("spot") * pl.col("ratio"))
+    missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
+    ranked = missing.join(given, on="expires_at").sort("place", pl.col("venue") != pl.col("other"), "is_parity", "other", "other_book")
+    return ranked.unique("place", keep="first", maintain_order=True).with_columns(found=pl.col("spot") * pl.col("ratio"))
 
 
 def _carry(expiries: pl.DataFrame) -> pl.DataFrame:
@@ -150,12 +157,12 @@ def _carry(expiries: pl.DataFrame) -> pl.DataFrame:
     given = expiries.filter(pl.col("forward").is_not_null() & (pl.col("spot") > 0) & (tau > 0))
     given = given.select("venue", "book", near="expires_at", implied=implied)
     missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
-    nearest = missing.join(given, on=["venue", "book"], how="left").sort(*EXPIRY, (pl.col("near") - pl.col("expires_at")).abs(), "near")
-    nearest = nearest.unique(EXPIRY, keep="first", maintain_order=True)
+    nearest = missing.join(given, on=["venue", "book"], how="left").sort("place", (pl.col("near") - pl.col("expires_at")).abs(), "near")
+    nearest = nearest.unique("place", keep="first", maintain_order=True)
     is_sane = _is_sane((pl.col("implied") - pl.col("rate")) * tau)
     nearest = nearest.with_columns(rate=pl.when(is_sane).then("implied").otherwise("rate"))
     carried = nearest["spot"].to_numpy() * np.exp(nearest["rate"].to_numpy() * nearest["tau"].to_numpy())
-    return nearest.select(*EXPIRY, pl.Series("found", carried))
+    return nearest.hstack([pl.Series("found", carried)])
 
 
 def _is_sane(basis: pl.Expr) -> pl.Expr:
@@ -164,15 +171,14 @@ def _is_sane(basis: pl.Expr) -> pl.Expr:
 
 
 def _fill(expiries: pl.DataFrame, found: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Expiries with the forwards that were found, rounded as stored, where there was none."""
-    found = found.with_columns(_rounded(found["found"]))
-    joined = expiries.join(found, on=EXPIRY, how="left", maintain_order="left")
-    return joined.with_columns(
-        forward_source=pl.when(pl.col("forward").is_null() & pl.col("found").is_not_null())
-        .then(pl.lit(source))
-        .otherwise("forward_source"),
-        forward=pl.coalesce("forward", "found"),
-    ).drop("found")
+    """Expiries with the forwards that were found, told by their place and rounded as stored, where there was none."""
+    forwards = np.full(expiries.height, np.nan)
+    forwards[found["place"].to_numpy()] = _rounded(found["found"]).to_numpy()
+    is_found = pl.col("forward").is_null() & pl.Series(~np.isnan(forwards))
+    return expiries.with_columns(
+        forward_source=pl.when(is_found).then(pl.lit(source)).otherwise("forward_source"),
+        forward=pl.coalesce("forward", pl.Series(forwards, nan_to_null=True)),
+    )
 
 
 def _rounded(values: pl.Series) -> pl.Series:

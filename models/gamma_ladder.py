@@ -10,6 +10,7 @@ import polars as pl
 
 from models.black76 import Bools, Floats
 from models.forwards import SECONDS_PER_YEAR
+from models.line_numbers import Places, numbered
 from models.rounding import USD
 
 # 0.80 … 1.20 in steps of 0.25 %: each is the double nearest to its decimal number.
@@ -43,9 +44,11 @@ def gamma_ladder(lines: pl.DataFrame, *, tau_floor_seconds: float = 3600.0) -> p
     that levels of venues and expiries add exactly in any order; at factor 1 it is the sum of `gex_usd_1pct` of `gamma_source = model`.
     A side is null where none of its contracts is measured: open interest not known, or without volatility.
     """
-    rows = lines.sort("venue", "expires_at", "book", "root", "strike")
-    expiries = rows.select("venue", "expires_at").unique(maintain_order=True)
-    expiry = rows.select(pl.struct("venue", "expires_at").rle_id()).to_series().to_numpy()
+    expiries, expiry = numbered(lines, ["venue", "expires_at"])
+    rows = lines
+    if (np.diff(expiry) < 0).any():  # several books
+        order = np.argsort(expiry, kind="stable")
+        rows, expiry = lines[order], expiry[order]
     levels = _Levels(rows, tau_floor_seconds)
     sides = {}
     for side, sign in SIGNS.items():
@@ -55,11 +58,12 @@ def gamma_ladder(lines: pl.DataFrame, *, tau_floor_seconds: float = 3600.0) -> p
         is_measured = np.bincount(expiry, weights=is_priced | (oi == 0), minlength=expiries.height) > 0
         sides[side] = np.where(is_priced, oi, 0.0), np.repeat(is_measured, SPOT_FACTORS.size), sign
     cents = _cents_by_expiry(levels, [oi for oi, _, _ in sides.values()], expiry, expiries.height)
-    ladder = expiries.join(pl.DataFrame({"spot_factor": SPOT_FACTORS}), how="cross", maintain_order="left_right")
-    return ladder.with_columns(
+    gex = [
         _usd(sign * totals.ravel(), is_measured).alias(f"{side}_gex_usd_1pct")
         for (side, (_, is_measured, sign)), totals in zip(sides.items(), cents, strict=True)
-    ).cast(GAMMA_LADDER)
+    ]
+    levels_of_all = pl.Series("spot_factor", np.tile(SPOT_FACTORS, expiries.height))
+    return expiries[np.repeat(np.arange(expiries.height), SPOT_FACTORS.size)].hstack([levels_of_all, *gex]).cast(GAMMA_LADDER)
 
 
 class _Levels:
@@ -93,7 +97,7 @@ class _Levels:
         return gamma
 
 
-def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: npt.NDArray[np.uint32], expiries: int) -> npt.NDArray[np.int64]:
+def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: Places, expiries: int) -> npt.NDArray[np.int64]:
     """Unsigned cents of exposure by side, expiry, level. Lines come in order of their expiry."""
     cents = np.zeros((len(open_interest), expiries, SPOT_FACTORS.size), dtype=np.int64)
     exposed = np.flatnonzero(np.any(open_interest, axis=0))
@@ -101,7 +105,7 @@ def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: npt.N
     for start in range(0, exposed.size, PIECE):
         piece = exposed[start : start + PIECE]
         gamma, each = levels.gamma_s2(piece), exposure[: piece.size]
-        firsts = np.flatnonzero(np.diff(expiry[piece].astype(np.int64), prepend=-1))
+        firsts = np.flatnonzero(np.diff(expiry[piece], prepend=-1))
         for side, oi in enumerate(open_interest):
             np.multiply(gamma, oi[piece, None], out=each)
             each *= 0.01

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,18 @@ LINE = [*SERIES, "strike"]
 CONTRACT = ["venue", "instrument"]
 
 
+Places: TypeAlias = npt.NDArray[np.intp]
+
+
 class LineNumbers(NamedTuple):
     """The lines of some contracts, numbered from 0 in the order of `LINE`."""
 
     series: pl.DataFrame  # one row per venue, book, expires_at, root
-    of_line: npt.NDArray[np.intp]  # row of its series, of each line
+    of_line: Places  # row of its series, of each line
     strike: Floats  # of each line
-    of_row: npt.NDArray[np.intp]  # number of its line, of each contract
+    of_row: Places  # number of its line, of each contract
 
-    def first(self, where: Bools) -> npt.NDArray[np.intp]:
+    def first(self, where: Bools) -> Places:
         """The row of the first contract of each line for which this holds; -1 where there is none."""
         rows = np.flatnonzero(where)[::-1]
         found = np.full(self.strike.size, -1)
@@ -32,16 +35,8 @@ class LineNumbers(NamedTuple):
 
 
 def line_numbers(rows: pl.DataFrame) -> LineNumbers:
-    """The lines of contracts in any order, by their columns `LINE`.
-
-    Neighbours mostly share a series: names are compared once per run of such rows, and what is sorted is numbers.
-    """
-    keys = rows.select(SERIES)
-    starts = np.flatnonzero(keys.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series())
-    runs = keys[starts]
-    number = runs.select(pl.struct(SERIES).rank("dense")).to_series().to_numpy().astype(np.intp) - 1
-    series = runs[np.unique(number, return_index=True)[1]]
-    of_row, strike = np.repeat(number, np.diff(starts, append=rows.height)), rows["strike"].to_numpy()
+    """The lines of contracts in any order, by their columns `LINE`."""
+    (series, of_row), strike = numbered(rows, SERIES), rows["strike"].to_numpy()
     order = np.lexsort((strike, of_row))
     ordered, strike = of_row[order], strike[order]
     is_first = np.ones(order.size, dtype=np.bool_)
@@ -49,6 +44,23 @@ def line_numbers(rows: pl.DataFrame) -> LineNumbers:
     line = np.empty(order.size, dtype=np.intp)
     line[order] = np.cumsum(is_first) - 1
     return LineNumbers(series, ordered[is_first], strike[is_first], line)
+
+
+def numbered(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, Places]:
+    """The keys of rows in any order, each once and sorted, and the number of each row's.
+
+    Neighbours mostly share a key: names are compared once per run of such rows, and what is sorted is numbers.
+    """
+    starts = first_rows(rows, key)
+    runs = rows[key][starts]
+    number = runs.select(pl.struct(key).rank("dense")).to_series().to_numpy().astype(np.intp) - 1
+    return runs[np.unique(number, return_index=True)[1]], np.repeat(number, np.diff(starts, append=rows.height))
+
+
+def first_rows(rows: pl.DataFrame, key: list[str]) -> Places:
+    """The rows that do not share the key of the row before them."""
+    number = rows.select(pl.struct(key).rle_id()).to_series().to_numpy().astype(np.int64)
+    return np.flatnonzero(np.diff(number, prepend=-1))
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -72,10 +72,10 @@ def expiry_smile(lines: pl.DataFrame) -> pl.DataFrame:
     straddle has its reason beside it; what follows from it (skew, moves) is null with it, the moves also without spot.
     """
     rows = [_smile_of(expiry) for expiry in expiries_of(lines)]
-    smiles = pl.DataFrame(rows, schema=EXPIRY_SMILE)
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in EXPIRY_SMILE}
     floats = [name for name, dtype in EXPIRY_SMILE.items() if dtype == pl.Float64 and name not in ("spot", "tau")]
-    smiles = smiles.with_columns(pl.DataFrame(round_significant(smiles.select(floats).to_numpy()), schema=floats))
-    return smiles.with_columns(pl.col("spot", *floats).fill_nan(None))
+    columns |= zip(floats, round_significant([columns[name] for name in floats]), strict=True)
+    return pl.DataFrame([pl.Series(name, columns[name], dtype, nan_to_null=dtype == pl.Float64) for name, dtype in EXPIRY_SMILE.items()])
 
 
 def _smile_of(expiry: ExpiryLines) -> dict[str, object]:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal
 
 import dataframely as dy
@@ -184,7 +185,7 @@ def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) 
     market = usable["market"][0]
     captured_at = datetime.strptime(snapshot_id.rsplit("-", 1)[1], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 - frames hold naive UTC
     missing = sorted(set(venues["venue"]) - set(usable["venue"]))
-    used = quotes.filter(pl.col("venue").is_in(usable["venue"].to_list())).pipe(in_order)
+    used = in_order(_of_venues(quotes, usable) if missing else quotes)
     instants = usable["captured_at"]
     row = {
         "snapshot_id": snapshot_id,
@@ -212,8 +213,10 @@ def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) 
 def greeks_of(venues: pl.DataFrame, quotes: pl.DataFrame, *, rules: GreeksRules) -> pl.DataFrame:
     """Rows of `core.option_greeks` for the live contracts of the usable venues of one snapshot (definitions §3, §5)."""
     usable = venues.filter(pl.col("status") == OK)
-    live = quotes.filter(pl.col("is_live") & pl.col("venue").is_in(usable["venue"].to_list()))
-    live = live.with_columns(pl.lit(rules.rates[usable["market"][0]]).alias("rate")).pipe(in_order)
+    live = quotes.filter("is_live")
+    if usable.height < venues.height:
+        live = _of_venues(live, usable)
+    live = in_order(live).with_columns(rate=pl.lit(rules.rates[usable["market"][0]]))
     lines = line_numbers(live)
     forwards = expiry_forwards(live, usable.select("venue", "spot"), lines=lines)
     greeks = option_greeks(
@@ -225,7 +228,7 @@ def greeks_of(venues: pl.DataFrame, quotes: pl.DataFrame, *, rules: GreeksRules)
         iv_max=rules.iv_max,
         gamma_source=rules.gamma_source,
     )
-    return greeks.with_columns(live["snapshot_id"]).select(OptionGreeks.column_names()).cast(_dtypes(OptionGreeks))
+    return as_rows(greeks.hstack([live["snapshot_id"]]), OptionGreeks)
 
 
 def with_implied_spots(venues: pl.DataFrame, greeks: pl.DataFrame, *, rules: GreeksRules) -> pl.DataFrame:
@@ -233,16 +236,14 @@ def with_implied_spots(venues: pl.DataFrame, greeks: pl.DataFrame, *, rules: Gre
 
     `greeks`: rows of `core.option_greeks` of the snapshot. Index options move on after the index stops; the basis shows by how much.
     """
-    parity = greeks.select("venue", "instrument", "tau", "forward", "forward_source").filter(pl.col("forward_source") == "parity")
-    nearest = parity.filter(pl.col("tau") == pl.col("tau").min().over("venue")).sort("venue", "instrument").unique("venue", keep="first")
-    joined = venues.select("venue", "market", "spot").join(nearest, on="venue", how="left", maintain_order="left")
-    rate = np.array([rules.rates[market] for market in joined["market"]])
-    forward, tau, spot = (joined[name].to_numpy() for name in ("forward", "tau", "spot"))
+    parity = greeks[["venue", "instrument", "tau", "forward", "forward_source"]].filter(pl.col("forward_source") == "parity")
+    nearest = parity.filter(pl.col("tau") == pl.col("tau").min().over("venue")).sort("venue", "instrument", descending=True)
+    found = {venue: (forward, tau) for venue, forward, tau in nearest[["venue", "forward", "tau"]].iter_rows()}  # the first is put last
+    forward, tau = np.array([found.get(venue, (math.nan, math.nan)) for venue in venues["venue"]]).T
+    rate, spot = np.array([rules.rates[market] for market in venues["market"]]), venues["spot"].to_numpy()
     implied = round_significant(forward * np.exp(-rate * tau))
     basis = round_significant((implied / spot - 1.0) * 10_000.0)
-    return venues.with_columns(pl.Series("spot_implied", implied).fill_nan(None), pl.Series("spot_basis_bp", basis).fill_nan(None)).select(
-        venues.columns
-    )
+    return venues.with_columns(pl.Series("spot_implied", implied, nan_to_null=True), pl.Series("spot_basis_bp", basis, nan_to_null=True))
 
 
 def _exact_total(open_interest: pl.Series) -> float | None:
@@ -256,17 +257,33 @@ def _exact_total(open_interest: pl.Series) -> float | None:
 def _frame_hash(frame: pl.DataFrame, *columns: str) -> str:
     """Hash of some columns, venue by venue, in the frame's order; the same on every machine."""
     digest = hashlib.sha256()
-    for part in frame.select("venue", *columns).partition_by("venue", maintain_order=True):
+    parts = frame[["venue", *columns]]
+    is_one_venue = not frame.is_empty() and frame["venue"][0] == frame["venue"][-1]  # rows are sorted by it
+    for part in [parts] if is_one_venue else parts.partition_by("venue", maintain_order=True):
         digest.update(part["venue"][0].encode())
-        for column in part.select(columns).iter_columns():
+        for column in part[list(columns)].iter_columns():
             if column.dtype == pl.String:
                 digest.update(column.str.join("\x1f", ignore_nulls=False)[0].encode())
-            else:
+            elif column.has_nulls():
                 digest.update(column.is_null().to_numpy().data)
                 digest.update(column.fill_null(0.0).to_numpy().data)
+            else:
+                digest.update(np.zeros(part.height, dtype=np.bool_).data)
+                digest.update(column.to_numpy().data)
     return digest.hexdigest()[:32]
 
 
+def _of_venues(rows: pl.DataFrame, venues: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("venue").is_in(venues["venue"].to_list()))
+
+
+def as_rows(frame: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
+    """The columns of a contract, in its order and types."""
+    rows, dtypes = frame[contract.column_names()], _dtypes(contract)
+    return rows if rows.schema == dtypes else rows.cast(dtypes)
+
+
+@cache
 def _dtypes(contract: type[dy.Schema]) -> pl.Schema:
     return pl.Schema({name: column.dtype for name, column in contract.columns().items()})
 

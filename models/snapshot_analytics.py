@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import dataframely as dy
 import polars as pl
 
 from models.analytics_tables import ExpirySmile, GammaLadder, ImpliedDensity
@@ -11,7 +10,7 @@ from models.density import implied_density
 from models.forwards import EXPIRY
 from models.gamma_ladder import gamma_ladder
 from models.smile import expiry_smile
-from models.snapshot import OK, GreeksRules
+from models.snapshot import OK, GreeksRules, as_rows
 from models.strike_lines import strike_lines
 
 
@@ -24,10 +23,12 @@ def analytics_of(venues: pl.DataFrame, quotes: pl.DataFrame, greeks: pl.DataFram
     lines = strike_lines(quotes, greeks, usable.select("venue", "spot"), rate=rules.rates[usable["market"][0]])
     smile = expiry_smile(lines)
     density, kernels = implied_density(lines, smile)
-    rows: dict[str, tuple[pl.DataFrame, Any]] = {
+    rows: dict[str, tuple[pl.DataFrame, type[dy.Schema]]] = {
         "core.gamma_ladder": (gamma_ladder(lines, tau_floor_seconds=rules.tau_floor_seconds), GammaLadder),
-        "core.expiry_smile": (smile.join(density, on=EXPIRY, maintain_order="left"), ExpirySmile),
+        "core.expiry_smile": (smile.hstack(density[density.columns[len(EXPIRY) :]]), ExpirySmile),
         "core.implied_density": (kernels, ImpliedDensity),
     }
-    snapshot_id = pl.lit(usable["snapshot_id"][0]).alias("snapshot_id")
-    return {name: contract.cast(frame.with_columns(snapshot_id)) for name, (frame, contract) in rows.items()}
+    snapshot_id = usable["snapshot_id"][:1]
+    return {
+        name: as_rows(frame.hstack([snapshot_id.new_from_index(0, frame.height)]), contract) for name, (frame, contract) in rows.items()
+    }

@@ -11,7 +11,7 @@ import polars as pl
 
 from models.black76 import Bools, Floats
 from models.forwards import EXPIRY
-from models.line_numbers import CONTRACT, LINE, LineNumbers, in_order, line_numbers
+from models.line_numbers import CONTRACT, LINE, LineNumbers, first_rows, in_order, line_numbers
 
 STRIKE_LINES = pl.Schema(
     {
@@ -112,9 +112,12 @@ class ExpiryLines(NamedTuple):
 
 def expiries_of(lines: pl.DataFrame) -> Iterator[ExpiryLines]:
     """The expiries of sorted `STRIKE_LINES`, in order."""
-    shared = ("venue", "book", "expires_at", "spot", "forward", "forward_source", "tau", "discount")
     columns = [lines[name].to_numpy() for name in ("strike", "iv", "call_bid", "call_ask", "call_oi", "put_bid", "put_ask", "put_oi")]
-    firsts = lines.with_row_index("at").unique(EXPIRY, keep="first", maintain_order=True)
-    bounds = [*firsts["at"].to_list(), lines.height]
-    for place, row in enumerate(firsts.select(shared).with_columns(pl.col(pl.Float64).fill_null(float("nan"))).iter_rows()):
+    starts = first_rows(lines, EXPIRY)
+    bounds, firsts = [*starts.tolist(), lines.height], lines[starts]
+    shared = [
+        firsts[name].to_numpy().tolist() if STRIKE_LINES[name] == pl.Float64 else firsts[name].to_list()  # NaN for null in numbers
+        for name in ("venue", "book", "expires_at", "spot", "forward", "forward_source", "tau", "discount")
+    ]
+    for place, row in enumerate(zip(*shared, strict=True)):
         yield ExpiryLines(*row, *(column[bounds[place] : bounds[place + 1]] for column in columns))

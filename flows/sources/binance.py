@@ -138,7 +138,9 @@ class Binance(Source):
         mark, ticker = part(GLOBAL, MARK, MARK_FIELDS), part(GLOBAL, TICKER, TICKER_FIELDS)
         basis = self.settings.oi_basis
         rows = _contracts(listed, interest or [own_rows(listing, [], key=KEY, documented=OI_FIELDS, starts="")], mark, ticker, basis)
-        rows = rows.filter(~pl.col("instrument").is_in(_other_options(document)))
+        others = _other_options(document)
+        if others:
+            rows = rows.filter(~pl.col("instrument").is_in(others))
         coins, notes = _open_interest(rows, index.price, basis)
         if index.made_at is None:
             notes.append("the index does not say when it was made, so the time of its arrival counts")
@@ -189,7 +191,7 @@ def _contracts(listed: Columns, interest: Sequence[Columns], mark: Columns, tick
     rows = contracts(held, listing, NAME, is_waiting=pl.lit(False))
     # One underlying has one size, so a missing one is that of the neighbours.
     rows = rows.with_columns(pl.col("unit").fill_null(pl.col("unit").max()).fill_null(1.0))
-    known = held.names | listing.names
+    known = pl.concat([held.names, listing.names])
     marks = [*(mark.number(field, missing=0.0) for field in ("markPrice", "gamma")), mark.number("delta", is_signed=True)]
     rows = beside(rows, mark, [*marks, mark.number("markIV", missing=-1.0)], known)
     prices = [ticker.number(field, missing=0.0) for field in ("bidPrice", "askPrice")]

@@ -189,7 +189,7 @@ def _contracts(pages: Sequence[Columns], tickers: Columns) -> pl.DataFrame:
 
 def _quotes(rows: pl.DataFrame, tickers: Columns, sides: int, *, is_forward: bool) -> pl.DataFrame:
     """Contracts as `ParsedQuotes`."""
-    suffix = pl.col("instrument").str.extract_groups(NAME).struct.field("settle")
+    suffix = pl.when(pl.col("settleCoin").is_null()).then("instrument").str.extract_groups(NAME).struct.field("settle")
     book = pl.coalesce("settleCoin", suffix, pl.lit("USDC"))
     return quotes_table(
         [
@@ -217,13 +217,13 @@ def _quotes(rows: pl.DataFrame, tickers: Columns, sides: int, *, is_forward: boo
     )  # fmt: skip
 
 
-def _with_step(rows: Sequence[Any]) -> list[Any]:
-    """Rows of instruments with the step of their amounts, which lies one level deeper."""
-    filters = [row.get("lotSizeFilter") if isinstance(row, dict) else None for row in rows]
-    return [
-        {**row, "qtyStep": lots["qtyStep"]} if isinstance(lots, dict) and "qtyStep" in lots else row
-        for row, lots in zip(rows, filters, strict=True)
-    ]
+def _with_step(rows: Sequence[Any]) -> Sequence[Any]:
+    """Rows of instruments, as just decoded, with the step of their amounts put into them: it lies one level deeper."""
+    for row in rows:
+        lots = row.get("lotSizeFilter") if isinstance(row, dict) else None
+        if isinstance(lots, dict) and "qtyStep" in lots:
+            row["qtyStep"] = lots["qtyStep"]
+    return rows
 
 
 def _reset_at(payload: RawPayload, document: Any) -> datetime | None:

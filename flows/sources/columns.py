@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ TOO_LARGE = 1e10  # no count, price or greek of an option comes near; tables cou
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000  # the years 2000 to 2099: an instant outside is a mistake
 BLOCK_ROWS = 256  # whose fields fit into a processor's cache
 QUOTES_NONE, REJECTED_NONE = ParsedQuotes.create_empty(), RejectedRows.create_empty()  # to make one takes as long as to read 200 rows
+QUOTE_CASTS = [pl.col(name).cast(dtype) for name, dtype in QUOTES_NONE.schema.items()]
 NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplication
 
 
@@ -63,17 +65,18 @@ class Columns:
         if self._plain is not None:
             self._carried.update(dict.fromkeys(self._plain.columns, self.height))
         else:
-            self._rows = [row if isinstance(row, dict) else {} for row in rows]
-            for index, row in enumerate(rows):
-                if not isinstance(row, dict):
-                    self._refused_rows[index] = ("not_an_object", None, row)
+            strange = {} if set(map(type, rows)) <= {dict} else {at: row for at, row in enumerate(rows) if not isinstance(row, dict)}
+            self._refused_rows.update({index: ("not_an_object", None, row) for index, row in strange.items()})
+            if strange:
+                self._rows = [{} if index in strange else row for index, row in enumerate(rows)]
             for fields, count in Counter(map(tuple, self._rows)).items():  # a reply has few kinds of rows: count kinds, not cells
                 self._carried.update(dict.fromkeys(fields, count))
         self.unknown_fields: Mapping[str, int] = {name: n for name, n in sorted(self._carried.items()) if name not in documented}
         self._reply = f"`{payload.name}` of book {payload.book}"
         self._key = key
         self.names = self.text(key)
-        self.refuse_rows((self.names.fill_null("").str.strip_chars() == "").arg_true(), "bad_name", key)
+        is_nameless = pl.col(key).is_null() | (pl.col(key).str.strip_chars() == "")
+        self.refuse_rows(self.names.to_frame().select(is_nameless.arg_true()).to_series(), "bad_name", key)
 
     def text(self, field: str) -> pl.Series:
         """A field of text; null where it is missing, or refused because it is none."""
@@ -102,7 +105,8 @@ class Columns:
         """
         values = self._take(field)
         refuse = self.refuse_rows if is_essential else self._refuse_values
-        if not isinstance(values, pl.Series) and not set(map(type, values)) <= NUMBERS:
+        numbers = values if isinstance(values, pl.Series) else self._numbers(field, values)
+        if numbers is None:
             if self._numbers_are_text:
                 values = [None if value == "" else value for value in values]
             else:
@@ -110,24 +114,26 @@ class Columns:
                 self.note(texts, f"numbers of {field} were sent as text")
             values = [number_in(value) for value in values]
             refuse([index for index, value in enumerate(values) if value is not None and math.isnan(value)], "not_a_number", field)
-        numbers = values if isinstance(values, pl.Series) else pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
+            numbers = pl.Series(field, values, dtype=pl.Float64).fill_nan(None)
         if missing is not None:
-            numbers = numbers.set((numbers == missing).fill_null(False), None)
+            numbers = numbers.set(numbers == missing, None)
         if lie_within(numbers, -too_large if is_signed else 0.0, too_large):  # nearly always
             return numbers
         bad = {"infinite": numbers.is_infinite()} | ({} if is_signed else {"negative": numbers < 0})
         bad |= {"too_large": (numbers.abs() >= too_large) & numbers.is_finite()}
         for reason, is_bad in bad.items():
             refuse(is_bad.arg_true(), reason, field)
-            numbers = numbers.set(is_bad.fill_null(False), None)
+            numbers = numbers.set(is_bad, None)
         return numbers
 
     def instant_ms(self, field: str) -> pl.Series:
         """A field of milliseconds since 1970, as naive UTC instants; null where it is missing, refused or not of this century."""
         ms = self.number(field, too_large=math.inf)
-        is_bad = ~ms.is_between(FIRST_MS, LAST_MS)
-        self._refuse_values(is_bad.arg_true(), "no_instant", field)
-        return (ms.set(is_bad.fill_null(False), None).cast(pl.Int64) * 1000).cast(pl.Datetime("us"))
+        is_bad = (ms < FIRST_MS) | (ms > LAST_MS)
+        if is_bad.any():
+            self._refuse_values(is_bad.arg_true(), "no_instant", field)
+            ms = ms.set(is_bad, None)
+        return (ms.cast(pl.Int64) * 1000).cast(pl.Datetime("us"))
 
     def refuse_rows(self, indexes: Iterable[int], reason: str, field: str) -> None:
         """Refuses whole rows, by their place in these columns; the first reason to refuse a row stands."""
@@ -157,20 +163,20 @@ class Columns:
 
         A step that would round an amount away is not believed.
         """
-        amount, step, whole = pl.col("amount"), pl.col("step"), pl.col("whole")
+        amount, step = pl.col("amount"), pl.col("step")
         nearest = (amount / step).round() * step
-        lots = pl.DataFrame([amounts.alias("amount"), steps.alias("step")]).with_columns(
-            whole=pl.when(((nearest == 0) & (amount > 0)).fill_null(False)).then(None).otherwise(nearest)
+        whole = pl.when(((nearest == 0) & (amount > 0)).fill_null(False)).then(None).otherwise(nearest)
+        lots = pl.DataFrame([amounts.alias("amount"), steps.alias("step")]).select(
+            lots=pl.coalesce(whole, amount).round(NOISE_DECIMALS), is_moved=(whole - amount).abs() > 0.01 * step
         )
-        moved = lots.select(((whole - amount).abs() > 0.01 * step).sum()).item()
-        self.note(moved, f"values of {amounts.name} are no whole number of lots and were rounded")
-        return lots.select(pl.coalesce(whole, amount).round(NOISE_DECIMALS).alias(amounts.name)).to_series()
+        self.note(int(lots["is_moved"].sum()), f"values of {amounts.name} are no whole number of lots and were rounded")
+        return lots["lots"].alias(amounts.name)
 
     def table(self, columns: Sequence[pl.Series]) -> pl.DataFrame:
         """Columns beside what every row has: `row` (its place here), instrument, payload_sha256, row_number (its place in the reply)."""
-        return pl.DataFrame(
-            [pl.Series("row", np.arange(self.height)), self.names.alias("instrument"), *columns],
-        ).with_columns(payload_sha256=pl.lit(self.payload.sha256), row_number=pl.Series(self.places))
+        row, instrument = pl.Series("row", np.arange(self.height)), self.names.alias("instrument")
+        sha256 = pl.Series("payload_sha256", [self.payload.sha256]).new_from_index(0, self.height)
+        return pl.DataFrame([row, instrument, *columns, sha256, pl.Series("row_number", self.places)])
 
     def kept(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of a table, told by its `row`, that were not refused."""
@@ -215,7 +221,18 @@ class Columns:
         self._asked.append(field)
         if self._plain is not None:
             return self._plain[field]
-        return self._read.pop(field) if field in self._read else [row.get(field) for row in self._rows]
+        if field in self._read:
+            return self._read.pop(field)
+        if self._carried[field] == self.height:
+            return list(map(itemgetter(field), self._rows))
+        return [row.get(field) for row in self._rows]
+
+    def _numbers(self, field: str, values: Sequence[Any]) -> pl.Series | None:
+        """A field as numbers where every value is what the venue says it sends; None where they must be looked at one by one."""
+        kinds = set(map(type, values))
+        if kinds <= NUMBERS:
+            return pl.Series(field, values, dtype=pl.Float64)
+        return numbers_in_texts(pl.Series(field, values, dtype=pl.String)) if self._numbers_are_text and kinds <= TEXTS else None
 
     def _refuse_values(self, indexes: Iterable[int], reason: str, field: str) -> None:
         self._refused_values += [(index, reason, field, self._rows[index].get(field)) for index in indexes]
@@ -238,6 +255,13 @@ def number_in(value: Any) -> float | None:
     if type(value) not in NUMBERS:
         return math.nan
     return None if value is None else float(value)
+
+
+def numbers_in_texts(texts: pl.Series) -> pl.Series | None:
+    """The numbers that texts hold, null for an empty one, as `number_in` reads them; None unless all are plainly numbers."""
+    numbers = texts.cast(pl.Float64, strict=False)
+    is_read = numbers.null_count() == texts.null_count() + (texts == "").sum()
+    return numbers if is_read and math.isfinite(numbers.sum()) else None  # one `nan` or `inf` makes the sum such
 
 
 def lie_within(numbers: pl.Series, least: float, limit: float) -> bool:
@@ -266,8 +290,7 @@ def missing_when_zero(*names: str) -> list[pl.Expr]:
 
 def quotes_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames with the columns of `ParsedQuotes`, one below the other, in the contract's order and types."""
-    casts = [pl.col(name).cast(dtype) for name, dtype in QUOTES_NONE.schema.items()]
-    return pl.concat([part.select(casts) for part in parts]) if parts else QUOTES_NONE
+    return pl.concat([part.select(QUOTE_CASTS) for part in parts]) if parts else QUOTES_NONE
 
 
 def rejected_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -24,7 +24,8 @@ ORIGIN = ("row", "part", "payload_sha256", "row_number")
 
 def own_rows(payload: RawPayload, rows: Sequence[Any], *, key: str, documented: frozenset[str], starts: str) -> Columns:
     """The rows of a reply whose names start so; a row that names nobody is everybody's, so that it is refused somewhere."""
-    places = [place for place, row in enumerate(rows) if _is_own(row, key, starts)]
+    names = [row.get(key) if isinstance(row, dict) else None for row in rows]
+    places = [place for place, name in enumerate(names) if not isinstance(name, str) or name.startswith(starts) or not name.strip()]
     own = Columns(payload, [rows[place] for place in places], key=key, documented=documented, places=places, numbers_are_text=True)
     if key in own.gone_fields:
         raise unexpected(payload, f"no row has the field {key}")
@@ -40,24 +41,26 @@ class Stack:
     def __init__(self, parts: Sequence[tuple[Columns, Sequence[pl.Series]]], *, key: str, **derived: pl.Expr) -> None:
         self.columns = [columns for columns, _ in parts]
         self._key = key
-        self._tables = [columns.table(series).with_columns(part=pl.lit(part), **derived) for part, (columns, series) in enumerate(parts)]
-        self.names = {name for columns in self.columns for name in columns.names}
+        self._derived = derived
+        numbers = [pl.Series("part", [part]).new_from_index(0, columns.height) for part, columns in enumerate(self.columns)]
+        self._tables = [columns.table([*series, number]) for (columns, series), number in zip(parts, numbers, strict=True)]
+        self.names = pl.concat([columns.names for columns in self.columns])
 
     def refuse(self, rows: pl.DataFrame, reason: str, field: str | None = None) -> None:
         """Refuses rows of a table made of these, told by its `part` and `row`."""
-        for part, columns in enumerate(self.columns):
-            columns.refuse_rows(rows.filter(pl.col("part") == part)["row"], reason, field or self._key)
+        for part, row in zip(rows["part"], rows["row"], strict=True):
+            self.columns[part].refuse_rows([row], reason, field or self._key)
 
     def kept(self) -> pl.DataFrame:
         """The rows that were not refused, each contract once: of several the first in the first reply."""
-        tables: list[pl.DataFrame] = []
-        for columns, table in zip(self.columns, self._tables, strict=True):
+        for columns in self.columns:
             columns.refuse_duplicates()
-            if tables:
-                seen = pl.concat([before["instrument"] for before in tables])
-                columns.refuse_rows(columns.kept(table).filter(pl.col("instrument").is_in(seen.implode()))["row"], "duplicate", self._key)
-            tables.append(columns.kept(table))
-        return pl.concat(tables)
+        rows = pl.concat([columns.kept(table) for columns, table in zip(self.columns, self._tables, strict=True)])
+        if rows["instrument"].n_unique() < rows.height:
+            is_first = pl.col("instrument").is_first_distinct()
+            self.refuse(rows.filter(~is_first), "duplicate")
+            rows = rows.filter(is_first)
+        return rows.with_columns(**self._derived) if self._derived else rows
 
 
 def contracts(held: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> pl.DataFrame:
@@ -68,19 +71,20 @@ def contracts(held: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> 
     """
     terms = listed.kept()
     told = _with_terms(held.kept().join(terms.drop(ORIGIN), on="instrument", how="left", maintain_order="left"), held, name)
-    others = terms.filter(~pl.col("instrument").is_in(list(held.names)))
-    waiting = others.filter(is_waiting.fill_null(False))
+    others = terms.filter(~pl.col("instrument").is_in(held.names.implode())).with_columns(is_waiting=is_waiting.fill_null(False))
+    waiting = Counter(others.filter("is_waiting")["part"].to_list())
     for part, columns in enumerate(listed.columns):
-        columns.note(waiting.filter(pl.col("part") == part).height, "instruments are listed for later and are no contracts yet")
-    rest = _with_terms(others.join(waiting, on="instrument", how="anti", maintain_order="left"), listed, name)
-    return pl.concat([told, rest], how="diagonal")
+        columns.note(waiting[part], "instruments are listed for later and are no contracts yet")
+    rest = others.filter(~pl.col("is_waiting")).drop("is_waiting")
+    return told if rest.is_empty() else pl.concat([told, _with_terms(rest, listed, name)], how="diagonal")
 
 
-def beside(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series], known: set[str]) -> pl.DataFrame:
+def beside(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series], known: pl.Series) -> pl.DataFrame:
     """Rows of contracts with columns of another reply; what that reply says of contracts that no list knows is counted."""
     quoted.refuse_duplicates()
-    table = quoted.kept(quoted.table(values)).drop("row", "payload_sha256", "row_number")
-    quoted.note(table.filter(~pl.col("instrument").is_in(list(known))).height, "rows are of contracts that are not listed")
+    table = quoted.kept(quoted.table(values))[["instrument", *(column.name for column in values)]]
+    unknown = table.select((~pl.col("instrument").is_in(known.implode())).sum()).item()
+    quoted.note(unknown, "rows are of contracts that are not listed")
     return rows.join(table, on="instrument", how="left", maintain_order="left")
 
 
@@ -127,22 +131,22 @@ def instant_in(value: Any) -> datetime | None:
 
 def _with_terms(rows: pl.DataFrame, stack: Stack, name: str) -> pl.DataFrame:
     """Rows with option_type, strike and expires_at; refuses those that neither fields nor name tell."""
-    group = pl.col("instrument").str.extract_groups(name).struct.field
+    terms = ("option_type", "strike", "expires_at")
+    told = rows.with_columns(option_type="side", strike=pl.when(pl.col("strike") > 0).then("strike"), expires_at="settles_at")
+    if not any(told[term].null_count() for term in terms):
+        return told
+    is_to_be_read = pl.any_horizontal(pl.col(terms).is_null())
+    group = pl.when(is_to_be_read).then("instrument").str.extract_groups(name).struct.field
     if "<ymd>" in name:
         day = ("20" + group("ymd")).str.to_date("%Y%m%d", strict=False)
     else:
         day = (group("d").str.zfill(2) + group("mon") + "20" + group("yy")).str.to_date("%d%b%Y", strict=False)
-    strike = pl.when(pl.col("strike") > 0).then("strike")
-    told = rows.with_columns(
-        option_type=pl.coalesce("side", group("cp")),
-        strike=pl.coalesce(strike, group("k").cast(pl.Float64)),
-        expires_at=pl.coalesce("settles_at", day.dt.combine(SETTLES_AT)),
+    told = told.with_columns(
+        pl.coalesce("option_type", group("cp")),
+        pl.coalesce("strike", group("k").cast(pl.Float64)),
+        pl.coalesce("expires_at", day.dt.combine(SETTLES_AT)),
     )
-    is_told = pl.all_horizontal(pl.col("option_type", "strike", "expires_at").is_not_null()) & (pl.col("strike") > 0)
-    stack.refuse(told.filter(~is_told), "bad_name")
-    return told.filter(is_told)
-
-
-def _is_own(row: Any, key: str, starts: str) -> bool:
-    name = row.get(key) if isinstance(row, dict) else None
-    return not isinstance(name, str) or not name.strip() or name.startswith(starts)
+    is_told = pl.all_horizontal(pl.col(terms).is_not_null()) & (pl.col("strike") > 0)
+    untold = told.filter(~is_told)
+    stack.refuse(untold, "bad_name")
+    return told if untold.is_empty() else told.filter(is_told)

@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.sources.columns import FIRST_MS, LAST_MS, Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.columns import (
+    FIRST_MS,
+    LAST_MS,
+    QUOTES_NONE,
+    Columns,
+    field_names,
+    missing_when_zero,
+    price_in,
+    quotes_table,
+    rejected_table,
+)
 from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
 from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.calendar import TradingCalendar
@@ -222,53 +232,61 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
     # A contract that only the summary has is read from its name; on the instruments' rows the summary's columns stay NULL.
     priced = summary.join(listed.kept(terms).drop(ORIGIN), on="instrument", how="left", maintain_order="left")
     unpriced = listed.kept(terms).join(summary, on="instrument", how="anti", maintain_order="left")
-    contracts = pl.concat([_with_terms(priced, quoted), _with_terms(unpriced, listed)], how="diagonal").with_columns(
+    if priced.is_empty() and unpriced.is_empty():  # the linear book of many an underlying
+        return QUOTES_NONE
+    contracts = _with_terms(priced, quoted)
+    if unpriced.height:
+        contracts = pl.concat([contracts, _with_terms(unpriced, listed)], how="diagonal")
+    contracts = contracts.with_columns(
         # One book lists one kind of contract per underlying, so a missing size is that of its neighbours.
         pl.col("contract_size").fill_null(pl.col("contract_size").max()),
         pl.col("min_trade_amount").fill_null(pl.col("min_trade_amount").min()),
         *missing_when_zero("bid_price", "ask_price", "mark_iv", "underlying_price"),
+        is_inverse=_is_inverse(),
     )
     has_price = pl.any_horizontal(pl.col("bid_price", "ask_price", "mark_price").is_not_null())
-    without_forward = contracts.filter(_is_inverse() & has_price & pl.col("underlying_price").is_null()).height
+    without_forward = contracts.select((pl.col("is_inverse") & has_price & pl.col("underlying_price").is_null()).sum()).item()
     quoted.note(without_forward, "contracts have premiums in coin but no underlying_price, so none in USD")
     quoted.note(contracts["contract_size"].null_count(), "contracts have no contract_size; 1 is assumed")
 
-    usd = pl.when(_is_inverse()).then("underlying_price").otherwise(1.0)  # per unit of a premium
-    return quotes_table(
-        [
-            contracts.select(
-                "instrument", "option_type", "strike", "expires_at", "payload_sha256", "row_number",
-                quoted.lots(contracts["open_interest"], contracts["min_trade_amount"]).alias("oi_base"),
-                quoted.lots(contracts["volume"], contracts["min_trade_amount"]).alias("volume_base"),
-                root=pl.lit(book),
-                book=pl.lit(book),
-                expiry=pl.col("expires_at").dt.date(),
-                is_adjusted=False,
-                exercise=pl.lit("european"),
-                multiplier=pl.col("contract_size").fill_null(1.0),
-                bid=pl.col("bid_price") * usd,
-                ask=pl.col("ask_price") * usd,
-                mark=pl.col("mark_price") * usd,
-                venue_iv=(pl.col("mark_iv") / 100).round(12),  # 32.69 is 0.3269, not 0.32689999999999997
-                venue_forward="underlying_price",
-                **dict.fromkeys(("venue_delta", "venue_gamma", "venue_vega", "venue_theta"), pl.lit(None, dtype=pl.Float64)),
-            )
-        ]
+    usd = pl.when("is_inverse").then("underlying_price").otherwise(1.0)  # per unit of a premium
+    return contracts.select(
+        "instrument", "option_type", "strike", "expires_at", "payload_sha256", "row_number",
+        quoted.lots(contracts["open_interest"], contracts["min_trade_amount"]).alias("oi_base"),
+        quoted.lots(contracts["volume"], contracts["min_trade_amount"]).alias("volume_base"),
+        root=pl.lit(book),
+        book=pl.lit(book),
+        expiry=pl.col("expires_at").dt.date(),
+        is_adjusted=False,
+        exercise=pl.lit("european"),
+        multiplier=pl.col("contract_size").fill_null(1.0),
+        bid=pl.col("bid_price") * usd,
+        ask=pl.col("ask_price") * usd,
+        mark=pl.col("mark_price") * usd,
+        venue_iv=(pl.col("mark_iv") / 100).round(12),  # 32.69 is 0.3269, not 0.32689999999999997
+        venue_forward="underlying_price",
+        **dict.fromkeys(("venue_delta", "venue_gamma", "venue_vega", "venue_theta"), pl.lit(None, dtype=pl.Float64)),
     )  # fmt: skip
 
 
 def _with_terms(contracts: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Contracts with option_type, strike and expires_at; refuses those that neither fields nor name tell, and those that come twice."""
-    name = pl.col("instrument").str.extract_groups(NAME).struct
-    day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
+    terms = ("option_type", "strike", "expires_at")
     told = contracts.with_columns(
         *missing_when_zero("strike", "contract_size", "min_trade_amount"),
-        option_type=pl.col("option_type").replace_strict({"call": "C", "put": "P"}, default=name.field("cp"), return_dtype=pl.String),
-        named_strike=name.field("k").str.replace("(?i)d", ".").cast(pl.Float64),
-        expires_at=pl.coalesce("expiration_timestamp", day.dt.combine(SETTLES_AT)),
-    ).with_columns(strike=pl.coalesce("strike", "named_strike"))
-    unknown = told.filter(pl.any_horizontal(pl.col("option_type", "strike", "expires_at").is_null()))
-    columns.refuse_rows(unknown["row"], "bad_name", KEY)
+        option_type=pl.col("option_type").replace_strict({"call": "C", "put": "P"}, default=None, return_dtype=pl.String),
+        expires_at="expiration_timestamp",
+    )
+    if any(told[term].null_count() for term in terms):
+        is_to_be_read = pl.any_horizontal(pl.col(terms).is_null())
+        name = pl.when(is_to_be_read).then("instrument").str.extract_groups(NAME).struct
+        day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
+        told = told.with_columns(
+            pl.coalesce("option_type", name.field("cp")),
+            pl.coalesce("strike", name.field("k").str.replace("(?i)d", ".").cast(pl.Float64)),
+            pl.coalesce("expires_at", day.dt.combine(SETTLES_AT)),
+        )
+        columns.refuse_rows(told.filter(pl.any_horizontal(pl.col(terms).is_null()))["row"], "bad_name", KEY)
     columns.refuse_duplicates()
     return columns.kept(told)
 
@@ -292,10 +310,14 @@ def _base_of(row: Any, book: str) -> str | None:
 def _indexes(rows: Iterable[Any], book: str) -> list[str]:
     """Names of the price indexes of a book's rows: those that the instruments name, else the usual one of the underlying."""
     named: dict[str, set[str]] = {}
-    for row in rows:
-        base = _base_of(row, book)
+    for base, index in {(_base_of(row, book), _index_of(row)) for row in rows}:
         if base is not None:
-            index = row.get("price_index") if isinstance(row, dict) else None
-            named.setdefault(base, set()).update([index] if isinstance(index, str) and INDEX_NAME.fullmatch(index) else [])
+            named.setdefault(base, set()).update([index] if index is not None and INDEX_NAME.fullmatch(index) else [])
     currency = "usd" if book in INVERSE_BOOKS else "usdc"
     return sorted({index for base, found in named.items() for index in found or {f"{base.lower()}_{currency}"}})
+
+
+def _index_of(row: Any) -> str | None:
+    """The price index that a row names."""
+    index = row.get("price_index") if isinstance(row, dict) else None
+    return index if isinstance(index, str) else None

@@ -14,7 +14,7 @@ import polars as pl
 
 from flows.sources.columns import Columns, field_names
 from models.calendar import CRYPTO_SETTLEMENT, FIRST_DAY, LAST_DAY
-from models.chain import ParsedSettlements, RawPayload
+from models.chain import SETTLEMENTS_NONE, ParsedSettlements, RawPayload
 
 DELIVERY = "delivery-"
 DAYS = 100  # asked for each time: a warehouse that stood still for a season misses none, and the reply is a few kilobytes
@@ -25,7 +25,7 @@ class DeliveryReplies:
     """What replies say of past settlements of one underlying: `prices` (`ParsedSettlements`), `refused` rows, and `notes` for people."""
 
     def __init__(self) -> None:
-        self.prices: pl.DataFrame = ParsedSettlements.create_empty()
+        self.prices: pl.DataFrame = SETTLEMENTS_NONE
         self.refused: list[pl.DataFrame] = []
         self.notes: list[str] = []
 

@@ -173,7 +173,7 @@ def _quotes(family: _Family, index: float | None) -> pl.DataFrame:
         # A contract that opt-summary leaves out takes the forward of its expiry.
         rows = rows.with_columns(usd=pl.coalesce("fwdPx", pl.col("fwdPx").median().over("expires_at")))
     has_price = pl.any_horizontal(pl.col("bidPx", "askPx", "markPx").is_not_null())
-    unpriced = rows.filter(has_price & pl.col("usd").is_null()).height
+    unpriced = rows.select((has_price & pl.col("usd").is_null()).sum()).item()
     part[SUMMARY].note(unpriced, "contracts have premiums in coin and their expiry has no forward, so none in USD")
     lots = rows["lotSz"] * rows["coins"]
     return rows.select(
@@ -217,7 +217,7 @@ def _contracts(family: _Family) -> pl.DataFrame:
     rows = _with_agreeing_interest(rows, held)
 
     bs_greeks = [summary.number(field, is_signed=True) for field in ("deltaBS", "vegaBS", "thetaBS")]
-    known = held.names | listed.names
+    known = pl.concat([held.names, listed.names])
     rows = beside(rows, summary, [*(summary.number(field, missing=0.0) for field in ("markVol", "fwdPx", "gammaBS")), *bs_greeks], known)
     rows = beside(rows, marks, [marks.number("markPx", missing=0.0)], known)
     prices = [tickers.number(field, missing=0.0) for field in ("bidPx", "askPx")]
@@ -226,10 +226,13 @@ def _contracts(family: _Family) -> pl.DataFrame:
 
 def _with_agreeing_interest(rows: pl.DataFrame, held: Stack) -> pl.DataFrame:
     """Rows without those whose oi and oiCcy disagree, which are refused. Raises `MalformedReply` when most of them do."""
-    told = rows.filter(pl.col("oi").is_not_null() & pl.col("coins").is_not_null() & (pl.col("oiCcy") + pl.col("oi") > 0))
-    wrong = told.filter((pl.col("oi") - pl.col("oiCcy") / pl.col("coins")).abs() > MAX_OI_DIFFERENCE)
-    if wrong.height > MAX_DISAGREEING_SHARE * told.height:
-        what = f"oiCcy is not oi × ctVal × ctMult on {wrong.height} of {told.height} contracts, so units have changed,"
+    is_told = pl.col("oi").is_not_null() & pl.col("coins").is_not_null() & (pl.col("oiCcy") + pl.col("oi") > 0)
+    wrong = rows.filter(is_told & ((pl.col("oi") - pl.col("oiCcy") / pl.col("coins")).abs() > MAX_OI_DIFFERENCE))
+    if wrong.is_empty():
+        return rows
+    told = rows.select(is_told.sum()).item()
+    if wrong.height > MAX_DISAGREEING_SHARE * told:
+        what = f"oiCcy is not oi × ctVal × ctMult on {wrong.height} of {told} contracts, so units have changed,"
         raise unexpected(held.columns[0].payload, what)
     held.refuse(wrong, "conflicting_oi", "oiCcy")
     return rows.join(wrong, on="instrument", how="anti", maintain_order="left")

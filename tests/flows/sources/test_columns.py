@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.sources.columns import Columns, field_names, number_in, price_in
+from flows.sources.columns import Columns, field_names, number_in, numbers_in_texts, price_in
 from models.chain import RejectedRows
 from tests.flows.sources.conftest import payload
 
@@ -185,3 +185,17 @@ def test_a_number_that_stands_for_none_is_no_mistake() -> None:
     part = rows_with("bid", -1, -1.0, -2, 0.5, 0)
     assert part.number("bid", missing=-1.0).to_list() == [None, None, None, 0.5, 0.0]
     assert refused(part) == [(2, "negative", "bid", "-2", True)]
+
+
+@given(st.lists(st.none() | st.floats().map(str) | st.decimals().map(str) | st.text("0123456789.eE+-_ xX", max_size=24) | st.text()))
+def test_texts_that_are_read_as_a_column_hold_the_numbers_that_each_alone_holds(texts: list[str | None]) -> None:
+    numbers = numbers_in_texts(pl.Series(texts, dtype=pl.String))
+    alone = [None if text == "" else number_in(text) for text in texts]
+    assert numbers is None or list(map(repr, numbers)) == list(map(repr, alone))
+
+
+def test_texts_as_venues_send_them_are_read_as_a_column() -> None:
+    numbers = numbers_in_texts(pl.Series(["71048.7", "0E-8", "-0.00000001", "", None, "0"]))
+    assert numbers is not None and numbers.to_list() == [71048.7, 0.0, -1e-8, None, None, 0.0]
+    for odd in (" 1", "1_000", "nan", "inf", "1e999", "abc", " "):  # they are looked at one by one
+        assert numbers_in_texts(pl.Series(["1", odd])) is None
