@@ -10,8 +10,8 @@ import orjson
 import polars as pl
 
 from bench.prepare import captures, weekdays
-from flows.sources.cboe import OSI_NAME
 
+NAME = r"^(?P<root>.+?)(?P<ymd>[0-9]{6})(?P<option_type>[CP])(?P<thousandths>[0-9]{8})$"
 SIDE = ("last_trade_price", "change", "bid", "ask", "volume", "iv", "delta", "gamma", "open_interest")
 HEADINGS = ("Last Sale", "Net", "Bid", "Ask", "Volume", "IV", "Delta", "Gamma", "Open Interest")
 
@@ -30,7 +30,7 @@ def download_folder(folder: Path, recordings: Path, sessions: int) -> Path:
 def download(data: dict[str, object], symbol: str, day: datetime) -> str:
     """The text of one file: a line per expiry and strike, the call on the left."""
     options = pl.DataFrame(data["options"], infer_schema_length=None)
-    names = options["option"].str.extract_groups(OSI_NAME).struct.unnest()
+    names = options["option"].str.extract_groups(NAME).struct.unnest()
     rows = options.with_columns(names).select("root", "ymd", "thousandths", "option_type", "option", *SIDE)
     sides = [
         rows.filter(option_type=kind).drop("option_type").rename({name: f"{kind} {name}" for name in ("option", *SIDE)})
