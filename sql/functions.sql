@@ -28,6 +28,9 @@ create or replace macro days_to_expiry(market, captured_at, local_date, expires_
 -- open interest adds exactly as a decimal; a sum of doubles would depend on the order of threads
 create or replace macro exact_sum(quantity) as sum(quantity::decimal(18, 6))::double;
 
+-- a sum of cents in the type in which it is stored: DuckDB's own for sums takes twice the space and time wherever it is used again
+create or replace macro exact_usd(total) as total::decimal(18, 2);
+
 -- rounded to twelve significant digits, as stored numbers are (definitions §12); through text, where decimals are exact
 create or replace macro significant(quantity) as format('{:.11e}', quantity)::double;
 

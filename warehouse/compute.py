@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import duckdb
@@ -19,11 +20,12 @@ from models.calendar import TradingCalendar, classify_expiries
 from models.core_tables import Parameters
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from models.snapshot_analytics import analytics_of
-from warehouse.checks import check_results_of, run_checks, venues_to_set_aside
-from warehouse.relations import all_relations, functions_sql
+from warehouse.checks import all_checks, check_results_of, run_checks, venues_to_set_aside
+from warehouse.relations import all_relations, functions_sql, relation_from
 from warehouse.settings import Settings
 
 LIVE_CONTRACTS = "core.live_contracts"
+CHECKED = ("snapshot-venue", "snapshot")  # scope and needs of the checks that look at one snapshot alone
 _CONTRACT = ("snapshot_id", "venue", "instrument")  # key of quotes and greeks
 # what live contracts show of either
 _OF_QUOTE = ("expires_at", "expiry", "strike", "option_type", "oi_base", "quoted_at", "venue_iv", "venue_forward", "venue_gamma")
@@ -162,17 +164,27 @@ def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.Data
         return check_results_of([])
     for name, frame in tables.items():
         _show(scratch, name, frame)
-    relations = all_relations()
-    beside = live_contracts_of(tables)
-    for relation in relations:
+    beside, read = live_contracts_of(tables), _read_on_the_way()
+    in_scratch = []
+    for relation in all_relations():
         if relation.name == LIVE_CONTRACTS and beside is not None:
             _show(scratch, relation.name, beside)
+        elif relation.name not in read:
+            tables[relation.name] = scratch.execute(relation.sql).pl()
         else:
             kind = "view" if relation.name == LIVE_CONTRACTS else "table"
             scratch.execute(f"create or replace {kind} {relation.name} as {relation.sql}")
-    results = run_checks(scratch, scope="snapshot-venue", needs="snapshot")
-    tables |= {r.name: scratch.table(r.name).pl() for r in relations if not (r.is_transient or r.is_view)}
+            in_scratch += [] if relation.is_transient or relation.is_view else [relation.name]
+    results = run_checks(scratch, scope=CHECKED[0], needs=CHECKED[1])
+    tables |= {name: scratch.table(name).pl() for name in in_scratch}
     return results
+
+
+@cache
+def _read_on_the_way() -> frozenset[str]:
+    """What other relations or checks read. The others are results only and need no table in the scratch database."""
+    checks = [relation_from(check.name, check.sql) for check in all_checks() if (check.scope, check.needs) == CHECKED]
+    return frozenset().union(*(one.inputs for one in (*all_relations(), *checks)))
 
 
 def live_contracts_of(tables: dict[str, pl.DataFrame]) -> pl.DataFrame | None:

@@ -35,14 +35,14 @@ sides as (
         exact_sum(put_oi) as put_oi,
         exact_sum(call_oi_contracts) as call_oi_contracts,
         exact_sum(put_oi_contracts) as put_oi_contracts,
-        sum(call_gex_usd_1pct) as call_gex_usd_1pct,
-        sum(put_gex_usd_1pct) as put_gex_usd_1pct,
-        sum(call_dex_usd) as call_dex_usd,
-        sum(put_dex_usd) as put_dex_usd,
-        sum(call_vex_usd_1vol) as call_vex_usd_1vol,
-        sum(put_vex_usd_1vol) as put_vex_usd_1vol,
-        sum(call_chex_usd_day) as call_chex_usd_day,
-        sum(put_chex_usd_day) as put_chex_usd_day,
+        exact_usd(sum(call_gex_usd_1pct)) as call_gex_usd_1pct,
+        exact_usd(sum(put_gex_usd_1pct)) as put_gex_usd_1pct,
+        exact_usd(sum(call_dex_usd)) as call_dex_usd,
+        exact_usd(sum(put_dex_usd)) as put_dex_usd,
+        exact_usd(sum(call_vex_usd_1vol)) as call_vex_usd_1vol,
+        exact_usd(sum(put_vex_usd_1vol)) as put_vex_usd_1vol,
+        exact_usd(sum(call_chex_usd_day)) as call_chex_usd_day,
+        exact_usd(sum(put_chex_usd_day)) as put_chex_usd_day,
         exact_sum(oi_without_iv) as oi_without_iv
     from cells
     group by all

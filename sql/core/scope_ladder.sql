@@ -69,8 +69,8 @@ sides as (
     select
         numbered.curve_id,
         ladder.spot_factor,
-        sum(ladder.call_gex_usd_1pct) as call_gex_usd_1pct,
-        sum(ladder.put_gex_usd_1pct) as put_gex_usd_1pct
+        exact_usd(sum(ladder.call_gex_usd_1pct)) as call_gex_usd_1pct,
+        exact_usd(sum(ladder.put_gex_usd_1pct)) as put_gex_usd_1pct
     from ladder
     inner join members on ladder.snapshot_id = members.snapshot_id and ladder.venue = members.venue
     inner join numbered

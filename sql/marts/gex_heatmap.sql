@@ -38,14 +38,14 @@ sides as (
         exact_sum(case when is_put then oi_base end) as put_oi,
         exact_sum(case when is_call then oi_contracts end) as call_oi_contracts,
         exact_sum(case when is_put then oi_contracts end) as put_oi_contracts,
-        sum(gex_usd_1pct) filter (is_call) as call_gex_usd_1pct,
-        sum(gex_usd_1pct) filter (is_put) as put_gex_usd_1pct,
-        sum(dex_usd) filter (is_call) as call_dex_usd,
-        sum(dex_usd) filter (is_put) as put_dex_usd,
-        sum(vex_usd_1vol) filter (is_call) as call_vex_usd_1vol,
-        sum(vex_usd_1vol) filter (is_put) as put_vex_usd_1vol,
-        sum(chex_usd_day) filter (is_call) as call_chex_usd_day,
-        sum(chex_usd_day) filter (is_put) as put_chex_usd_day,
+        exact_usd(sum(gex_usd_1pct) filter (is_call)) as call_gex_usd_1pct,
+        exact_usd(sum(gex_usd_1pct) filter (is_put)) as put_gex_usd_1pct,
+        exact_usd(sum(dex_usd) filter (is_call)) as call_dex_usd,
+        exact_usd(sum(dex_usd) filter (is_put)) as put_dex_usd,
+        exact_usd(sum(vex_usd_1vol) filter (is_call)) as call_vex_usd_1vol,
+        exact_usd(sum(vex_usd_1vol) filter (is_put)) as put_vex_usd_1vol,
+        exact_usd(sum(chex_usd_day) filter (is_call)) as call_chex_usd_day,
+        exact_usd(sum(chex_usd_day) filter (is_put)) as put_chex_usd_day,
         coalesce(exact_sum(case when oi_base > 0 and gex_usd_1pct is null then oi_base end), 0) as oi_without_iv
     from contracts
     group by all

@@ -98,3 +98,9 @@ def joined_in_sql(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
             con.register("frame", tables[name])
             con.execute(f"create table {name} as from frame")
         return con.execute(relation.sql).pl()
+
+
+def test_every_stored_relation_is_among_the_results(captured: list[Captured], calendar: TradingCalendar) -> None:
+    tables = compute_snapshots(captured, calendar=calendar, settings=SETTINGS).tables
+    stored = {relation.name for relation in all_relations() if not (relation.is_transient or relation.is_view)}
+    assert stored <= tables.keys()
