@@ -58,9 +58,6 @@ def rebuild(
                 forget_sessions(con, *sessions, but=tombstones(home))
         _prepare_take_over(home, settings)
         runs, kept = _build(home, settings, beside, progress, workers)
-        with connect_work(home, settings, beside) as con:
-            carry_over(con, home)
-            con.checkpoint()
         with disk_errors(home.work_file):
             _remove(home.root / "work.duckdb.wal")
             beside.replace(home.work_file)
@@ -118,6 +115,7 @@ def _build(
         if workers is not None:
             workers.shutdown(wait=False)  # they have done all there is: they end while the rest is done
         runs = len(loaded_runs(con))
+        carry_over(con, home)
         con.checkpoint()
     if not runs and not kept.problems:  # what is lost is told in the result
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")

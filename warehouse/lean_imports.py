@@ -8,6 +8,8 @@ to pandas would be missing.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,11 +31,21 @@ class _Without(MetaPathFinder):
 
 
 def lean_start() -> None:
-    """Load pyarrow without pandas and dataframely without SQLAlchemy, unless they are loaded already."""
+    """Load pyarrow without pandas and dataframely without SQLAlchemy, unless they are loaded already.
+
+    What is loaded stays to the end: the collector does not look through it, neither now and then nor when the process ends. To take it
+    apart there took a command 0.2 s.
+    """
+    if "dataframely" in sys.modules:
+        return
+    gc.disable()
     for library, unused in (("pyarrow.dataset", "pandas"), ("dataframely", "sqlalchemy")):
         if library not in sys.modules and unused not in sys.modules:
             with _without(unused):
                 import_module(library)
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.freeze)
 
 
 @contextmanager
