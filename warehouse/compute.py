@@ -170,7 +170,7 @@ def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.Data
         if relation.name == LIVE_CONTRACTS and beside is not None:
             _show(scratch, relation.name, beside)
         elif relation.name not in read:
-            tables[relation.name] = scratch.execute(relation.sql).pl()
+            tables[relation.name] = scratch.sql(relation.sql).pl()  # by `execute` a large group peaks 200 MiB higher
         else:
             kind = "view" if relation.name == LIVE_CONTRACTS else "table"
             scratch.execute(f"create or replace {kind} {relation.name} as {relation.sql}")
