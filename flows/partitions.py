@@ -40,7 +40,7 @@ from warehouse.work import beside_workers, install_for_readers, native_from, par
 
 BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
 IN_FILES = 0.2  # what a contract counts of which the committer writes little: most of its rows are in files already
-MOST_UNITS = 6  # of one task
+MOST_UNITS = 10  # of one task
 AHEAD = 1  # tasks that wait, finished, for the committer, per process
 
 

@@ -21,7 +21,7 @@ from warehouse.load import VenueRows
 from warehouse.month_files import MonthFile, Moving
 from warehouse.settings import Settings
 
-GROUP_CONTRACTS = 150_000  # computed together: most of what the relations of one snapshot cost alone is planning
+GROUP_CONTRACTS = 230_000  # computed together: most of what the relations of one snapshot cost alone is planning
 
 Warnings = dict[tuple[str, str], tuple[str, ...]]  # by snapshot_id and venue
 

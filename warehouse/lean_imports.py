@@ -19,6 +19,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+SELDOM = (50_000, 20, 20)  # when the collector looks for cycles: imports make many objects, and columns few
+
 
 class _Without(MetaPathFinder):
     def __init__(self, name: str) -> None:
@@ -38,13 +40,12 @@ def lean_start() -> None:
     """
     if "dataframely" in sys.modules:
         return
-    gc.disable()
+    gc.set_threshold(*SELDOM)
     for library, unused in (("pyarrow.dataset", "pandas"), ("dataframely", "sqlalchemy")):
         if library not in sys.modules and unused not in sys.modules:
             with _without(unused):
                 import_module(library)
     gc.freeze()
-    gc.enable()
     atexit.register(gc.freeze)
 
 
