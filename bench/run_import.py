@@ -11,25 +11,29 @@ import orjson
 from warehouse.lean_imports import lean_start
 
 if __name__ == "__main__":  # workers import this module again
-    lean_start()
-    from flows.imports.archive import Reading
-    from flows.imports.registry import importer
-    from flows.imports.run import import_files
+    from flows.workers import workers_for_files
     from warehouse.home import Home
-    from warehouse.query import query
     from warehouse.settings import Settings
 
-    home = Home(Path(sys.argv[1]))
-    started = time.perf_counter()
-    import_files(
-        home,
-        Settings(),
-        Reading(importer("cboe-csv", None), None),
-        [Path(sys.argv[2])],
-        clock=lambda: datetime.now(UTC),
-        progress=lambda _done, _all: None,
-    )
+    home, folder, started = Home(Path(sys.argv[1])), Path(sys.argv[2]), time.perf_counter()
+    with workers_for_files(home, Settings(), [folder]) as workers:  # as the command does
+        lean_start()
+        from flows.imports.archive import Reading
+        from flows.imports.registry import importer
+        from flows.imports.run import import_files
+
+        import_files(
+            home,
+            Settings(),
+            Reading(importer("cboe-csv", None), None),
+            [folder],
+            clock=lambda: datetime.now(UTC),
+            progress=lambda _done, _all: None,
+            workers=workers,
+        )
     seconds = time.perf_counter() - started
+    from warehouse.query import query
+
     contracts = query(home, "select count(*) as contracts from core.option_quotes").item()
     largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     report = {"import_s": seconds, "contracts": contracts, "largest_process_mib": largest / 1024}

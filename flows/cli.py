@@ -18,10 +18,13 @@ from warehouse.logs import LOGGER, is_json_log, stop_logs
 __all__ = ["app", "change", "main", "read", "serve"]  # each of the three adds its commands
 
 
+STARTS_WORKERS_FIRST = ("import", "rebuild")  # commands that load libraries while other processes do so too
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and exits with its code; our errors become one line and no traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] != ["rebuild"]:  # it starts its workers first
+    if not given or given[0] not in STARTS_WORKERS_FIRST:
         lean_start()
     LOG_OPTIONS.clear()
     try:

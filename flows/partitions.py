@@ -83,7 +83,7 @@ def load_history(
     reports: list[UnitReport] = []
     failures: dict[str, dict[str, str]] = {}  # run → file → why it cannot be read
     calendar = read_calendar(con)
-    tasks = _tasks(home, settings, runs)
+    tasks = _tasks(home, settings, runs) if runs else []
     moving = Moving(parquet_folder(home, settings), native_from(settings, now).date())
     compute = partial(compute_units, calendar=calendar, moving=moving)
     units = sum(len(task.units) for task in tasks)

@@ -73,6 +73,11 @@ def workers_for_all_runs(home: Home, settings: Settings) -> AbstractContextManag
     return early_workers(home, settings, units=sum(1 for _ in home.runs.glob("*.json")))
 
 
+def workers_for_files(home: Home, settings: Settings, paths: Sequence[Path]) -> AbstractContextManager[Executor | None]:
+    """Early workers for files to import; a folder may hold any number of them."""
+    return early_workers(home, settings, units=FEW + 1 if any(path.is_dir() for path in paths) else len(paths))
+
+
 def compute_units(units: Sequence[RunUnit], folder: Path, calendar: TradingCalendar, moving: Moving) -> ReadUnits:
     """In a worker: see `UnitReader.read`."""
     from flows.units import UnitReader

@@ -111,21 +111,25 @@ def import_(
     json: Json = False,
 ) -> int:
     """Import files that you have: downloads, dumps, tables of your own. Run again, it goes on where it was stopped."""
-    from flows.imports.archive import Reading
-    from flows.imports.mapping import read_mapping
-    from flows.imports.registry import importer
-    from flows.imports.report import file_progress, print_import
-    from flows.imports.run import import_files
+    from flows.workers import workers_for_files
 
     if not files:
         raise UsageError("Name the files or folders to import.")
     settings = load_settings()
     home = home_of(settings)
-    start_log_file(home, settings)
-    document = read_mapping(mapping) if mapping is not None else None
-    reading = Reading(importer(format, document), document)
-    with file_progress() as advance:
-        result = import_files(home, settings, reading, files, clock=lambda: datetime.now(UTC), progress=advance)
+    with workers_for_files(home, settings, files) as workers:
+        lean_start()
+        from flows.imports.archive import Reading
+        from flows.imports.mapping import read_mapping
+        from flows.imports.registry import importer
+        from flows.imports.report import file_progress, print_import
+        from flows.imports.run import import_files
+
+        start_log_file(home, settings)
+        document = read_mapping(mapping) if mapping is not None else None
+        reading = Reading(importer(format, document), document)
+        with file_progress() as advance:
+            result = import_files(home, settings, reading, files, clock=lambda: datetime.now(UTC), progress=advance, workers=workers)
     print_import(home, result, json=json)
     return result.exit_code
 

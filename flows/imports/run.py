@@ -16,7 +16,6 @@ from flows.imports.files import find_files
 from flows.imports.load import failure_key
 from flows.partitions import load_history
 from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
-from flows.workers import early_workers
 from models.snapshot import OK, REJECTED
 from warehouse.archive import read_run
 from warehouse.checks import all_checks
@@ -67,8 +66,9 @@ def import_files(
     *,
     clock: Callable[[], datetime],
     progress: Callable[[int, int], None],
+    workers: Executor | None = None,
 ) -> ImportResult:
-    """Import files and folders; `progress` hears how many of how many files are settled.
+    """Import files and folders; `progress` hears how many of how many files are settled. `workers`: see `load_history`.
 
     Raises `UsageError` when there is nothing to import, `WorkFileLocked` when another process writes for too long.
     """
@@ -81,16 +81,15 @@ def import_files(
         settled += count
         progress(settled, len(files))
 
-    with early_workers(home, settings, units=len(files)) as workers:
-        runs = _load(home, settings, result, clock(), workers)
-        result.resumed, result.loaded = result.loaded, 0
-        with open_work(home, settings, "import", for_readers=False) as con:
-            known = known_files(con, home, reading)
-        for start in range(0, len(files), ROUND_FILES):
-            archived = archive_files(home, settings, reading, files[start : start + ROUND_FILES], known, clock=clock, settled=settle)
-            result.known += archived.known
-            result.failures |= archived.failures
-            runs += _load(home, settings, result, clock(), workers, settle)
+    runs = _load(home, settings, result, clock(), workers)
+    result.resumed, result.loaded = result.loaded, 0
+    with open_work(home, settings, "import", for_readers=False) as con:
+        known = known_files(con, home, reading)
+    for start in range(0, len(files), ROUND_FILES):
+        archived = archive_files(home, settings, reading, files[start : start + ROUND_FILES], known, clock=clock, settled=settle)
+        result.known += archived.known
+        result.failures |= archived.failures
+        runs += _load(home, settings, result, clock(), workers, settle)
     with open_work(home, settings, "import") as con:
         result.venues = venues_of_runs(con, runs)
         result.generation, result.held = publish_run(con, home, settings, runs[-1] if runs else "")
