@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -96,6 +97,24 @@ def units_of(manifest: Mapping[str, Any]) -> list[str]:
     if manifest.get("origin") == "import":
         return [f"{place}/{part}" for place, file in enumerate(manifest["files"]) for part in range(file["parts"])]
     return list(dict.fromkeys(ask["underlying"] for ask in manifest["asks"]))
+
+
+def bytes_of_unit(home: Home, manifest: Mapping[str, Any], unit: str) -> int:
+    """How much of the archive, as it is packed, a unit has to read; 0 for what is missing, which its reading will tell."""
+    if manifest.get("origin") == "import":
+        place, _ = map(int, unit.split("/"))
+        file = manifest["files"][place]
+        return _bytes(home.raw / file["folder"] / file["file"]) // int(file["parts"])
+    books = {(ask["venue"], book) for ask in manifest["asks"] if ask["underlying"] == unit for book in ask["books"]}
+    folders = [one["folder"] for one in manifest["fetched"] if one["folder"] and (one["venue"], one["book"]) in books]
+    return sum(_bytes(file) for folder in folders for file in (home.raw / folder).glob("*.zst"))
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def read_unit(home: Home, settings: Settings, manifest: Mapping[str, Any], unit: str, calendar: TradingCalendar) -> UnitReadings:

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from flows.archived import pending_runs, units_of
+from flows.archived import bytes_of_unit, pending_runs, units_of
 from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReport
 from flows.workers import compute_units, history_workers
 from models.calendar import TradingCalendar
@@ -40,7 +40,7 @@ from warehouse.work import beside_workers, install_for_readers, native_from, par
 
 BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
 IN_FILES = 0.2  # what a contract counts of which the committer writes little: most of its rows are in files already
-MOST_UNITS = 10  # of one task
+MOST_UNITS = 10  # of one task, where they are equal
 AHEAD = 1  # tasks that wait, finished, for the committer, per process
 
 
@@ -113,17 +113,19 @@ def load_history(
 
 
 def _tasks(home: Home, settings: Settings, runs: Sequence[str]) -> list[_Task]:
-    """Every unit in order, in as many tasks for each process."""
+    """Every unit in order, in as many tasks for each process, which have as much to read."""
     manifests = [read_run(home, run_id) for run_id in runs]
-    units = sum(len(units_of(manifest)) for manifest in manifests)
-    rounds = -(-units // (settings.storage.threads * MOST_UNITS))
-    size = -(-units // max(rounds * settings.storage.threads, 1))
-    tasks = [_Task()]
-    for manifest in manifests:
-        for unit in units_of(manifest):
-            if len(tasks[-1].units) == size:
+    units = [[(unit, bytes_of_unit(home, manifest, unit)) for unit in units_of(manifest)] for manifest in manifests]
+    count, whole = sum(map(len, units)), sum(size for one in units for _, size in one)
+    rounds = -(-count // (settings.storage.threads * MOST_UNITS))
+    share = whole / max(rounds * settings.storage.threads, 1)
+    tasks, before = [_Task()], 0
+    for manifest, of_run in zip(manifests, units, strict=True):
+        for unit, size in of_run:
+            if tasks[-1].units and before + size / 2 > share * len(tasks):  # more of it belongs to the next one
                 tasks.append(_Task())
             tasks[-1].units.append(RunUnit(manifest["run_id"], unit))
+            before += size
         tasks[-1].ended.append(manifest)
     return tasks
 
