@@ -71,13 +71,8 @@ def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(ddl.create_history_view(relation.name, relation.sql))
     for name in marts():
         con.execute(f"create or replace view latest.{name.split('.')[1]} as {_latest(name)}")
-    for statement in create_macros():
-        con.execute(statement)
-    for name in PUBLISHED:
-        for statement in ddl.comments(name):
-            con.execute(statement)
-    for statement in _comments_of_views(con):
-        con.execute(statement)
+    comments = [comment for name in PUBLISHED for comment in ddl.comments(name)]
+    con.execute(";\n".join([*create_macros(), *comments, *_comments_of_views(con)]))
 
 
 def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
