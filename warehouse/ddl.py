@@ -67,7 +67,9 @@ def as_stored(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     if gaps:
         raise WarehouseError(f"{name}: {', '.join(gaps)} may not be null and is, in a computed row. Report this; nothing was loaded of it.")
     dtypes = {column: one.dtype for column, one in columns.items()} | ({"is_only_venue": pl.Boolean()} if is_scoped(TABLES[name]) else {})
-    return frame.select(pl.col(column).cast(dtype) for column, dtype in dtypes.items())
+    if frame.schema == dtypes:
+        return frame
+    return frame.select(pl.col(column) if frame.schema[column] == dtype else pl.col(column).cast(dtype) for column, dtype in dtypes.items())
 
 
 def create_kept_view(name: str, files: Mapping[str, Sequence[str]]) -> str:
