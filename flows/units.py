@@ -22,6 +22,7 @@ from warehouse.month_files import MonthFile, Moving
 from warehouse.settings import Settings
 
 GROUP_CONTRACTS = 230_000  # computed together: most of what the relations of one snapshot cost alone is planning
+NATIVE_CONTRACTS = 130_000  # of a group whose rows do not become files: they pass through the committer's memory too
 
 Warnings = dict[tuple[str, str], tuple[str, ...]]  # by snapshot_id and venue
 
@@ -91,8 +92,9 @@ class UnitReader:
         for place, unit in enumerate(units):
             for chain in self._chains(place, unit, result):
                 ids = [one.rows.snapshot_id for one in waiting]
-                contracts = sum(one.rows.quotes.height for one in waiting)
-                if chain.rows.snapshot_id in ids or (waiting and contracts + chain.rows.quotes.height > GROUP_CONTRACTS):
+                contracts = sum(one.rows.quotes.height for one in (*waiting, chain))
+                is_old = all(map(self._moving.is_due, (*ids, chain.rows.snapshot_id)))
+                if chain.rows.snapshot_id in ids or (waiting and contracts > (GROUP_CONTRACTS if is_old else NATIVE_CONTRACTS)):
                     self._compute(waiting, result, folder)
                     waiting = []
                 waiting.append(chain)

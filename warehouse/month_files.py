@@ -74,6 +74,10 @@ class Moving:
     ended_before: date
     least_contracts: int = 20_000
 
+    def is_due(self, snapshot_id: str) -> bool:
+        """Whether the month of a snapshot ended long enough ago."""
+        return Month.of(snapshot_id).ended_before <= self.ended_before
+
 
 def write_file(folder: Path, name: str, month: Month, rows: int, write: Callable[[Path], object]) -> MonthFile:
     """What `write` writes of a month of one table, durable under its final name."""
@@ -129,7 +133,7 @@ def _months(quotes: pl.DataFrame, moving: Moving) -> dict[Month, list[str]]:
     return {
         month: ids
         for month, ids in sorted(months.items())
-        if month.ended_before <= moving.ended_before and sum(contracts[one] for one in ids) >= moving.least_contracts
+        if moving.is_due(ids[0]) and sum(contracts[one] for one in ids) >= moving.least_contracts
     }
 
 
