@@ -15,12 +15,12 @@ from bench.prepare import archived_home, history_home, priced_options, strike_ro
 
 RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")
 
-SESSIONS = (5, 10, 20)
+SESSIONS = (5, 10, 20, 40)
 STAGES = ("greeks_s", "smile_s", "ladder_s", "density_s", "models_s", "marts_s", "models_and_marts_s", "checks_s", "parse_s", "import_s")
 
 
 def main(runs: int) -> None:
-    """Measure everything; about a minute."""
+    """Measure everything; some ten minutes, most of it history."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         recording = RECORDINGS / "cboe" / "2026-07-22" / "_SPX.json.gz"
@@ -74,7 +74,7 @@ def analytics(root: Path, recording: Path, runs: int) -> None:
 
 
 def history(root: Path, runs: int) -> None:
-    """5, 10 and 20 sessions of `_SPX` and `SPY`, rebuilt and imported: contracts a second, and whether time grows with their number."""
+    """5 to 40 sessions of `_SPX` and `SPY`, rebuilt and imported: contracts a second, and whether time grows with their number."""
     print(f"Sessions of `_SPX` and `SPY`, medians of {min(runs, 3)} runs of the whole process:\n")
     print("| | sessions | contracts | wall s | contracts a second | processor s | of a contract µs | largest process MiB |")
     print("|---|---|---|---|---|---|---|---|")

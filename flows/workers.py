@@ -45,7 +45,9 @@ def history_workers(home: Home, settings: Settings, *, units: int) -> Iterator[E
         with ThreadPoolExecutor(max_workers=1, initializer=_start, initargs=(home, settings)) as thread:
             yield thread
         return
-    for variable in ONE_THREAD:  # of the workers, which are many; this process has loaded these libraries already
+    for (
+        variable
+    ) in ONE_THREAD:  # of the workers, which are many; and of this process, if it loads these libraries later: it has little to do
         os.environ.setdefault(variable, "1")
     single = settings.model_copy(update={"storage": settings.storage.model_copy(update={"threads": 1})})
     with ProcessPoolExecutor(
