@@ -16,7 +16,7 @@ import duckdb
 from flows.partitions import load_history
 from flows.rebuild import REBUILD, copy_of_work
 from flows.version import code_version
-from models.errors import ArchiveDamaged
+from models.errors import ArchiveDamaged, WarehouseError
 from warehouse import moved_rows
 from warehouse.archive import read_run, run_ids
 from warehouse.compaction import compact, free_pct, remove_database
@@ -94,7 +94,7 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
             note_generation(home, number)
             yield Action(PUBLISHED, f"generation {number}", None)
         used = _used_files(con, home, settings)
-    freed = sum(_unlink(path) for path in list(moved_rows.unused_files(folder, used)))
+    freed = sum(_unlink(path) for path in _unused_files(folder, used))
     if freed:
         yield Action(SWEPT, "Parquet files of earlier generations", freed)
 
@@ -111,7 +111,7 @@ def _due(home: Home, settings: Settings, folder: Path, now: datetime) -> Iterato
         free = free_pct(con)
         if free >= settings.storage.compact_free_pct:
             yield Action(COMPACTED, f"work.duckdb, {free:.0f} % of it free", None)
-        unused = list(moved_rows.unused_files(folder, _used_files(con, home, settings)))
+        unused = _unused_files(folder, _used_files(con, home, settings))
     if unused:
         yield Action(SWEPT, "Parquet files of earlier generations", sum(path.stat().st_size for path in unused))
 
@@ -210,14 +210,24 @@ def _rebuilt(
         remove_database(beside)
 
 
-def _used_files(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> set[str]:
-    """Paths below the Parquet folder that the work file, a kept generation or a rebuild that was stopped and will go on stands on."""
+def _used_files(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> set[str] | None:
+    """Paths below the Parquet folder that the work file, a kept generation or a rebuild that was stopped and will go on stands on.
+
+    None where such a rebuild left a file that cannot be read: nobody knows then what it stands on.
+    """
     used = [*moved_rows.all_files(con), *(path for one in generations(home) for path in one.manifest.get("parquet", []))]
     stopped = home.root / REBUILD
     if stopped.exists():
-        with connect_work(home, settings, stopped) as begun:
-            used += moved_rows.all_files(begun)
+        try:
+            with connect_work(home, settings, stopped) as begun:
+                used += moved_rows.all_files(begun)
+        except WarehouseError:  # the next rebuild says so
+            return None
     return {"/".join(Path(path).parts[-2:]) for path in used}
+
+
+def _unused_files(folder: Path, used: set[str] | None) -> list[Path]:
+    return [] if used is None else list(moved_rows.unused_files(folder, used))
 
 
 def _unlink(path: Path) -> int:

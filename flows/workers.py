@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,9 @@ def workers_for_all_runs(home: Home, settings: Settings) -> AbstractContextManag
 
 
 def workers_for_files(home: Home, settings: Settings, paths: Sequence[Path]) -> AbstractContextManager[Executor | None]:
-    """Early workers for files to import; a folder may hold any number of them."""
-    return early_workers(home, settings, units=FEW + 1 if any(path.is_dir() for path in paths) else len(paths))
+    """Early workers for files to import, and folders of them."""
+    inside = (one for path in paths for one in (path.rglob("*") if path.is_dir() else [path]))
+    return early_workers(home, settings, units=sum(1 for _ in islice(inside, FEW + 1)))
 
 
 def compute_units(units: Sequence[RunUnit], folder: Path, calendar: TradingCalendar, moving: Moving) -> ReadUnits:

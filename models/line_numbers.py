@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from models.black76 import Bools, Floats
+from models.errors import WarehouseError
 
 SERIES = ["venue", "book", "expires_at", "root"]
 LINE = [*SERIES, "strike"]
@@ -35,7 +36,9 @@ class LineNumbers(NamedTuple):
 
 
 def line_numbers(rows: pl.DataFrame) -> LineNumbers:
-    """The lines of contracts in any order, by their columns `LINE`."""
+    """The lines of contracts in any order, by their columns `LINE`; raises `WarehouseError` for one without a strike."""
+    if rows["strike"].null_count():
+        raise WarehouseError("a contract has no strike, which no parser lets pass. Report this; nothing was loaded of it.")
     (series, of_row), strike = numbered(rows, SERIES), rows["strike"].to_numpy()
     order = np.lexsort((strike, of_row))
     ordered, strike = of_row[order], strike[order]
