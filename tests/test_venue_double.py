@@ -301,10 +301,13 @@ def test_the_command_serves_the_same_bytes_and_stops_on_sigterm(market: Market) 
     requests = [("cboe", CHAIN.format("_SPX"), {}), ("deribit", METHOD.format(BOOK), {"currency": "BTC", "kind": "option"})]
     # Another hash seed, so that nothing may hang on the order of a set.
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": "7"}) as process:
-        assert process.stdout is not None
-        urls = json.loads(process.stdout.readline())
-        bodies = [httpx.get(urls[venue] + path, params=query, timeout=20).content for venue, path, query in requests]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        try:
+            assert process.stdout is not None
+            urls = json.loads(process.stdout.readline())
+            bodies = [httpx.get(urls[venue] + path, params=query, timeout=20).content for venue, path, query in requests]
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()  # or the end of a failing test would wait for it
     for each in (market, Market(now=market.now)):
         assert [WIRES[venue].answer(each, path, query).body for venue, path, query in requests] == bodies

@@ -34,7 +34,8 @@ def main() -> int:
         with serve(asked.session, now=now, faults=asked.fault, port=asked.port, log=asked.log) as double:
             print(json.dumps(double.urls), flush=True)
             double.warm()
-            stop.wait()
+            while not stop.wait(0.2):  # a signal that a library's thread takes does not wake this one, which must act on it
+                pass
     except (ValueError, OSError) as error:
         print(f"venue double: {error}", file=sys.stderr)
         return 2
