@@ -26,7 +26,7 @@ _SOURCES = ("ddl.py", "macros.py", "catalogue.py", "moved_rows.py")
 
 @cache
 def fingerprint() -> str:
-    """Hash of everything that `install` reads: when it differs from a file's, `install` runs again."""
+    """Hash of everything that is installed: when it differs from a file's, all is installed again."""
     files = [
         *sorted(SQL_FOLDER.rglob("*.sql")),
         *(_ROOT / name for name in _SOURCES),
@@ -36,12 +36,6 @@ def fingerprint() -> str:
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def install(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing in the current database and bring views, macros and comments up to date."""
-    install_tables(con)
-    install_for_readers(con)
 
 
 def install_tables(con: duckdb.DuckDBPyConnection) -> None:
