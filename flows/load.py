@@ -14,9 +14,9 @@ import polars as pl
 from flows.sources.source import Source
 from models.calendar import TradingCalendar
 from models.chain import SETTLEMENTS_NONE, RawPayload
+from models.contracts.ops import RejectedRowsTable
+from models.contracts.settlements import DeliveryPrices
 from models.errors import VenueError
-from models.ops_tables import RejectedRowsTable
-from models.settlement_tables import DeliveryPrices
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
 from warehouse.logs import logged

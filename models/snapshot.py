@@ -21,9 +21,9 @@ import polars as pl
 
 from models.calendar import TradingCalendar, new_york_date
 from models.chain import ParsedChain, ParsedQuotes
-from models.core_tables import OptionGreeks, OptionQuotes, Snapshots, SnapshotVenues
+from models.contracts.core import OptionGreeks, OptionQuotes, Snapshots, SnapshotVenues
+from models.contracts.frame_checks import broken_frame_reason
 from models.forwards import expiry_forwards
-from models.frame_checks import broken_frame_reason
 from models.line_numbers import in_order, line_numbers
 from models.option_greeks import option_greeks
 from models.roots import INDEX_UNDERLYINGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.analytics_tables import ExpirySmile, GammaLadder, ImpliedDensity
+from models.contracts.analytics import ExpirySmile, GammaLadder, ImpliedDensity
 from models.density import implied_density
 from models.forwards import EXPIRY
 from models.gamma_ladder import gamma_ladder

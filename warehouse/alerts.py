@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from models.ops_tables import Alerts
+from models.contracts.ops import Alerts
 from warehouse.ddl import literal
 from warehouse.freshness import Freshness
 from warehouse.home import Home

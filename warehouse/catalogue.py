@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from models.tables import PUBLISHED, TABLES
+from models.contracts.registry import PUBLISHED, TABLES
 from warehouse import ddl, moved_rows
 from warehouse.relations import SQL_FOLDER, all_relations, all_views, functions_sql
 

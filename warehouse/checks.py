@@ -20,8 +20,8 @@ import duckdb
 import orjson
 import polars as pl
 
+from models.contracts.ops import CheckResults
 from models.errors import WarehouseError
-from models.ops_tables import CheckResults
 from warehouse.ddl import literal
 from warehouse.relations import SQL_FOLDER
 

@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 
 from models.calendar import TradingCalendar, classify_expiries
-from models.core_tables import Parameters
+from models.contracts.core import Parameters
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from models.snapshot_analytics import analytics_of
 from warehouse.checks import all_checks, check_results_of, run_checks, venues_to_set_aside

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import dataframely as dy
 import polars as pl
 
+from models.contracts.registry import PUBLISHED, TABLES, VIEWS
 from models.errors import WarehouseError
-from models.tables import PUBLISHED, TABLES, VIEWS
 
 _SQL_TYPES: dict[type[pl.DataType], str] = {
     pl.String: "VARCHAR",

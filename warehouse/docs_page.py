@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dataframely as dy
 
-from models.tables import PUBLISHED, VIEWS
+from models.contracts.registry import PUBLISHED, VIEWS
 from warehouse import ddl
 from warehouse.catalogue import marts
 from warehouse.checks import all_checks

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from models.contracts.registry import PUBLISHED
 from models.errors import QueryFailed, UsageError
-from models.tables import PUBLISHED
 from warehouse.home import Home, disk_errors
 from warehouse.query import open_published
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from warehouse import ddl
 
 # `received_at` and `run_id` belong to the rows: the manifests in raw/ carry them, so a rebuild gives the same ones.

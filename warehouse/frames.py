@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 import duckdb
 import polars as pl
 
+from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, UsageError
-from models.tables import PUBLISHED
 from warehouse.home import Home, home_of
 from warehouse.macros import MACROS, QUERIES
 from warehouse.query import call_macro_on, connect_published, query_on, rows_on

@@ -16,7 +16,7 @@ import duckdb
 import orjson
 import polars as pl
 
-from models.ops_tables import Alerts
+from models.contracts.ops import Alerts
 from warehouse.alerts import Condition
 from warehouse.home import Home, disk_errors, write_whole
 from warehouse.status import instant_text

@@ -12,8 +12,8 @@ from functools import cache
 import sqlglot
 from sqlglot import exp
 
+from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from models.tables import TABLES
 from warehouse import ddl
 from warehouse.relations import SQL_FOLDER, all_relations
 

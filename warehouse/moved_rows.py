@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from models.tables import TABLES
 from warehouse import ddl
 from warehouse.ddl import literal
 from warehouse.month_files import ROW_GROUP_ROWS, Month, MonthFile, write_file

@@ -23,8 +23,8 @@ import duckdb
 import orjson
 import polars as pl
 
+from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
-from models.tables import TABLES
 from warehouse import moved_rows
 from warehouse.checks import run_checks
 from warehouse.home import Home, disk_errors, remove_leftovers, sync_folder, write_whole

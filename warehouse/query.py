@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
-from models.tables import PUBLISHED
 from warehouse.ddl import literal
 from warehouse.home import Home
 from warehouse.moved_rows import all_files

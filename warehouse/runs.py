@@ -11,7 +11,7 @@ import duckdb
 import orjson
 import polars as pl
 
-from models.ops_tables import Payloads, Runs
+from models.contracts.ops import Payloads, Runs
 from warehouse.archive import folder_manifest
 from warehouse.ddl import literal
 from warehouse.home import Home

@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from models.settlement_tables import DeliveryPrices
+from models.contracts.settlements import DeliveryPrices
 from warehouse.transactions import mark_unpublished
 
 NAME = "core.delivery_prices"

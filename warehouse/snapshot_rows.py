@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import duckdb
 import polars as pl
 
+from models.contracts.registry import TABLES
 from models.snapshot import OK, REJECTED
-from models.tables import TABLES
 from warehouse import ddl, moved_rows
 from warehouse.checks import all_checks
 from warehouse.compute import Computed

@@ -18,8 +18,8 @@ import duckdb
 import orjson
 import polars as pl
 
+from models.contracts.registry import TABLES
 from models.errors import ArchiveDamaged
-from models.tables import TABLES
 from warehouse import ddl
 from warehouse.archive import folder_manifest, read_run
 from warehouse.fingerprints import table_hashes

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from models.calendar import TradingCalendar, scheduled_expiries
-from models.core_tables import LISTING_RULES, SIGN_SCENARIOS
+from models.contracts.core import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
 from warehouse import catalogue, ddl, moved_rows
 from warehouse.compute import parameters_frame

@@ -7,7 +7,7 @@ import re
 import duckdb
 import pytest
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import SETTINGS
 from tests.conftest import Demo
 from tests.flows.conftest import Cli

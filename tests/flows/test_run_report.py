@@ -10,7 +10,7 @@ import pytest
 
 from flows.report import PRINTED_RELATIONS, gamma_lines, missing_lines
 from models import black76
-from models.tables import PUBLISHED
+from models.contracts.registry import PUBLISHED
 from tests.conftest import Demo
 from warehouse.query import query, report
 from warehouse.relations import SQL_FOLDER

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.analytics_tables import ExpirySmile, GammaLadder, ImpliedDensity
 from models.calendar import TradingCalendar
+from models.contracts.analytics import ExpirySmile, GammaLadder, ImpliedDensity
 from models.forwards import expiry_forwards
 from models.option_greeks import option_greeks
 from models.snapshot import GreeksRules

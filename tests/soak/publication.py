@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from warehouse.home import Home
 from warehouse.query import query_on
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from models.tables import PUBLISHED, TABLES
+from models.contracts.registry import PUBLISHED, TABLES
 from warehouse.ddl import create_history_view, sql_type
 from warehouse.relations import all_views, functions_sql
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import FRIDAY
 from warehouse.compute import parameters_frame
 from warehouse.relations import all_relations, functions_sql

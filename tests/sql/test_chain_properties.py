@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.calendar import TradingCalendar
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, snapshot
 
 Line = tuple[int, Any, Any]  # strike in units of its own, open interest of calls and puts; None is unknown

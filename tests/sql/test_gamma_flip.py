@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.analytics_tables import ExpirySmile, GammaLadder
+from models.contracts.analytics import ExpirySmile, GammaLadder
 from tests.chains import FRIDAY
 from tests.sql.oracle_gamma import FACTORS
 from tests.sql.relations import CAPTURED_AT, SNAPSHOT, cells, run_relation, scope

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.calendar import TradingCalendar
-from models.core_tables import Calendar
+from models.contracts.core import Calendar
 from tests.chains import FRIDAY, NEXT_FRIDAY, ONE_THREAD, chain, listed, on_venue, only, snapshot
 from tests.loads import Loader
 from tests.sql.oracle_gamma import FACTORS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.small_warehouse import FIRST, LAST, snapshot_id
 from warehouse.catalogue import marts
 

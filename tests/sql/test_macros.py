@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from models.calendar import TradingCalendar
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import chain, listed
 from tests.loads import Loader
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_AM, THIRD_FRIDAY_PM, snapshot_id

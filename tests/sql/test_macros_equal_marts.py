@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from models.calendar import TradingCalendar
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, THIRD_FRIDAY_PM, coin, coin_elsewhere
 from tests.sql.compare import assert_frames

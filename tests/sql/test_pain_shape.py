@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import FRIDAY
 from tests.sql.relations import CAPTURED_AT, SNAPSHOT, cells, run_relation, scope
 

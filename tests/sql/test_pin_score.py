@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.chains import FRIDAY
 from tests.sql.relations import CAPTURED_AT, SNAPSHOT, cells, run_relation, scope
 from tests.sql.test_pain_shape import smile

@@ -13,7 +13,7 @@ from hypothesis import settings as few
 from hypothesis import strategies as st
 
 from models.calendar import TradingCalendar
-from models.ops_tables import Alerts
+from models.contracts.ops import Alerts
 from tests.chains import SETTINGS
 from tests.loads import Loader, xyz
 from warehouse.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries

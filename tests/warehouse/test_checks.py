@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from models.calendar import TradingCalendar
-from models.ops_tables import CheckResults
+from models.contracts.ops import CheckResults
 from models.snapshot import OK
 from tests.chains import SETTINGS, run_rows
 from tests.loads import xyz

@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.mart_tables import MaxPain
-from models.tables import PUBLISHED, TABLES, VIEWS
+from models.contracts.marts import MaxPain
+from models.contracts.registry import PUBLISHED, TABLES, VIEWS
 from warehouse import ddl
 from warehouse.catalogue import marts
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
+from models.contracts.registry import PUBLISHED
 from models.errors import DiskProblem, UsageError
-from models.tables import PUBLISHED
 from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from warehouse.export import export_table

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.small_warehouse import FIRST, LAST, snapshot_id
 from warehouse.fingerprints import differences, table_hashes
 

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 import warehouse as package
+from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, QueryFailed, UsageError
-from models.tables import PUBLISHED
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_PM
 from tests.warehouse.test_readers import republish
 from warehouse.frames import METHODS, Warehouse, open_warehouse

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from models.calendar import TradingCalendar
+from models.contracts.registry import TABLES
 from models.errors import PublicationUnreadable, QueryFailed, WarehouseError
-from models.tables import TABLES
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, LAST, coin, snapshot_id
 from warehouse import ddl, moved_rows

@@ -14,8 +14,8 @@ from datetime import datetime
 import duckdb
 import pytest
 
+from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError, WorkFileLocked
-from models.tables import TABLES
 from tests.chains import SETTINGS
 from warehouse.home import Home
 from warehouse.publish import generations, live_generation, live_manifest, mend_manifest, publish, roll_back

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from models.tables import TABLES
 from warehouse.checks import all_checks, check_from
 from warehouse.relations import SQL_FOLDER, all_relations, in_run_order, relation_from
 

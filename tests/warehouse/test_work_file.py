@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from models.contracts.registry import TABLES
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
-from models.tables import TABLES
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
 from warehouse.home import Home

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from warehouse.ddl import is_scoped, kept_name
 from warehouse.frames import Warehouse
 from warehouse.macros import MACROS

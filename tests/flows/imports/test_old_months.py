@@ -12,8 +12,8 @@ import pytest
 from flows.maintain import MOVED, PUBLISHED, SWEPT, maintain
 from flows.partitions import load_history
 from flows.rebuild import REBUILD
+from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from models.tables import TABLES
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download, load, rows, write

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.tables import TABLES
+from models.contracts.registry import TABLES
 from tests.conftest import Demo
 from tests.warehouse.test_readers import republish
 from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from models.core_tables import BASE, PERCENT, USD
-from models.mart_tables import ExpiryRow, ExpiryStrikeRow, ScopedRow
+from models.contracts.core import BASE, PERCENT, USD
+from models.contracts.marts import ExpiryRow, ExpiryStrikeRow, ScopedRow
 
 CONTRACTS = {"unit": "contracts"}
 HOURS = {"unit": "hours"}

@@ -6,8 +6,8 @@ import dataframely as dy
 import polars as pl
 
 from models.chain import ParsedSettlements
-from models.core_tables import FRACTION, PERCENT, USD
-from models.mart_tables import ExpiryRow
+from models.contracts.core import FRACTION, PERCENT, USD
+from models.contracts.marts import ExpiryRow
 
 HOURS = {"unit": "hours"}
 YEARS = {"unit": "years"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import USD
-from models.mart_tables import ExpiryRow, PainMinimum, ScopedRow
+from models.contracts.core import USD
+from models.contracts.marts import ExpiryRow, PainMinimum, ScopedRow
 
 DAYS = {"unit": "days"}
 

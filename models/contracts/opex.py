@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from models.core_tables import BASE, PERCENT, USD, ExpiryType, SnapshotRow
+from models.contracts.core import BASE, PERCENT, USD, ExpiryType, SnapshotRow
 
 CONTRACTS = {"unit": "contracts"}
 

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
-from models import analytics_tables as analytics
-from models import core_tables as core
-from models import gamma_tables as gamma
-from models import history_tables as history
-from models import mart_tables as marts
-from models import opex_tables as opex
-from models import ops_tables as ops
-from models import settlement_tables as settlements
-from models import signal_tables as signals
-from models import summary_tables as summary
+from models.contracts import analytics, core, gamma, history, marts, opex, ops, settlements, signals, summary
 
 TABLES: dict[str, type[dy.Schema]] = {
     "core.snapshots": core.Snapshots,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import BASE, FRACTION, PERCENT, USD, SnapshotRow
+from models.contracts.core import BASE, FRACTION, PERCENT, USD, SnapshotRow
 
 
 class ScopedRow(SnapshotRow):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.analytics_tables import YEARS, DensityNumbers, SmileNumbers
-from models.core_tables import BASE, USD
-from models.mart_tables import ExpiryRow
+from models.contracts.analytics import YEARS, DensityNumbers, SmileNumbers
+from models.contracts.core import BASE, USD
+from models.contracts.marts import ExpiryRow
 
 
 class SummaryHead(dy.Schema):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import PERCENT, USD
-from models.mart_tables import ScopedRow
+from models.contracts.core import PERCENT, USD
+from models.contracts.marts import ScopedRow
 
 
 class NetGamma(dy.Schema):

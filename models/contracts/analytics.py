@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from models.core_tables import BASE, FRACTION, USD, SnapshotKey
+from models.contracts.core import BASE, FRACTION, USD, SnapshotKey
 
 YEARS = {"unit": "years"}
 

@@ -1,0 +1,1 @@
+"""One typed contract per table, and the registry of tables."""
