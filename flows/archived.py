@@ -16,9 +16,9 @@ import polars as pl
 
 from flows.load import Replies, load_underlying, read_chain, replies_for, settlement_rows
 from flows.sources.registry import source
-from models.calendar import TradingCalendar
 from models.chain import SETTLEMENTS_NONE
 from models.errors import ArchiveDamaged, StrikehouseError
+from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
 from warehouse.home import Home

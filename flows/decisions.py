@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from flows.due import due_instants, market_of
-from models.calendar import TradingCalendar
-from models.schedule import SKIPPED, Decision, decide_all
+from models.market.calendar import TradingCalendar
+from models.market.schedule import SKIPPED, Decision, decide_all
 from warehouse.home import Home
 from warehouse.schedule_log import changing_schedule_log
 from warehouse.settings import Settings

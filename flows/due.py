@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.sources.registry import SOURCES
-from models.schedule import CRYPTO, US
+from models.market.schedule import CRYPTO, US
 from warehouse.settings import Watch
 
 FURTHEST = timedelta(days=5 * 366)  # 29 February comes every four years, but for 2100

@@ -12,11 +12,11 @@ import duckdb
 import polars as pl
 
 from flows.sources.source import Source
-from models.calendar import TradingCalendar
 from models.chain import SETTLEMENTS_NONE, RawPayload
 from models.contracts.ops import RejectedRowsTable
 from models.contracts.settlements import DeliveryPrices
 from models.errors import VenueError
+from models.market.calendar import TradingCalendar
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
 from warehouse.logs import logged

@@ -7,8 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flows.due import market_of, next_dues
-from models.calendar import TradingCalendar
-from models.schedule import part_of_day
+from models.market.calendar import TradingCalendar
+from models.market.schedule import part_of_day
 from warehouse.settings import Settings
 
 

@@ -22,9 +22,9 @@ from flows.due import due_instants
 from flows.plan import make_plan
 from flows.run import DONE, NOTHING_USABLE, RunResult
 from flows.snapshot import run_with_prefect
-from models.calendar import TradingCalendar
 from models.errors import AlreadyRunning, UsageError
-from models.schedule import LATE, Decision
+from models.market.calendar import TradingCalendar
+from models.market.schedule import LATE, Decision
 from warehouse.home import Home, home_of
 from warehouse.lock import underlying_lock
 from warehouse.logs import start_log_file, start_logs

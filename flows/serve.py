@@ -35,8 +35,8 @@ from prefect.types.entrypoint import EntrypointType
 from flows.decisions import note_missed
 from flows.due import Deployment, deployments
 from flows.scheduled import scheduled
-from models.calendar import TradingCalendar
 from models.errors import UsageError
+from models.market.calendar import TradingCalendar
 from warehouse.home import Home
 from warehouse.settings import Settings
 

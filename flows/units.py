@@ -11,8 +11,8 @@ import polars as pl
 
 from flows.archived import UnitReadings, read_unit
 from flows.load import settlement_rows, settlements_of, venue_rows
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
+from models.market.calendar import TradingCalendar
 from warehouse.archive import read_run
 from warehouse.compute import Captured, Computed, compute_snapshots
 from warehouse.computed_files import read_computed, write_computed

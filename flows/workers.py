@@ -25,7 +25,7 @@ from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from flows.units import ReadUnits, RunUnit
-    from models.calendar import TradingCalendar
+    from models.market.calendar import TradingCalendar
     from warehouse.month_files import Moving
 
 ONE_THREAD = ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from models.calendar import TradingCalendar
 from models.forwards import MICROSECONDS_PER_YEAR
+from models.market.calendar import TradingCalendar
 from models.rounding import round_significant
 from models.smile import DEVIATIONS, STRADDLE_TO_DEVIATION
 

@@ -18,8 +18,8 @@ from typing import Any
 import polars as pl
 
 from flows.load import venue_rows
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedQuotes, ParsedSettlements, RejectedRows
+from models.market.calendar import TradingCalendar
 from models.snapshot import OK, VenueReading
 from warehouse.compute import compute_snapshot
 from warehouse.load import VenueRows

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from hypothesis import settings
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests import small_warehouse
 from tests.chains import SETTINGS
 from tests.commands import strikehouse

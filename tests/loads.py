@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
+from models.market.calendar import TradingCalendar
 from tests.chains import AT, NEXT_FRIDAY, SETTINGS, chain, listed, run_rows
 from warehouse.fingerprints import table_hashes
 from warehouse.load import SnapshotLoad, load_snapshot

@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 
 from flows.load import settlement_rows
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
+from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, run_rows, settled
 from warehouse.load import load_snapshot
 from warehouse.settings import Settings

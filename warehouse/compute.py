@@ -16,8 +16,8 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from models.calendar import TradingCalendar, classify_expiries
 from models.contracts.core import Parameters
+from models.market.calendar import TradingCalendar, classify_expiries
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from models.snapshot_analytics import analytics_of
 from warehouse.checks import all_checks, check_results_of, run_checks, venues_to_set_aside

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from warehouse.home import Home
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"

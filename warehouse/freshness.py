@@ -18,8 +18,8 @@ from typing import Any
 
 import polars as pl
 
-from models.calendar import TradingCalendar
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed
+from models.market.calendar import TradingCalendar
 from warehouse.home import Home
 from warehouse.query import open_published, query_on
 from warehouse.settings import FreshnessSettings, Watch

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from models.snapshot import FAILED
 from warehouse import snapshot_rows
 from warehouse.compute import Computed, compute_snapshot

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from models.errors import PublicationUnreadable
-from models.schedule import Decision
+from models.market.schedule import Decision
 from warehouse.home import Home, write_whole
 from warehouse.lock import schedule_log_lock
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from models.calendar import TradingCalendar, scheduled_expiries
 from models.contracts.core import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
+from models.market.calendar import TradingCalendar, scheduled_expiries
 from warehouse import catalogue, ddl, moved_rows
 from warehouse.compute import parameters_frame
 from warehouse.home import Home

@@ -20,9 +20,9 @@ from flows.imports.table import EXTRA, FileTable, read_csv
 from flows.sources.binance import BOOK, LOT, NAME
 from flows.sources.columns import field_names, quotes_table
 from flows.sources.contracts import SETTLES_AT
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 
 KEY, COUNT, VALUE = "symbol", "openinterest_contracts", "openinterest_usdt"
 NEEDED = ("date", "hour", KEY, COUNT, VALUE)

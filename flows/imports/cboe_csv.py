@@ -20,9 +20,9 @@ from flows.imports.osi import settled_by_root, underlying_of, us_terms
 from flows.imports.table import EXTRA, FileTable, read_csv
 from flows.sources.cboe import SHARES_PER_CONTRACT, osi_terms
 from flows.sources.columns import quotes_table
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 
 HEADER_WITHIN = 12  # lines: a blank one, the name, the date, the columns
 NAME, STRIKE = "Calls, Puts", "Strike"

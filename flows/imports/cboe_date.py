@@ -12,8 +12,8 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from flows.imports.importer import EARLIEST, LATEST
-from models.calendar import NEW_YORK
 from models.errors import FileError
+from models.market.calendar import NEW_YORK
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch; without accents
 MONTHS = {

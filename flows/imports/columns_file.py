@@ -18,9 +18,9 @@ from flows.imports.columns_times import dates, instants
 from flows.imports.importer import Importer
 from flows.imports.mapping import UNDERLYING, ColumnMapping
 from flows.imports.table import EXTRA, FileTable, no_table, scan_csv
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 
 ROWS_PER_PART = 100_000  # contracts that are in memory at once
 PARQUET = b"PAR1"

@@ -24,9 +24,9 @@ from flows.imports.table import read_csv
 from flows.sources.columns import number_in
 from flows.sources.deribit import INDEX, INSTRUMENTS, KEY, LINEAR_BOOK, NAME, SUMMARY, Deribit
 from flows.sources.deribit_delivery import DeliveryReplies
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 from warehouse.settings import DeribitSettings
 
 INSTANT, PRICE = "creation_timestamp", "estimated_delivery_price"

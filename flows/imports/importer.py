@@ -11,8 +11,8 @@ import polars as pl
 
 from flows.imports.table import FileTable
 from flows.sources.columns import rejected_table
-from models.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
 from models.chain import ParsedChain, ParsedSettlements, RawPayload
+from models.market.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
 
 # What a file may hold: the calendar must also know the sessions around.
 EARLIEST, LATEST = FIRST_DAY + timedelta(days=14), LAST_DAY - timedelta(days=14)

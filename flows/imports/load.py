@@ -11,9 +11,9 @@ import orjson
 import polars as pl
 
 from flows.imports.registry import importer
-from models.calendar import TradingCalendar
 from models.chain import ParsedSettlements
 from models.errors import FileError, VenueError
+from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
 from warehouse.archive import read_reply
 from warehouse.home import Home

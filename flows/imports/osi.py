@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from flows.sources.cboe import file_symbol
-from models.calendar import TradingCalendar
-from models.roots import AM_SETTLED_ROOTS, COMPANION_ROOTS, exercise_of, is_adjusted
+from models.market.calendar import TradingCalendar
+from models.market.roots import AM_SETTLED_ROOTS, COMPANION_ROOTS, exercise_of, is_adjusted
 
 PARENT_OF = {companion: parent for parent, companions in COMPANION_ROOTS.items() for companion in companions}
 DOTTED = {"BRKB": "BRK.B", "BFB": "BF.B"}  # option roots have no dot, tickers of share classes do

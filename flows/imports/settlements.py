@@ -15,9 +15,9 @@ from flows.imports.importer import EARLIEST, LATEST, Importer
 from flows.imports.mapping import UNDERLYING
 from flows.imports.table import EXTRA, read_csv
 from flows.sources.columns import NUMERIC_TEXT, TOO_LARGE
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedSettlements, RawPayload
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 
 COLUMNS = ("underlying", "expires_at", "settlement_price", "source")
 KEY = ["underlying", "expires_at", "source"]

@@ -18,9 +18,9 @@ import polars as pl
 from flows.sources.columns import Columns, field_names, quotes_table
 from flows.sources.contracts import Stack, contracts, crypto_chain, instant_in, own_rows
 from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused
+from models.market.calendar import TradingCalendar
 from warehouse.settings import BybitSettings
 
 if TYPE_CHECKING:

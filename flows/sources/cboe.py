@@ -19,10 +19,10 @@ import polars as pl
 from flows.sources.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
 from flows.sources.plain_rows import PlainRows, plain_document
 from flows.sources.source import Source, read_json, refusal_by_status, unexpected
-from models.calendar import NEW_YORK, TradingCalendar, new_york_date
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, UsageError, VenueBusy
-from models.roots import AM_SETTLED_ROOTS, INDEX_UNDERLYINGS, exercise_of, is_adjusted
+from models.market.calendar import NEW_YORK, TradingCalendar, new_york_date
+from models.market.roots import AM_SETTLED_ROOTS, INDEX_UNDERLYINGS, exercise_of, is_adjusted
 
 if TYPE_CHECKING:
     from flows.sources.http import VenueClient

@@ -32,9 +32,9 @@ from flows.sources.columns import (
 )
 from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
 from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
+from models.market.calendar import TradingCalendar
 
 if TYPE_CHECKING:
     from flows.sources.http import VenueClient

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from flows.sources.columns import Columns, field_names
-from models.calendar import CRYPTO_SETTLEMENT, FIRST_DAY, LAST_DAY
 from models.chain import SETTLEMENTS_NONE, ParsedSettlements, RawPayload
+from models.market.calendar import CRYPTO_SETTLEMENT, FIRST_DAY, LAST_DAY
 
 DELIVERY = "delivery-"
 DAYS = 100  # asked for each time: a warehouse that stood still for a season misses none, and the reply is a few kilobytes

@@ -20,9 +20,9 @@ import polars as pl
 from flows.sources.columns import Columns, field_names, price_in, quotes_table
 from flows.sources.contracts import Stack, beside, contracts, crypto_chain, own_rows
 from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
+from models.market.calendar import TradingCalendar
 from warehouse.settings import OkxSettings
 
 if TYPE_CHECKING:

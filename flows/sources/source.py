@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import orjson
 
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import MalformedReply, VenueBusy, VenueError, VenueRefused, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from warehouse.settings import SourceSettings
 
 if TYPE_CHECKING:

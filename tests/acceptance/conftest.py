@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.acceptance.recorded import Shelf
 from tests.chains import SETTINGS
 from warehouse.home import Home

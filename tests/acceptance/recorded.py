@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from flows.archived import load_pending_runs
-from models.calendar import TradingCalendar
 from models.chain import RawPayload
+from models.market.calendar import TradingCalendar
 from tests.acceptance.brute_force import Curve, Expiry, Recording, pain, pooled, read_cboe, read_deribit
 from tests.chains import SETTINGS
 from warehouse.archive import BookArchive, write_run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from flows.decisions import decide_due, note_missed
-from models.calendar import TradingCalendar
-from models.schedule import LATE, RUN, SKIPPED
+from models.market.calendar import TradingCalendar
+from models.market.schedule import LATE, RUN, SKIPPED
 from warehouse.home import Home
 from warehouse.schedule_log import read_schedule_log
 from warehouse.settings import DEFAULT_WATCHLIST, Settings

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from flows.sources.registry import SOURCES
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse import doctor

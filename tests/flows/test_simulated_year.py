@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from flows.due import due_instants, market_of
-from models.calendar import TradingCalendar
-from models.schedule import LATE, RUN, SKIPPED, decide_all
+from models.market.calendar import TradingCalendar
+from models.market.schedule import LATE, RUN, SKIPPED, decide_all
 from warehouse.settings import DEFAULT_WATCHLIST
 
 Row = tuple[str, datetime, str, datetime, str | None]  # underlying, due, outcome, decided, reason

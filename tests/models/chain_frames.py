@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from models import black76
-from models.calendar import TradingCalendar
-from models.roots import AM_SETTLED_ROOTS, INDEX_UNDERLYINGS, exercise_of
+from models.market.calendar import TradingCalendar
+from models.market.roots import AM_SETTLED_ROOTS, INDEX_UNDERLYINGS, exercise_of
 
 QUOTED_AT = datetime(2026, 3, 2, 20)
 QUOTES = pl.Schema(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 
 
 @pytest.fixture(scope="session")

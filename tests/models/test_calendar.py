@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar, new_york_date
 from models.errors import UsageError
+from models.market.calendar import TradingCalendar, new_york_date
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -159,6 +159,6 @@ def test_every_session_agrees_with_its_own_close(calendar: TradingCalendar) -> N
 
 def test_reading_a_ready_calendar_does_not_load_pandas() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import sys, models.calendar; sys.exit('pandas' in sys.modules)"], cwd=CHECKOUT, check=False
+        [sys.executable, "-c", "import sys, models.market.calendar; sys.exit('pandas' in sys.modules)"], cwd=CHECKOUT, check=False
     )
     assert done.returncode == 0

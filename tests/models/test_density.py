@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from models.calendar import TradingCalendar
 from models.density import DENSITY_SUMMARY, IMPLIED_DENSITY, implied_density, probability_between
 from models.lognormal_mixture import LognormalMixture, kernel_prices
+from models.market.calendar import TradingCalendar
 from models.smile import expiry_smile
 from tests.models.chain_frames import chain, recorded_cboe, recorded_deribit
 from tests.models.line_frames import lines_of, one_expiry

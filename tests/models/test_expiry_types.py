@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar, classify_expiries
+from models.market.calendar import TradingCalendar, classify_expiries
 
 
 def days(year: int, text: str) -> list[str]:

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from models import black76
-from models.calendar import TradingCalendar
 from models.forwards import expiry_forwards
+from models.market.calendar import TradingCalendar
 from models.option_greeks import OPTION_GREEKS, option_greeks
 from tests.models.chain_frames import chain, edit, recorded_cboe, recorded_deribit, spots
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.calendar import TradingCalendar
-from models.schedule import CRYPTO, LATE, RUN, SKIPPED, US, decide, decide_all, part_of_day
+from models.market.calendar import TradingCalendar
+from models.market.schedule import CRYPTO, LATE, RUN, SKIPPED, US, decide, decide_all, part_of_day
 
 GRACE = timedelta(minutes=10)
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from models.scope_smile import ONE_DAY_MOVE, SCOPE_SMILE, one_day_move, scope_smile
 from models.smile import EXPIRY_SMILE
 from tests.models.chain_frames import QUOTED_AT

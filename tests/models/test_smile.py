@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from models.smile import EXPIRY_SMILE, expiry_smile
 from tests.models.chain_frames import chain, edit, recorded_cboe, recorded_deribit
 from tests.models.line_frames import lines_of, one_expiry

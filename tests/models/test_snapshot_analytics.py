@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.contracts.analytics import ExpirySmile, GammaLadder, ImpliedDensity
 from models.forwards import expiry_forwards
+from models.market.calendar import TradingCalendar
 from models.option_greeks import option_greeks
 from models.snapshot import GreeksRules
 from models.snapshot_analytics import analytics_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.archived import read_unit, units_of
 from flows.load import venue_rows
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.commands import strikehouse
 from tests.soak.publication import flaws, hash_flaw
 from warehouse.archive import read_runs, run_ids

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.calendar import TradingCalendar
 from models.contracts.registry import TABLES
+from models.market.calendar import TradingCalendar
 from tests.chains import FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, snapshot
 
 Line = tuple[int, Any, Any]  # strike in units of its own, open interest of calls and puts; None is unknown

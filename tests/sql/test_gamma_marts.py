@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.calendar import TradingCalendar
 from models.contracts.core import Calendar
+from models.market.calendar import TradingCalendar
 from tests.chains import FRIDAY, NEXT_FRIDAY, ONE_THREAD, chain, listed, on_venue, only, snapshot
 from tests.loads import Loader
 from tests.sql.oracle_gamma import FACTORS

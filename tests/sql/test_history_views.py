@@ -8,8 +8,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
+from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue
 from tests.loads import Loader
 

@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.contracts.registry import TABLES
+from models.market.calendar import TradingCalendar
 from tests.chains import chain, listed
 from tests.loads import Loader
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_AM, THIRD_FRIDAY_PM, snapshot_id

@@ -10,8 +10,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.contracts.registry import TABLES
+from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, THIRD_FRIDAY_PM, coin, coin_elsewhere
 from tests.sql.compare import assert_frames

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar, classify_expiries
+from models.market.calendar import TradingCalendar, classify_expiries
 from models.scope_smile import SCOPE_SMILE, one_day_move, scope_smile
 from tests.conftest import Demo
 from tests.sql import oracle, oracle_gamma

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.chains import FRIDAY, NEXT_FRIDAY, chain, listed, only, snapshot
 
 NO_PRICE = {"venue_iv": None}

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar, scheduled_expiries
+from models.market.calendar import TradingCalendar, scheduled_expiries
 from tests.chains import NEXT_FRIDAY, chain, listed, snapshot
 from tests.loads import Loader
 from tests.small_warehouse import FIRST, LAST, THIRD_FRIDAY_AM, THIRD_FRIDAY_PM, snapshot_id

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.chains import FRIDAY, NEXT_FRIDAY, chain, listed, only, snapshot
 
 CROWD = listed(95, call=1, put=1, expires_at=NEXT_FRIDAY) + listed(

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from scipy.stats import norm
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.chains import AT, chain, listed, only, settled, snapshot
 from tests.loads import Loader
 from tests.sql.outcome_tables import views_over

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from flows.load import settlement_rows
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
+from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, chain, listed, settled
 from tests.loads import Loader
 from warehouse.settlements import load_settlements

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 
 NEW_YORK = ZoneInfo("America/New_York")
 BASE_DATE = date(2026, 11, 13)  # session 0

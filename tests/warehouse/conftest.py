@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.loads import Loader
 
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as few
 from hypothesis import strategies as st
 
-from models.calendar import TradingCalendar
 from models.contracts.ops import Alerts
+from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS
 from tests.loads import Loader, xyz
 from warehouse.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries

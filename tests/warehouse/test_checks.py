@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.contracts.ops import CheckResults
+from models.market.calendar import TradingCalendar
 from models.snapshot import OK
 from tests.chains import SETTINGS, run_rows
 from tests.loads import xyz

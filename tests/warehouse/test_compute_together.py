@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS, on_venue, run_rows
 from tests.loads import xyz
 from tests.small_warehouse import FIRST, LAST, SECOND, coin

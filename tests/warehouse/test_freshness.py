@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.calendar import TradingCalendar
 from models.errors import PublicationMissing
+from models.market.calendar import TradingCalendar
 from warehouse.freshness import DEGRADED, HEALTHY, STALE, UNAVAILABLE, Freshness, freshness, read_trading_calendar
 from warehouse.home import Home
 from warehouse.query import open_published

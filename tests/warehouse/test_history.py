@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from models.calendar import TradingCalendar
+from models.market.calendar import TradingCalendar
 from tests.chains import on_venue
 from tests.loads import LATER, Loader, xyz
 from tests.small_warehouse import FIRST, SECOND, coin

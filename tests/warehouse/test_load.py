@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.errors import WarehouseError
+from models.market.calendar import TradingCalendar
 from tests.chains import REJECTED_SCHEMA, SETTINGS, chain, on_venue, run_rows
 from tests.loads import LATER, Loader, xyz
 from tests.small_warehouse import FIRST, coin, coin_elsewhere

@@ -12,9 +12,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.contracts.registry import TABLES
 from models.errors import PublicationUnreadable, QueryFailed, WarehouseError
+from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, LAST, coin, snapshot_id
 from warehouse import ddl, moved_rows

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.errors import AlreadyRunning, PublicationUnreadable
-from models.schedule import LATE, RUN, SKIPPED, Decision
+from models.market.schedule import LATE, RUN, SKIPPED, Decision
 from tests.conftest import CHECKOUT
 from warehouse.home import Home
 from warehouse.lock import schedule_lock, underlying_lock, underlying_locks

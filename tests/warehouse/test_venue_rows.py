@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as few
 from hypothesis import strategies as st
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
+from models.market.calendar import TradingCalendar
 from models.snapshot import describe, snapshot_instant
 from tests.chains import AT, FRIDAY, SETTINGS, chain, listed, on_venue, run_rows
 from tests.small_warehouse import FIRST, coin

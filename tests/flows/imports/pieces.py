@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.imports.registry import importer
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
+from models.market.calendar import TradingCalendar
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CBOE_DATE = "Date: March 2, 2026 at 4:45 PM EST"  # a Monday, after the close

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.calendar import TradingCalendar
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 from tests.flows.imports.pieces import chains
 
 HEADER = (

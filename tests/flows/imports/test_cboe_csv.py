@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
 from models.errors import FileError
-from models.roots import COMPANION_ROOTS
+from models.market.calendar import TradingCalendar
+from models.market.roots import COMPANION_ROOTS
 from tests.flows.imports.pieces import CBOE_DATE, CBOE_HEADER, NEXT_FRIDAY, cboe_line, cboe_text, chains, whole_chain
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from flows.imports.columns_file import ColumnsFile
 from flows.imports.registry import importer
-from models.calendar import TradingCalendar
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 from tests.flows.imports.pieces import chains, payload
 from tests.flows.imports.test_mapping import US
 

@@ -9,9 +9,9 @@ import orjson
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain
 from models.errors import FileError
+from models.market.calendar import TradingCalendar
 from tests.flows.imports.pieces import chains
 
 AT = datetime(2026, 11, 13, 2, tzinfo=UTC)

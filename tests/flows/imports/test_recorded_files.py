@@ -11,8 +11,8 @@ import pytest
 
 from flows.sources.binance import Binance
 from flows.sources.deribit import Deribit
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
+from models.market.calendar import TradingCalendar
 from tests.flows.imports.pieces import NOW, chains, read_rows, unpacked
 from warehouse.settings import BinanceSettings, DeribitSettings
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from flows.imports.registry import importer
-from models.calendar import TradingCalendar
 from models.errors import FileError, UsageError
+from models.market.calendar import TradingCalendar
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download, load, rows, write
 from tests.flows.imports.pieces import payload

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from flows.sources.http import VenueClient
-from models.calendar import TradingCalendar
 from models.chain import RawPayload
+from models.market.calendar import TradingCalendar
 from warehouse.settings import DeribitSettings
 
 RECEIVED_AT = datetime(2026, 11, 13, 18, 45, 20, tzinfo=UTC)

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from models.calendar import TradingCalendar
 from models.chain import RawPayload
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import RECEIVED_AT, payload
 from tests.flows.sources.test_binance import BINANCE, CALL, MADE_AT, everywhere, held, index, instrument, listing
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from flows.sources.cboe import Cboe, osi_terms
 from flows.sources.plain_rows import PlainRows
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedQuotes, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import RECEIVED_AT, payload
 from warehouse.settings import CboeSettings
 

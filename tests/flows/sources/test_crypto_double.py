@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from flows.sources.registry import source
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedQuotes, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import Clock, Venue
 from tests.venue_double import Double, serve
 from tests.venue_double.coins import PAIRS, contracts

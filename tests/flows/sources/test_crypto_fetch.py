@@ -13,9 +13,9 @@ import pytest
 from flows.sources.binance import Binance
 from flows.sources.bybit import MAX_PAGES, Bybit
 from flows.sources.okx import PATHS, Okx
-from models.calendar import TradingCalendar
 from models.chain import Book
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy
+from models.market.calendar import TradingCalendar
 from tests.flows.sources import test_binance as on_binance
 from tests.flows.sources import test_bybit as on_bybit
 from tests.flows.sources import test_okx as on_okx

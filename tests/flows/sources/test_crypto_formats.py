@@ -14,8 +14,8 @@ import pytest
 
 from flows.sources.http import VenueClient
 from flows.sources.registry import source
-from models.calendar import TradingCalendar
 from models.chain import RawPayload
+from models.market.calendar import TradingCalendar
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from tests.flows.sources import crypto_captures
 from tests.venue_double import serve

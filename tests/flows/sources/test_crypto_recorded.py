@@ -11,9 +11,9 @@ import orjson
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueError, VenueRefused
+from models.market.calendar import TradingCalendar
 from tests.flows.sources import crypto_captures, test_binance, test_bybit, test_okx
 from tests.flows.sources.conftest import recorded
 

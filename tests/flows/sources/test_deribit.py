@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from flows.sources.deribit import HEALING_CODES, Deribit
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, ParsedQuotes, RawPayload, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import RECEIVED_AT, payload
 from warehouse.settings import DeribitSettings
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from flows.sources.deribit_delivery import DAYS
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, ParsedSettlements
 from models.errors import MalformedReply
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import Venue, Web, answer
 from tests.flows.sources.test_deribit import CALL, DERIBIT, NO_LINEAR, book, instrument, refusal, reply, summary
 from tests.flows.sources.test_fetch import book_of

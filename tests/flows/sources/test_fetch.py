@@ -12,9 +12,9 @@ import pytest
 from flows.sources.cboe import Cboe
 from flows.sources.deribit import Deribit
 from flows.sources.registry import SOURCES, source
-from models.calendar import TradingCalendar
 from models.chain import Book
 from models.errors import MalformedReply, UnknownSymbol, UsageError, VenueBusy, VenueRefused
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import Step, Venue, Web, answer
 from tests.flows.sources.test_cboe import DENIED, WEB_PAGE, document
 from tests.flows.sources.test_deribit import CALL, instrument, refusal, summary

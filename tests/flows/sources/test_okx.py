@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flows.sources.okx import PATHS, Okx
-from models.calendar import TradingCalendar
 from models.chain import Book, ParsedChain, ParsedQuotes, RawPayload, RejectedRows
 from models.errors import MalformedReply
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import RECEIVED_AT, payload
 from warehouse.settings import OkxSettings, Settings, Sources
 

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from flows.sources.okx import HEALING_CODES
-from models.calendar import TradingCalendar
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import RECEIVED_AT, payload
 from tests.flows.sources.test_okx import CALL, COIN, LINEAR, NO_LINEAR, OKX, family, index, parse, reply
 

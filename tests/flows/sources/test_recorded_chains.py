@@ -10,9 +10,9 @@ import orjson
 import polars as pl
 import pytest
 
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import recorded
 from tests.flows.sources.test_cboe import CBOE
 from tests.flows.sources.test_cboe import parse as parse_cboe

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from flows.sources.registry import source
-from models.calendar import TradingCalendar
 from models.chain import ParsedChain, ParsedQuotes
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueUnreachable
+from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import Venue
 from warehouse.settings import Settings
 

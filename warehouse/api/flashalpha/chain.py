@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import Depends, Request
 
-from models.roots import exercise_of
+from models.market.roots import exercise_of
 from warehouse.api import access
 from warehouse.api.flashalpha.contracts import folded
 from warehouse.api.flashalpha.convert import instant, number

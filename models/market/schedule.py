@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from models.calendar import CRYPTO_SETTLEMENT, NEW_YORK, TradingCalendar, new_york_date
+from models.market.calendar import CRYPTO_SETTLEMENT, NEW_YORK, TradingCalendar, new_york_date
 
 RUN, LATE, SKIPPED = "run", "late", "skipped"
 US, CRYPTO = "us", "crypto"
