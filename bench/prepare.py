@@ -14,7 +14,7 @@ from flows.archived import archived_readings
 from flows.load import venue_rows
 from flows.plan import make_plan
 from models.chain import RawPayload
-from models.implied_vol import implied_vol
+from models.pricing.implied_vol import implied_vol
 from models.snapshot import greeks_of
 from warehouse.archive import BookArchive, read_run, run_ids, write_run
 from warehouse.compute import greeks_rules

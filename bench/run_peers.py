@@ -18,8 +18,8 @@ RATE = 0.04  # of US underlyings, by default
 
 def strikehouse(forward: Floats, strike: Floats, tau: Floats, discount: Floats, price: Floats, is_call: npt.NDArray[np.bool_]) -> Floats:
     """Volatility, delta, gamma, vega, a row each."""
-    from models import black76
-    from models.implied_vol import implied_vol
+    from models.pricing import black76
+    from models.pricing.implied_vol import implied_vol
 
     vol, _ = implied_vol(price, forward, strike, tau, is_call, discount)
     greeks = black76.greeks(forward, strike, tau, vol, is_call, discount, forward)

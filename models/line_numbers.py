@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models.black76 import Bools, Floats
 from models.errors import WarehouseError
+from models.pricing.black76 import Bools, Floats
 
 SERIES = ["venue", "book", "expires_at", "root"]
 LINE = [*SERIES, "strike"]

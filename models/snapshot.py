@@ -22,11 +22,11 @@ import polars as pl
 from models.chain import ParsedChain, ParsedQuotes
 from models.contracts.core import OptionGreeks, OptionQuotes, Snapshots, SnapshotVenues
 from models.contracts.frame_checks import broken_frame_reason
-from models.forwards import expiry_forwards
 from models.line_numbers import in_order, line_numbers
 from models.market.calendar import TradingCalendar, new_york_date
 from models.market.roots import INDEX_UNDERLYINGS
-from models.option_greeks import option_greeks
+from models.pricing.forwards import expiry_forwards
+from models.pricing.option_greeks import option_greeks
 from models.rounding import round_significant
 
 # what a venue quotes anew; the rest of a row follows from its instrument

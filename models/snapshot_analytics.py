@@ -6,12 +6,12 @@ import dataframely as dy
 import polars as pl
 
 from models.contracts.analytics import ExpirySmile, GammaLadder, ImpliedDensity
-from models.density import implied_density
-from models.forwards import EXPIRY
-from models.gamma_ladder import gamma_ladder
-from models.smile import expiry_smile
+from models.pricing.density import implied_density
+from models.pricing.forwards import EXPIRY
+from models.pricing.gamma_ladder import gamma_ladder
+from models.pricing.smile import expiry_smile
+from models.pricing.strike_lines import strike_lines
 from models.snapshot import OK, GreeksRules, as_rows
-from models.strike_lines import strike_lines
 
 
 def analytics_of(venues: pl.DataFrame, quotes: pl.DataFrame, greeks: pl.DataFrame, *, rules: GreeksRules) -> dict[str, pl.DataFrame]:

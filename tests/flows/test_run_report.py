@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from flows.report import PRINTED_RELATIONS, gamma_lines, missing_lines
-from models import black76
 from models.contracts.registry import PUBLISHED
+from models.pricing import black76
 from tests.conftest import Demo
 from warehouse.query import query, report
 from warehouse.relations import SQL_FOLDER

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models import black76
 from models.market.calendar import TradingCalendar
 from models.market.roots import AM_SETTLED_ROOTS, INDEX_UNDERLYINGS, exercise_of
+from models.pricing import black76
 
 QUOTED_AT = datetime(2026, 3, 2, 20)
 QUOTES = pl.Schema(

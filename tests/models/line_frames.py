@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.forwards import expiry_forwards
-from models.option_greeks import option_greeks
-from models.strike_lines import STRIKE_LINES, strike_lines
+from models.pricing.forwards import expiry_forwards
+from models.pricing.option_greeks import option_greeks
+from models.pricing.strike_lines import STRIKE_LINES, strike_lines
 from tests.models.chain_frames import QUOTED_AT, spots
 
 

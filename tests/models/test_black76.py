@@ -11,8 +11,8 @@ import QuantLib as ql
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import black76
-from models.black76 import Bools, Floats
+from models.pricing import black76
+from models.pricing.black76 import Bools, Floats
 from tests.models.exact_black76 import exact_price
 
 SPOT = 7500.0

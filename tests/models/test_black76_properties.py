@@ -11,7 +11,7 @@ import QuantLib as ql
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from models import black76
+from models.pricing import black76
 from tests.models.exact_black76 import exact_greeks
 
 SPOT = 100.0

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from models.density import DENSITY_SUMMARY, IMPLIED_DENSITY, implied_density, probability_between
-from models.lognormal_mixture import LognormalMixture, kernel_prices
 from models.market.calendar import TradingCalendar
-from models.smile import expiry_smile
+from models.pricing.density import DENSITY_SUMMARY, IMPLIED_DENSITY, implied_density, probability_between
+from models.pricing.lognormal_mixture import LognormalMixture, kernel_prices
+from models.pricing.smile import expiry_smile
 from tests.models.chain_frames import chain, recorded_cboe, recorded_deribit
 from tests.models.line_frames import lines_of, one_expiry
 
@@ -249,9 +249,9 @@ import hashlib
 import polars as pl
 from tests.models.line_frames import lines_of
 from tests.models.chain_frames import chain
-from models.density import implied_density
-from models.gamma_ladder import gamma_ladder
-from models.smile import expiry_smile
+from models.pricing.density import implied_density
+from models.pricing.gamma_ladder import gamma_ladder
+from models.pricing.smile import expiry_smile
 strikes = [50 + 0.25 * n for n in range(400)]
 market = {"forward": 100, "strikes": strikes, "vol": lambda strike: 0.4 + (100 - strike) / 500, "venue_forward": 100.0}
 lines = lines_of(pl.concat([chain(days=days, **market) for days in (7, 90)]))

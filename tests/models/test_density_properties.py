@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.density import implied_density
-from models.lognormal_mixture import LognormalMixture
 from models.market.calendar import TradingCalendar
-from models.smile import expiry_smile
+from models.pricing.density import implied_density
+from models.pricing.lognormal_mixture import LognormalMixture
+from models.pricing.smile import expiry_smile
 from tests.models.chain_frames import chain, recorded_cboe, recorded_deribit
 from tests.models.line_frames import lines_of
 

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.forwards import EXPIRY, EXPIRY_FORWARDS, expiry_forwards
 from models.market.calendar import TradingCalendar
+from models.pricing.forwards import EXPIRY, EXPIRY_FORWARDS, expiry_forwards
 from tests.models.chain_frames import QUOTES, chain, edit, recorded_cboe, recorded_deribit, spots
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.forwards import expiry_forwards
-from models.gamma_ladder import GAMMA_LADDER, SPOT_FACTORS, gamma_ladder
 from models.market.calendar import TradingCalendar
-from models.option_greeks import option_greeks
-from models.strike_lines import strike_lines
+from models.pricing.forwards import expiry_forwards
+from models.pricing.gamma_ladder import GAMMA_LADDER, SPOT_FACTORS, gamma_ladder
+from models.pricing.option_greeks import option_greeks
+from models.pricing.strike_lines import strike_lines
 from tests.models.chain_frames import QUOTED_AT, chain, edit, recorded_cboe, recorded_deribit, spots
 from tests.models.line_frames import lines_of, one_expiry
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models import black76
-from models.black76 import Floats
-from models.implied_vol import REASONS, implied_vol
+from models.pricing import black76
+from models.pricing.black76 import Floats
+from models.pricing.implied_vol import REASONS, implied_vol
 from tests.models.exact_black76 import exact_price
 
 HOUR = 1 / 8760

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models import black76
-from models.forwards import expiry_forwards
 from models.market.calendar import TradingCalendar
-from models.option_greeks import OPTION_GREEKS, option_greeks
+from models.pricing import black76
+from models.pricing.forwards import expiry_forwards
+from models.pricing.option_greeks import OPTION_GREEKS, option_greeks
 from tests.models.chain_frames import chain, edit, recorded_cboe, recorded_deribit, spots
 
 EXPOSURES = ["gex_usd_1pct", "dex_usd", "vex_usd_1vol", "chex_usd_day"]

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from models.market.calendar import TradingCalendar
-from models.scope_smile import ONE_DAY_MOVE, SCOPE_SMILE, one_day_move, scope_smile
-from models.smile import EXPIRY_SMILE
+from models.pricing.scope_smile import ONE_DAY_MOVE, SCOPE_SMILE, one_day_move, scope_smile
+from models.pricing.smile import EXPIRY_SMILE
 from tests.models.chain_frames import QUOTED_AT
 
 AT = QUOTED_AT.replace(tzinfo=UTC)  # Monday 2026-03-02, 15:00 New York

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from models.market.calendar import TradingCalendar
-from models.smile import EXPIRY_SMILE, expiry_smile
+from models.pricing.smile import EXPIRY_SMILE, expiry_smile
 from tests.models.chain_frames import chain, edit, recorded_cboe, recorded_deribit
 from tests.models.line_frames import lines_of, one_expiry
 

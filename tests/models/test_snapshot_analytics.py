@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from models.contracts.analytics import ExpirySmile, GammaLadder, ImpliedDensity
-from models.forwards import expiry_forwards
 from models.market.calendar import TradingCalendar
-from models.option_greeks import option_greeks
+from models.pricing.forwards import expiry_forwards
+from models.pricing.option_greeks import option_greeks
 from models.snapshot import GreeksRules
 from models.snapshot_analytics import analytics_of
 from tests.models.chain_frames import chain, recorded_cboe, recorded_deribit, spots

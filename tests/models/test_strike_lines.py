@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from models.forwards import expiry_forwards
-from models.option_greeks import option_greeks
-from models.strike_lines import STRIKE_LINES, expiries_of, strike_lines
+from models.pricing.forwards import expiry_forwards
+from models.pricing.option_greeks import option_greeks
+from models.pricing.strike_lines import STRIKE_LINES, expiries_of, strike_lines
 from tests.models.chain_frames import chain, edit, spots
 from tests.models.line_frames import lines_of
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from models.scope_smile import scope_smile
+from models.pricing.scope_smile import scope_smile
 from tests.sql.oracle import Row, Scope, Snapshot
 
 FACTORS = [k / 400 for k in range(320, 481)]

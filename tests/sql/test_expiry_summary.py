@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 
 from models.contracts.registry import TABLES
-from models.forwards import MICROSECONDS_PER_YEAR
 from models.market.calendar import TradingCalendar, classify_expiries
-from models.scope_smile import SCOPE_SMILE, one_day_move, scope_smile
+from models.pricing.forwards import MICROSECONDS_PER_YEAR
+from models.pricing.scope_smile import SCOPE_SMILE, one_day_move, scope_smile
 from tests.sql.relations import CAPTURED_AT, cells, run_relation, scope
 
 SMILE = {name: column.dtype for name, column in TABLES["core.expiry_smile"].columns().items()}

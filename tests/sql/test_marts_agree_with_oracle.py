@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from models.market.calendar import TradingCalendar, classify_expiries
-from models.scope_smile import SCOPE_SMILE, one_day_move, scope_smile
+from models.pricing.scope_smile import SCOPE_SMILE, one_day_move, scope_smile
 from tests.conftest import Demo
 from tests.sql import oracle, oracle_gamma
 from tests.sql.compare import assert_frames, assert_row, is_same

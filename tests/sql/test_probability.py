@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from scipy.special import ndtr
 
-from models.density import probability_between
+from models.pricing.density import probability_between
 from tests.conftest import Demo
 from warehouse.query import open_published
 from warehouse.relations import functions_sql

@@ -7,8 +7,8 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from models.black76 import Floats, spot_free_greeks
-from models.forwards import SECONDS_PER_YEAR
+from models.pricing.black76 import Floats, spot_free_greeks
+from models.pricing.forwards import SECONDS_PER_YEAR
 from models.rounding import round_usd
 from warehouse.explain.chain import Chain
 from warehouse.explain.explanation import Alternative, Row

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from models.errors import UsageError
-from models.option_greeks import IV_SOURCES, strike_vols
+from models.pricing.option_greeks import IV_SOURCES, strike_vols
 from warehouse.explain.chain import Chain
 from warehouse.explain.explanation import Alternative, Definition, Explanation, Number, Row, Table
 from warehouse.explain.raw_rows import raw_rows

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models import black76
-from models.black76 import Bools, Floats
-from models.forwards import EXPIRY
 from models.line_numbers import first_rows
-from models.lognormal_mixture import LognormalMixture, kernel_prices
+from models.pricing import black76
+from models.pricing.black76 import Bools, Floats
+from models.pricing.forwards import EXPIRY
+from models.pricing.lognormal_mixture import LognormalMixture, kernel_prices
+from models.pricing.smile import is_two_sided
 from models.rounding import SIGNIFICANT_DIGITS, round_significant
-from models.smile import is_two_sided
 
 KERNELS = 61
 # Kernels stand on a sinh grid in log-moneyness, close at the forward and wide in the tails. Lengths below are in units of v = atm_iv·√τ.

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models.black76 import Bools, Floats
-from models.forwards import SECONDS_PER_YEAR
 from models.line_numbers import Places, numbered
+from models.pricing.black76 import Bools, Floats
+from models.pricing.forwards import SECONDS_PER_YEAR
 from models.rounding import USD
 
 # 0.80 … 1.20 in steps of 0.25 %: each is the double nearest to its decimal number.

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from models.black76 import Bools, Floats
-from models.forwards import EXPIRY
 from models.line_numbers import CONTRACT, LINE, LineNumbers, first_rows, in_order, line_numbers
+from models.pricing.black76 import Bools, Floats
+from models.pricing.forwards import EXPIRY
 
 STRIKE_LINES = pl.Schema(
     {

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
-from models import black76
-from models.black76 import Bools, Floats
+from models.pricing import black76
+from models.pricing.black76 import Bools, Floats
+from models.pricing.strike_lines import ExpiryLines, expiries_of
 from models.rounding import round_significant
-from models.strike_lines import ExpiryLines, expiries_of
 
 TARGET_DELTA = 0.25
 DEVIATIONS = 2.0
@@ -190,7 +190,7 @@ def straddle_of(expiry: ExpiryLines) -> tuple[float, Measured, str | None]:
 
 
 def is_two_sided(bid: Floats, ask: Floats) -> Bools:
-    """Whether quotes have both sides, as `models.forwards.is_two_sided`; false for NaN."""
+    """Whether quotes have both sides, as `models.pricing.forwards.is_two_sided`; false for NaN."""
     return (bid > 0) & (ask >= bid) & np.isfinite(ask)
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from models.forwards import MICROSECONDS_PER_YEAR
 from models.market.calendar import TradingCalendar
+from models.pricing.forwards import MICROSECONDS_PER_YEAR
+from models.pricing.smile import DEVIATIONS, STRADDLE_TO_DEVIATION
 from models.rounding import round_significant
-from models.smile import DEVIATIONS, STRADDLE_TO_DEVIATION
 
 ONE_DAY = 1.0 / 365.0  # years
 NO_EXPIRY = "no_expiry"  # none of a day or more has an expected move

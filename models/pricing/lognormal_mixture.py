@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from models.black76 import Bools, Floats
+from models.pricing.black76 import Bools, Floats
 
 SATURATED = 8.3  # standard deviations beyond which less than half a rounding of 1 is left
 

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from models.black76 import Floats
 from models.line_numbers import LineNumbers, Places, first_rows, line_numbers
+from models.pricing.black76 import Floats
 from models.rounding import round_significant
 
 SECONDS_PER_YEAR = 31_536_000  # ACT/365 (definitions §2)

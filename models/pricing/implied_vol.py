@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from models.black76 import Bools, Floats, intrinsic, scaled_otm_price
+from models.pricing.black76 import Bools, Floats, intrinsic, scaled_otm_price
 
 # Why there is no volatility: what `reason` counts.
 SOLVED, NO_PRICE, BELOW_INTRINSIC, ABOVE_BOUND = range(4)

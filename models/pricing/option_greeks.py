@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models import black76
-from models.black76 import DAYS_PER_YEAR, Floats
-from models.forwards import EXPIRY, SECONDS_PER_YEAR, is_two_sided
-from models.implied_vol import NO_PRICE, REASONS, SOLVED, implied_vol
 from models.line_numbers import LINE, LineNumbers, line_numbers
+from models.pricing import black76
+from models.pricing.black76 import DAYS_PER_YEAR, Floats
+from models.pricing.forwards import EXPIRY, SECONDS_PER_YEAR, is_two_sided
+from models.pricing.implied_vol import NO_PRICE, REASONS, SOLVED, implied_vol
 from models.rounding import USD, round_significant, round_usd
 
 # Where the volatility of a strike comes from, in order of preference; "pair" is the side in the money.

@@ -1,0 +1,1 @@
+"""Pricing: forwards, Black-76, implied volatility, smile, density, gamma ladder."""
