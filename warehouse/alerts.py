@@ -22,7 +22,7 @@ from warehouse.ddl import literal
 from warehouse.freshness import Freshness
 from warehouse.home import Home
 from warehouse.relations import SQL_FOLDER
-from warehouse.settings_alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
+from warehouse.settings.alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
 from warehouse.transactions import mark_unpublished, transaction
 from warehouse.work import insert
 

@@ -13,8 +13,8 @@ from prefect._vendor.croniter import CroniterBadDateError, croniter  # what Pref
 
 from flows.due import deployments, due_instants, next_dues
 from tests.commands import strikehouse
-from warehouse.cron_line import check_cron_line
 from warehouse.settings import DEFAULT_WATCHLIST, Watch
+from warehouse.settings.cron import check_cron_line
 
 BTC, SPX = DEFAULT_WATCHLIST["BTC"], DEFAULT_WATCHLIST["SPX"]
 START = datetime(2028, 3, 10, 12, tzinfo=UTC)

@@ -19,7 +19,7 @@ from tests.loads import Loader, xyz
 from warehouse.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries
 from warehouse.freshness import Freshness
 from warehouse.home import Home
-from warehouse.settings_alerts import AlertSettings, CheckFailed, FlipCrossed, MaxPainMoved, RegimeChanged, Rule, Stale, VenueMissing
+from warehouse.settings.alerts import AlertSettings, CheckFailed, FlipCrossed, MaxPainMoved, RegimeChanged, Rule, Stale, VenueMissing
 from warehouse.status import open_alerts
 from warehouse.transactions import is_unpublished
 from warehouse.work import open_work, warehouse_in_memory

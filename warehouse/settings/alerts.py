@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from warehouse.settings_part import SettingsPart
+from warehouse.settings.base import SettingsPart
 
 _NEXT_ADDRESS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")  # an address may hold commas itself
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")

@@ -25,9 +25,9 @@ from pydantic_settings import SettingsError as PydanticSettingsError
 
 from models.errors import SettingsError
 from models.redaction import secret_parts
-from warehouse.cron_line import check_cron_line
-from warehouse.settings_alerts import AlertSettings, VenueMissing
-from warehouse.settings_part import SettingsPart as _Part
+from warehouse.settings.alerts import AlertSettings, VenueMissing
+from warehouse.settings.base import SettingsPart as _Part
+from warehouse.settings.cron import check_cron_line
 
 PREFIX = "STRIKEHOUSE_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
