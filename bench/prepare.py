@@ -18,7 +18,7 @@ from models.pricing.implied_vol import implied_vol
 from models.snapshot import greeks_of
 from warehouse.archive import BookArchive, read_run, run_ids, write_run
 from warehouse.compute import greeks_rules
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.work import open_work, read_calendar
 

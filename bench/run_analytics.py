@@ -12,7 +12,7 @@ from typing import Any  # noqa: E402
 
 import orjson  # noqa: E402
 
-from warehouse.lean_imports import lean_start  # noqa: E402
+from warehouse.home.lean_imports import lean_start  # noqa: E402
 
 lean_start()
 
@@ -21,7 +21,7 @@ from flows.load import venue_rows  # noqa: E402
 from models import snapshot_analytics  # noqa: E402
 from warehouse import compute  # noqa: E402
 from warehouse.archive import read_run, run_ids  # noqa: E402
-from warehouse.home import Home  # noqa: E402
+from warehouse.home.paths import Home  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402
 from warehouse.work import open_work, read_calendar  # noqa: E402
 

@@ -61,7 +61,7 @@ PUBLISH = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.settings import Settings
 from warehouse.work import open_work

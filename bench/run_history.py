@@ -7,11 +7,11 @@ from pathlib import Path
 
 import orjson
 
-from warehouse.lean_imports import lean_start
+from warehouse.home.lean_imports import lean_start
 
 if __name__ == "__main__":  # workers import this module again
     from flows.workers import workers_for_all_runs
-    from warehouse.home import Home
+    from warehouse.home.paths import Home
     from warehouse.settings import Settings
 
     home, started = Home(Path(sys.argv[1])), time.perf_counter()

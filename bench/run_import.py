@@ -8,11 +8,11 @@ from pathlib import Path
 
 import orjson
 
-from warehouse.lean_imports import lean_start
+from warehouse.home.lean_imports import lean_start
 
 if __name__ == "__main__":  # workers import this module again
     from flows.workers import workers_for_files
-    from warehouse.home import Home
+    from warehouse.home.paths import Home
     from warehouse.settings import Settings
 
     home, folder, started = Home(Path(sys.argv[1])), Path(sys.argv[2]), time.perf_counter()

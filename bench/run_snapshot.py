@@ -10,12 +10,12 @@ from pathlib import Path  # noqa: E402
 
 import orjson  # noqa: E402
 
-from warehouse.lean_imports import lean_start  # noqa: E402
+from warehouse.home.lean_imports import lean_start  # noqa: E402
 
 lean_start()
 
 from flows.archived import load_pending_runs  # noqa: E402
-from warehouse.home import Home  # noqa: E402
+from warehouse.home.paths import Home  # noqa: E402
 from warehouse.publish import publish  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402
 from warehouse.work import open_work, read_calendar  # noqa: E402

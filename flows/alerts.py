@@ -17,10 +17,10 @@ from flows.status import read_freshness
 from models.errors import AlreadyRunning, PublicationMissing, PublicationUnreadable, WorkFileLocked
 from warehouse.alerts import Note, conditions, notes_due, record, record_deliveries, stale_conditions
 from warehouse.freshness import freshness
-from warehouse.home import Home
+from warehouse.home.locks import alerts_lock
+from warehouse.home.logs import logged
+from warehouse.home.paths import Home
 from warehouse.kept_alerts import delivered, keep, read_kept, take_in, write_kept
-from warehouse.lock import alerts_lock
-from warehouse.logs import logged
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, note_alerts, read_status, status_venues
 from warehouse.work import open_work, read_calendar

@@ -21,8 +21,8 @@ from models.errors import ArchiveDamaged, StrikehouseError
 from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
 from warehouse.archive import read_folder, read_run, run_ids
-from warehouse.home import Home
-from warehouse.logs import logged
+from warehouse.home.logs import logged
+from warehouse.home.paths import Home
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements

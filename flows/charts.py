@@ -8,7 +8,8 @@ from datetime import datetime
 
 from flows.run import RunChart, RunResult
 from models.errors import StrikehouseError
-from warehouse.home import Home, disk_errors
+from warehouse.home.files import disk_errors
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 

@@ -12,8 +12,8 @@ from flows.commands import change, read, serve
 from flows.commands.app import LOG_OPTIONS, app
 from models.errors import SettingsError, StrikehouseError, UsageError
 from models.redaction import redact
-from warehouse.lean_imports import lean_start
-from warehouse.logs import LOGGER, is_json_log, stop_logs
+from warehouse.home.lean_imports import lean_start
+from warehouse.home.logs import LOGGER, is_json_log, stop_logs
 
 __all__ = ["app", "change", "main", "read", "serve"]  # each of the three adds its commands
 

@@ -14,7 +14,7 @@ from models.errors import SettingsError, UnknownSymbol, VenueError
 from warehouse import doctor, doctor_files
 from warehouse.doctor import OK, PROBLEM, WARNING, Finding
 from warehouse.freshness import read_trading_calendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 LATE_S = 60.0  # a clock so far from the venue's would date snapshots wrongly

@@ -15,13 +15,14 @@ import orjson
 
 from flows.plan import Plan
 from flows.sources.source import Source
-from flows.version import code_version
 from models.chain import Book, RawPayload
 from models.errors import VenueBusy, VenueError, VenueUnreachable
 from models.redaction import redact
 from warehouse.archive import BookArchive, write_run
-from warehouse.home import Home, disk_errors, write_whole
-from warehouse.logs import log_fields, logged
+from warehouse.home.files import disk_errors, write_whole
+from warehouse.home.logs import log_fields, logged
+from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.settings import Settings
 
 LOG = logging.getLogger("strikehouse.fetch")

@@ -18,8 +18,8 @@ from models.contracts.settlements import DeliveryPrices
 from models.errors import VenueError
 from models.market.calendar import TradingCalendar
 from models.snapshot import SnapshotRules, VenueReading, read_venues
+from warehouse.home.logs import logged
 from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
-from warehouse.logs import logged
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.transactions import transaction

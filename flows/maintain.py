@@ -15,14 +15,15 @@ import duckdb
 
 from flows.partitions import load_history
 from flows.rebuild import REBUILD, copy_of_work
-from flows.version import code_version
 from models.errors import ArchiveDamaged, WarehouseError
 from warehouse import moved_rows
 from warehouse.archive import read_run, run_ids
 from warehouse.compaction import compact, free_pct, remove_database
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home, remove_leftovers
-from warehouse.lock import writer_lock
+from warehouse.home.files import remove_leftovers
+from warehouse.home.locks import writer_lock
+from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.publish import generations, mend_manifest, publish
 from warehouse.runs import forget_runs, loaded_runs, venues_of_runs
 from warehouse.settings import Settings

@@ -26,7 +26,7 @@ from models.market.calendar import TradingCalendar
 from warehouse.archive import read_run
 from warehouse.compute import compute_snapshot
 from warehouse.history import settle_history
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.load import VenueRows, add_new, merge
 from warehouse.load import replace as replace_snapshot
 from warehouse.month_files import Moving

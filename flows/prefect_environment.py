@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 
 def set_prefect_environment(home: Home) -> None:

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.concurrency.sync import concurrency
 
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 WAIT_SECONDS = 30.0
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from flows.prefect_environment import set_prefect_environment
 from models.errors import AlreadyRunning, StrikehouseError
-from warehouse.home import Home
-from warehouse.lock import schedule_lock
+from warehouse.home.locks import schedule_lock
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 HOST = "127.0.0.1"

@@ -19,7 +19,8 @@ from flows.report import alert_lines, chart_lines, gamma_lines, missing_lines, r
 from flows.run import RunResult
 from models.errors import UsageError
 from warehouse.freshness import Freshness
-from warehouse.home import Home, disk_errors
+from warehouse.home.files import disk_errors
+from warehouse.home.paths import Home
 from warehouse.json_values import json_value
 from warehouse.query import report
 

@@ -11,12 +11,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from flows.partitions import load_history
-from flows.version import code_version
 from models.errors import WarehouseError
 from warehouse.alerts import carry_over
 from warehouse.fingerprints import differences, table_hashes, value_differences
-from warehouse.home import Home, disk_errors
-from warehouse.lock import writer_lock
+from warehouse.home.files import disk_errors
+from warehouse.home.locks import writer_lock
+from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.publish import publish
 from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings

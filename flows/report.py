@@ -10,7 +10,7 @@ import polars as pl
 from flows.charts import chart_commands
 from flows.run import RunResult
 from models.errors import PublicationMissing
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import report
 
 # What the printed line counts; the others say the same of single books and of the pool, and stand in the run report.

@@ -16,12 +16,12 @@ from flows.archived import load_pending_runs
 from flows.fetch import FetchedBook, fetch_all, write_run_manifest
 from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
 from flows.plan import Plan, sources_of
-from flows.version import code_version
 from models.errors import StructureCheckFailed
 from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.checks import all_checks
-from warehouse.home import Home
-from warehouse.logs import logged
+from warehouse.home.logs import logged
+from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.publish import live_generation, mend_manifest, publish
 from warehouse.runs import record_run
 from warehouse.settings import Settings

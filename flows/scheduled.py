@@ -25,9 +25,9 @@ from flows.snapshot import run_with_prefect
 from models.errors import AlreadyRunning, UsageError
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, Decision
-from warehouse.home import Home, home_of
-from warehouse.lock import underlying_lock
-from warehouse.logs import start_log_file, start_logs
+from warehouse.home.locks import underlying_lock
+from warehouse.home.logs import start_log_file, start_logs
+from warehouse.home.paths import Home, home_of
 from warehouse.settings import Settings, load_settings
 
 

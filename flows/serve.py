@@ -37,7 +37,7 @@ from flows.due import Deployment, deployments
 from flows.scheduled import scheduled
 from models.errors import UsageError
 from models.market.calendar import TradingCalendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 MISSED = "It was due while no schedule was served; published/schedule.json says what became of it."

@@ -30,8 +30,8 @@ from flows.report import report_markdown, report_rows
 from flows.run import RunResult, all_outcomes, asked, close_run, outcomes_of, publish_run
 from models.chain import Book
 from models.snapshot import OK
-from warehouse.home import Home
-from warehouse.logs import log_fields, logged
+from warehouse.home.logs import log_fields, logged
+from warehouse.home.paths import Home
 from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.work import open_work, read_calendar

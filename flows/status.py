@@ -8,7 +8,7 @@ from typing import Any
 
 from models.errors import UsageError
 from warehouse.freshness import Freshness, freshness, read_trading_calendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.kept_alerts import kept_as_status
 from warehouse.settings import Settings
 from warehouse.status import read_status

@@ -16,7 +16,7 @@ from models.market.calendar import TradingCalendar
 from warehouse.archive import read_run
 from warehouse.compute import Captured, Computed, compute_snapshots
 from warehouse.computed_files import read_computed, write_computed
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.load import VenueRows
 from warehouse.month_files import MonthFile, Moving
 from warehouse.settings import Settings

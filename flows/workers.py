@@ -18,9 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warehouse.home import Home
-from warehouse.lean_imports import lean_start
-from warehouse.logs import start_worker_log
+from warehouse.home.lean_imports import lean_start
+from warehouse.home.logs import start_worker_log
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:

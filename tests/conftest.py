@@ -20,7 +20,7 @@ from models.market.calendar import TradingCalendar
 from tests import small_warehouse
 from tests.chains import SETTINGS
 from tests.commands import strikehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.work import open_work
 

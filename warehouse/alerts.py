@@ -20,7 +20,7 @@ import polars as pl
 from models.contracts.ops import Alerts
 from warehouse.ddl import literal
 from warehouse.freshness import Freshness
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings.alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
 from warehouse.transactions import mark_unpublished, transaction

@@ -20,7 +20,8 @@ import zstandard
 
 from models.chain import RawPayload
 from models.errors import ArchiveDamaged
-from warehouse.home import Home, disk_errors, write_whole
+from warehouse.home.files import disk_errors, write_whole
+from warehouse.home.paths import Home
 
 MANIFEST = "manifest.json"
 _RESTORE_IT = "Restore it from a backup; until then what it describes cannot be rebuilt."

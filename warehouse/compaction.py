@@ -11,7 +11,8 @@ import duckdb
 from models.errors import WarehouseError
 from warehouse import moved_rows
 from warehouse.ddl import literal
-from warehouse.home import Home, disk_errors, sync_folder
+from warehouse.home.files import disk_errors, sync_folder
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.transactions import mark_unpublished, transaction
 from warehouse.work import connect_work

@@ -17,7 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from models.market.calendar import TradingCalendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 PYTHON_FROM, PYTHON_BEFORE = (3, 11), (3, 15)

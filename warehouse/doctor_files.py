@@ -15,7 +15,7 @@ import orjson
 from models.errors import ArchiveDamaged, PublicationMissing, PublicationUnreadable
 from warehouse.archive import folder_manifest, read_reply, read_run, run_ids
 from warehouse.doctor import OK, PROBLEM, WARNING, Finding
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import generations, live_manifest
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings

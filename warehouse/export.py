@@ -22,7 +22,8 @@ import pyarrow.parquet
 
 from models.contracts.registry import PUBLISHED
 from models.errors import QueryFailed, UsageError
-from warehouse.home import Home, disk_errors
+from warehouse.home.files import disk_errors
+from warehouse.home.paths import Home
 from warehouse.query import open_published
 
 Format = Literal["parquet", "csv", "arrow"]

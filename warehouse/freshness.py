@@ -20,7 +20,7 @@ import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed
 from models.market.calendar import TradingCalendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import open_published, query_on
 from warehouse.settings import FreshnessSettings, Watch
 

@@ -18,7 +18,8 @@ import polars as pl
 
 from models.contracts.ops import Alerts
 from warehouse.alerts import Condition
-from warehouse.home import Home, disk_errors, write_whole
+from warehouse.home.files import disk_errors, write_whole
+from warehouse.home.paths import Home
 from warehouse.status import instant_text
 from warehouse.transactions import mark_unpublished, transaction
 from warehouse.work import insert

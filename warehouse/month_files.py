@@ -20,7 +20,7 @@ import polars as pl
 
 from warehouse import ddl
 from warehouse.ddl import literal
-from warehouse.home import disk_errors, sync_folder
+from warehouse.home.files import disk_errors, sync_folder
 
 ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one reads little of a month
 

@@ -27,8 +27,9 @@ from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
 from warehouse import moved_rows
 from warehouse.checks import run_checks
-from warehouse.home import Home, disk_errors, remove_leftovers, sync_folder, write_whole
-from warehouse.lock import writer_lock
+from warehouse.home.files import disk_errors, remove_leftovers, sync_folder, write_whole
+from warehouse.home.locks import writer_lock
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.status import note_generation
 from warehouse.work import insert

@@ -16,7 +16,7 @@ import polars as pl
 from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
 from warehouse.ddl import literal
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.moved_rows import all_files
 from warehouse.relations import SQL_FOLDER
 

@@ -14,7 +14,7 @@ import polars as pl
 from models.contracts.ops import Payloads, Runs
 from warehouse.archive import folder_manifest
 from warehouse.ddl import literal
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.snapshot_rows import remove
 from warehouse.transactions import transaction
 from warehouse.work import insert

@@ -15,8 +15,9 @@ import orjson
 
 from models.errors import PublicationUnreadable
 from models.market.schedule import Decision
-from warehouse.home import Home, write_whole
-from warehouse.lock import schedule_log_lock
+from warehouse.home.files import write_whole
+from warehouse.home.locks import schedule_log_lock
+from warehouse.home.paths import Home
 
 
 @dataclass

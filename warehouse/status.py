@@ -14,7 +14,8 @@ import duckdb
 import orjson
 
 from models.errors import PublicationMissing, PublicationUnreadable
-from warehouse.home import Home, write_whole
+from warehouse.home.files import write_whole
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 

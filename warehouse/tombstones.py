@@ -23,7 +23,8 @@ from models.errors import ArchiveDamaged
 from warehouse import ddl
 from warehouse.archive import folder_manifest, read_run
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home, disk_errors, write_whole
+from warehouse.home.files import disk_errors, write_whole
+from warehouse.home.paths import Home
 from warehouse.runs import loaded_runs
 from warehouse.transactions import transaction
 

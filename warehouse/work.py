@@ -15,8 +15,8 @@ from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileT
 from models.market.calendar import TradingCalendar, scheduled_expiries
 from warehouse import catalogue, ddl, moved_rows
 from warehouse.compute import parameters_frame
-from warehouse.home import Home
-from warehouse.lock import writer_lock
+from warehouse.home.locks import writer_lock
+from warehouse.home.paths import Home
 from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings, StorageSettings
 from warehouse.transactions import mark_unpublished, transaction

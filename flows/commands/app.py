@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from warehouse.logs import start_logs
+from warehouse.home.logs import start_logs
 from warehouse.settings import Settings
 from warehouse.settings import load_settings as read_settings
 

@@ -11,9 +11,9 @@ from cyclopts import Parameter
 
 from flows.commands.app import Charts, Json, NoPrefect, Venues, app, listed, load_settings
 from models.errors import UsageError
-from warehouse.home import Home, home_of
-from warehouse.lean_imports import lean_start
-from warehouse.logs import start_log_file
+from warehouse.home.lean_imports import lean_start
+from warehouse.home.logs import start_log_file
+from warehouse.home.paths import Home, home_of
 from warehouse.settings import Settings
 
 
@@ -46,7 +46,7 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
     from flows.prefect_environment import set_prefect_environment
     from flows.printing import print_run
     from flows.run import run_snapshot
-    from warehouse.lock import underlying_locks
+    from warehouse.home.locks import underlying_locks
 
     assert isinstance(plan, Plan)
     if charts:
@@ -74,8 +74,8 @@ def publish(
 ) -> int:
     """Publish the work file again, go back one generation, or list the generations."""
     from flows.printing import print_rows
-    from flows.version import code_version
     from warehouse import publish as publication
+    from warehouse.home.version import code_version
     from warehouse.status import note_generation
     from warehouse.work import open_work
 

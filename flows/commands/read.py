@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from flows.commands.app import Json, Venues, app, listed, load_settings
 from flows.commands.filters import Filters
 from models.errors import UsageError
-from warehouse.home import home_of
-from warehouse.logs import start_log_file
+from warehouse.home.logs import start_log_file
+from warehouse.home.paths import home_of
 
 NO_FILTERS = Filters()
 

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from flows.commands.app import Json, app, load_settings
 from models.errors import UsageError
-from warehouse.home import home_of
-from warehouse.logs import start_log_file
+from warehouse.home.logs import start_log_file
+from warehouse.home.paths import home_of
 
 
 @app.command

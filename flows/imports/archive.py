@@ -17,11 +17,11 @@ import duckdb
 from flows.imports.files import FoundFile, read_file
 from flows.imports.importer import Importer
 from flows.imports.load import failure_key
-from flows.version import code_version
 from models.chain import RawPayload
 from models.errors import FileError
 from warehouse.archive import BookArchive, read_run, write_run
-from warehouse.home import Home
+from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.runs import import_failures
 from warehouse.settings import Settings
 

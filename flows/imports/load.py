@@ -16,7 +16,7 @@ from models.errors import FileError, VenueError
 from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
 from warehouse.archive import read_reply
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 
 def read_archived_file(

@@ -11,7 +11,7 @@ from typing import Any
 from flows.imports.run import ImportResult
 from flows.printing import print_json
 from models.snapshot import OK
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 TOLD = (
     "snapshot_id", "underlying", "venue", "captured_at", "session_date", "status", "error", "incomplete_reason", "spot", "contracts",

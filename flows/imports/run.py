@@ -19,7 +19,7 @@ from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
 from models.snapshot import OK, REJECTED
 from warehouse.archive import read_run
 from warehouse.checks import all_checks
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import live_generation
 from warehouse.runs import venues_of_runs
 from warehouse.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 from models.market.calendar import TradingCalendar
 from tests.acceptance.recorded import Shelf
 from tests.chains import SETTINGS
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.work import open_work
 
 

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 if TYPE_CHECKING:

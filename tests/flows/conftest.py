@@ -20,7 +20,7 @@ from flows.run import run_snapshot
 from tests.chains import SETTINGS
 from tests.flows.alert_hook import Hook
 from tests.venue_double import Double, serve
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import DeribitSettings, Sources
 
 

@@ -22,7 +22,7 @@ STALE = 'kind = "stale"'
 HANG = """
 import sys
 from pathlib import Path
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.work import open_work
 with open_work(Home(Path(sys.argv[1])), Settings(), "snapshot that hangs"):

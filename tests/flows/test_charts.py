@@ -15,7 +15,7 @@ from flows.run import RunChart, RunResult
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.web.charts import KINDS
 from warehouse.work import open_work

@@ -15,7 +15,7 @@ import pytest
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli, Said
 from tests.venue_double import Double
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from flows.decisions import decide_due, note_missed
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, RUN, SKIPPED
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.schedule_log import read_schedule_log
 from warehouse.settings import DEFAULT_WATCHLIST, Settings
 

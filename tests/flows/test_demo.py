@@ -14,7 +14,7 @@ from tests.flows.conftest import Cli
 from warehouse.archive import read_runs, write_run
 from warehouse.checks import run_checks
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import generations
 from warehouse.query import query, show_table
 from warehouse.work import open_work

@@ -21,8 +21,8 @@ from tests.venue_double import Double
 from warehouse import doctor
 from warehouse.doctor import OK, PROBLEM, WARNING
 from warehouse.doctor_files import LONG_RUN, lock_holder
-from warehouse.home import Home
-from warehouse.lock import writer_lock
+from warehouse.home.locks import writer_lock
+from warehouse.home.paths import Home
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 

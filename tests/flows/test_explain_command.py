@@ -22,7 +22,7 @@ from tests.venue_double import serve
 from warehouse.explain.explanation import Explanation, RawRow
 from warehouse.explain.question import from_words
 from warehouse.frames import Warehouse, open_warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import load_settings
 
 

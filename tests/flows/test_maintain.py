@@ -14,7 +14,7 @@ from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.archive import run_ids
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import generations, live_generation, live_manifest, publish
 from warehouse.query import query
 from warehouse.settings import StorageSettings

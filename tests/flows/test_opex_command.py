@@ -10,7 +10,7 @@ import pytest
 
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.work import open_work
 

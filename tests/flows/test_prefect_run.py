@@ -15,7 +15,7 @@ import pytest
 
 from tests.commands import strikehouse
 from tests.venue_double import serve
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 pytestmark = pytest.mark.prefect

@@ -17,7 +17,7 @@ import pytest
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT, PYTHON, environment
 from tests.flows.conftest import Cli
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import query
 from warehouse.work import open_work

@@ -8,7 +8,7 @@ import re
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 from warehouse.work import open_work
 

@@ -28,8 +28,8 @@ from flows.prefect_limit import limit_name
 from tests.commands import environment
 from tests.flows.conftest import Cli
 from tests.venue_double import serve
-from warehouse.home import Home
-from warehouse.lock import underlying_lock
+from warehouse.home.locks import underlying_lock
+from warehouse.home.paths import Home
 from warehouse.query import query
 from warehouse.schedule_log import read_schedule_log
 

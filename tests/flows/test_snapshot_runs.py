@@ -11,7 +11,7 @@ import pytest
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.archive import folder_manifest, read_folder, read_runs
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 BOTH = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-prefect")

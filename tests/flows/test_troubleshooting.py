@@ -16,8 +16,8 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from tests.flows.conftest import Cli, Said
-from warehouse.home import Home
-from warehouse.lock import underlying_lock, writer_lock
+from warehouse.home.locks import underlying_lock, writer_lock
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 PAGE = CHECKOUT / "docs" / "troubleshooting.md"

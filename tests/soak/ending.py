@@ -15,7 +15,7 @@ from tests.commands import strikehouse
 from tests.soak.publication import flaws, hash_flaw
 from warehouse.archive import read_runs, run_ids
 from warehouse.fingerprints import differences, table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import generations
 from warehouse.query import open_published, query
 from warehouse.settings import Settings

@@ -17,7 +17,7 @@ from tests.soak.phases import ORDER, Traces
 from tests.soak.plan import CLOCK, STEP, Kill, RunSpec
 from tests.soak.steps import ARCHIVE, MAINTENANCE, PUBLICATION
 from tests.soak.worker import slow_file
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 LONGEST_RUN_S = 120.0
 USUAL_STEPS = {ARCHIVE: 60.0, PUBLICATION: 20.0, MAINTENANCE: 40.0}

@@ -14,7 +14,7 @@ from tests.soak.publication import flaws, generation_of
 from tests.soak.soak import variables_of
 from tests.soak.steps import ARCHIVE, MAINTENANCE, PUBLICATION
 from tests.venue_double import Double, serve
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import live_manifest
 from warehouse.query import open_published
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 ORDER = ("start", "fetch", "load", "publish", "close")  # of a run; `fetch` archives each reply as it comes
 POLL_SECONDS = 0.001

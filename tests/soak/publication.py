@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from models.contracts.registry import TABLES
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query_on
 
 # Each selects nothing from a publication that is of one piece.

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from tests.soak.publication import flaws, generation_of, hash_flaw, row_counts
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import live_manifest
 from warehouse.query import open_published
 from warehouse.status import read_status

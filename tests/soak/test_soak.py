@@ -14,7 +14,7 @@ from tests.soak.plan import MARKET, PARTS, PHASES, make_plan
 from tests.soak.soak import soak
 from tests.soak.tally import Tally
 from tests.soak.variety import FAULTS
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 RUNS = int(os.environ.get("SOAK_RUNS", "500"))
 SEED = int(os.environ.get("SOAK_SEED", "20261116"))

@@ -19,8 +19,8 @@ from flows.cli import main
 from flows.maintain import maintain
 from flows.run import run_snapshot
 from tests.soak.steps import Steps
-from warehouse.home import Home
-from warehouse.lean_imports import lean_start
+from warehouse.home.lean_imports import lean_start
+from warehouse.home.paths import Home
 from warehouse.settings import load_settings
 
 

@@ -18,7 +18,7 @@ from tests.chains import SETTINGS
 from tests.loads import Loader, xyz
 from warehouse.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries
 from warehouse.freshness import Freshness
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings.alerts import AlertSettings, CheckFailed, FlipCrossed, MaxPainMoved, RegimeChanged, Rule, Stale, VenueMissing
 from warehouse.status import open_alerts
 from warehouse.transactions import is_unpublished

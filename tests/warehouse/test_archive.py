@@ -16,7 +16,8 @@ import pytest
 from models.chain import RawPayload
 from models.errors import ArchiveDamaged, DiskProblem
 from warehouse.archive import BookArchive, folder_manifest, read_folder, read_run, read_runs, run_ids, write_run
-from warehouse.home import Home, write_whole
+from warehouse.home.files import write_whole
+from warehouse.home.paths import Home
 
 RECEIVED_AT = datetime(2026, 3, 2, 21, 15, 0, 123456, tzinfo=UTC)
 

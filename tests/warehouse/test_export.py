@@ -18,7 +18,7 @@ from models.errors import DiskProblem, UsageError
 from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from warehouse.export import export_table
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import query
 from warehouse.work import open_work

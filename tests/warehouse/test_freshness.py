@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from models.errors import PublicationMissing
 from models.market.calendar import TradingCalendar
 from warehouse.freshness import DEGRADED, HEALTHY, STALE, UNAVAILABLE, Freshness, freshness, read_trading_calendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import open_published
 from warehouse.settings import DEFAULT_WATCHLIST, FreshnessSettings
 

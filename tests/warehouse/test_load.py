@@ -15,7 +15,7 @@ from tests.chains import REJECTED_SCHEMA, SETTINGS, chain, on_venue, run_rows
 from tests.loads import LATER, Loader, xyz
 from tests.small_warehouse import FIRST, coin, coin_elsewhere
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.load import load_snapshot
 from warehouse.settings import Settings
 from warehouse.transactions import is_unpublished

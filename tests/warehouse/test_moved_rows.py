@@ -20,7 +20,7 @@ from tests.small_warehouse import FIRST, LAST, coin, snapshot_id
 from warehouse import ddl, moved_rows
 from warehouse.compaction import compact, free_pct
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.load import load_snapshot
 from warehouse.moved_rows import Month
 from warehouse.publish import live_manifest, publish

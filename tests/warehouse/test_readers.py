@@ -17,7 +17,7 @@ from models.errors import PublicationMissing, QueryFailed, UsageError
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
 from warehouse import moved_rows
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import call_macro, open_published, query, query_on, show_table
 from warehouse.work import open_work
@@ -44,7 +44,7 @@ def republish(home: Home, spot: float) -> None:
 # Opens the file as fast as it can, until its input ends; every other time as our own commands do.
 BUSY_READER = """
 import json, pathlib, select, sys, time, duckdb
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import open_published
 home, sql = Home(pathlib.Path(sys.argv[1])), sys.argv[2]
 seen, errors, slowest, opened = [], [], 0.0, 0

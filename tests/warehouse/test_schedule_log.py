@@ -15,8 +15,8 @@ import pytest
 from models.errors import AlreadyRunning, PublicationUnreadable
 from models.market.schedule import LATE, RUN, SKIPPED, Decision
 from tests.conftest import CHECKOUT
-from warehouse.home import Home
-from warehouse.lock import schedule_lock, underlying_lock, underlying_locks
+from warehouse.home.locks import schedule_lock, underlying_lock, underlying_locks
+from warehouse.home.paths import Home
 from warehouse.schedule_log import changing_schedule_log, read_schedule_log
 
 NOW = datetime(2028, 3, 10, 12, tzinfo=UTC)
@@ -26,8 +26,8 @@ KEPT = timedelta(days=30)
 HOLDER = """
 import sys
 from pathlib import Path
-from warehouse.home import Home
-from warehouse.lock import schedule_lock, underlying_lock
+from warehouse.home.paths import Home
+from warehouse.home.locks import schedule_lock, underlying_lock
 home = Home(Path(sys.argv[1]))
 with underlying_lock(home, "BRK/B", "scheduled run of BRK/B SPX"), schedule_lock(home):
     print("running", flush=True)

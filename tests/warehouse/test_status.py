@@ -11,7 +11,7 @@ import pytest
 from models.errors import PublicationMissing, PublicationUnreadable
 from tests.chains import SETTINGS
 from tests.small_warehouse import FIRST, LAST, SECOND
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import ModelSettings
 from warehouse.status import VenueOutcome, read_status, snapshots_with_other_settings, write_status
 from warehouse.work import open_work

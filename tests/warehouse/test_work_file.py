@@ -16,8 +16,8 @@ from models.contracts.registry import TABLES
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
-from warehouse.home import Home
-from warehouse.lock import writer_lock
+from warehouse.home.locks import writer_lock
+from warehouse.home.paths import Home
 from warehouse.settings import ModelSettings, Settings, StorageSettings
 from warehouse.work import beside_workers, open_work
 
@@ -26,8 +26,8 @@ IMPATIENT = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, lo
 WRITER = """
 import sys
 from pathlib import Path
-from warehouse.home import Home
-from warehouse.lock import writer_lock
+from warehouse.home.paths import Home
+from warehouse.home.locks import writer_lock
 with writer_lock(Home(Path(sys.argv[1])), "snapshot of the other one"):
     print("writing", flush=True)
     sys.stdin.readline()

@@ -18,7 +18,7 @@ from warehouse.api.gate import Gate
 from warehouse.api.generations import MIB, Generations
 from warehouse.api.health import router as health_router
 from warehouse.frames import Warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 REASONS: dict[type[Exception], tuple[Reason, str | None]] = {

@@ -22,7 +22,7 @@ from warehouse.api.flashalpha.parameters import At, read_at
 from warehouse.explain.door import question
 from warehouse.explain.explanation import Explanation
 from warehouse.explain.question import LEVELS, instant_of
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.json_values import json_value
 
 MOST_SHOWN = 100

@@ -23,7 +23,7 @@ from warehouse.api.dialects import Dialect, Reason, Refusal
 from warehouse.api.generations import Generation, Generations, Reading
 from warehouse.api.keys import Keys, Rate, RateLimit
 from warehouse.api.metrics import METRICS_TYPE, Metrics
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 log = logging.getLogger("strikehouse.api")

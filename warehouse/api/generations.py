@@ -22,7 +22,7 @@ from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed
 from warehouse.api.answers import Answer
 from warehouse.api.deadlines import DEADLINES
 from warehouse.frames import Found, Warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import connect_published
 
 log = logging.getLogger("strikehouse.api")

@@ -12,7 +12,7 @@ from models.errors import PublicationMissing, PublicationUnreadable, WarehouseEr
 from warehouse.api.access import now_of, settings
 from warehouse.api.standing import fresh, standing, worst
 from warehouse.frames import Warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.status import read_status
 
 router = APIRouter(tags=["server"])

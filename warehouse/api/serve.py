@@ -10,7 +10,7 @@ import uvicorn
 
 from warehouse.api.app import create_app
 from warehouse.api.keys import check_bind
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 GRACE_S = 30  # for requests under way when the server is told to stop

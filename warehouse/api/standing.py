@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from warehouse.freshness import STALE, Freshness, freshness, read_trading_calendar
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 STATES = ("healthy", "degraded", "unhealthy", "unavailable")  # from best to worst, as both dialects call them

@@ -13,7 +13,7 @@ from warehouse.explain import gex, iv, level, max_pain, pin_score
 from warehouse.explain.chain import Chain, open_chain
 from warehouse.explain.explanation import Explanation
 from warehouse.explain.question import Question, expiry_of, instant_of
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 _EXPLAIN: dict[str, Callable[[Chain], Explanation]] = {
     "max-pain": max_pain.explain,

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from models.errors import BrowserFailed, BrowserMissing
-from warehouse.home import disk_errors
+from warehouse.home.files import disk_errors
 from warehouse.settings import ChartSettings
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

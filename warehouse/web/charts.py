@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 from models.errors import UsageError
-from warehouse.home import Home, write_whole
+from warehouse.home.files import write_whole
+from warehouse.home.paths import Home
 from warehouse.query import open_published
 from warehouse.settings import ChartSettings
 from warehouse.web import drift, gamma, heatmap, open_interest, opex, pain, profile, term

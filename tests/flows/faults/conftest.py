@@ -11,7 +11,7 @@ import pytest
 from tests.flows.faults.bad_day import BadDay, bad_day
 from tests.flows.faults.expected import VENUES, Fault, Group
 from tests.venue_double import Double, serve
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 NextDay = Callable[[Fault, Group], BadDay]
 

@@ -12,7 +12,7 @@ import pytest
 from tests.commands import PYTHON, environment
 from tests.flows.faults.bad_day import BadDay
 from tests.venue_double import Double
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 # Peak memory of this program alone: getrusage goes on from the process that started it.

@@ -20,7 +20,7 @@ from tests.flows.faults.bad_day import (
 )
 from tests.flows.faults.expected import Expected, Fault, Group, rejected
 from tests.venue_double import Double
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 HALVED = Expected("rejected", SET_ASIDE, ("live_contracts_halved",))

@@ -7,7 +7,7 @@ import pytest
 from flows.rebuild import verify
 from tests.flows.faults.conftest import NextDay
 from tests.flows.faults.expected import FAULTS, Expected, Fault, Group
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 BAD_DAYS = {
     "bybit": ("server_error:2:503@{holder}", "truncate:short@{holder}", "empty_chain", "duplicate_rows:0.2:conflict"),

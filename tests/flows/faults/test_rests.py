@@ -13,7 +13,7 @@ from tests.flows.faults.bad_day import BadDay, assert_failure_is_noted, assert_h
 from tests.flows.faults.conftest import NextDay
 from tests.flows.faults.expected import Expected, Fault, Group
 from tests.venue_double import Double
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 BANS = Fault(
     "rate_limit:all:seconds:120",

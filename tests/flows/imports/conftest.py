@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import Cli
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download, load, rows, write
 from warehouse import ddl, moved_rows
 from warehouse.fingerprints import table_hashes
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.month_files import Moving
 from warehouse.work import open_work
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Demo
 from tests.warehouse.api.serving import serving
 from tests.warehouse.test_readers import republish
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 
 @pytest.fixture(scope="module")

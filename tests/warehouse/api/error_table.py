@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.warehouse.api.serving import api_settings, serving
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 LATER = datetime(2027, 1, 1, tzinfo=UTC)  # what the servers take for now: weeks after the demo's last session
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.chains import SETTINGS
 from warehouse.api.serve import make_server
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import ApiSettings, Settings
 
 

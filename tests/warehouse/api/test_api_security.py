@@ -22,7 +22,7 @@ from tests.conftest import Demo
 from tests.warehouse.api.serving import serving
 from tests.warehouse.api.test_serving import Lines
 from warehouse.api.access_log import access_log
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.query import query
 
 SQL = (

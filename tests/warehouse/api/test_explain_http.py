@@ -16,7 +16,7 @@ from tests.warehouse.api.serving import api_settings, serving
 from warehouse.explain.level_meanings import BACKQUANT, FLASHALPHA
 from warehouse.explain.question import LEVELS
 from warehouse.frames import Warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.json_values import json_value
 
 QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [

@@ -15,7 +15,7 @@ from flashalpha_historical import FlashAlphaHistorical
 
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 
 def get(url: str, **headers: str) -> requests.Response:

@@ -20,7 +20,7 @@ from tests.warehouse.api.serving import api_settings
 from tests.warehouse.api.test_flashalpha_sdk import CALLS, OF_NO_EXPIRY
 from tests.warehouse.api.typed import misfits
 from warehouse.api.app import create_app
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 SERVED = {
     "max_pain", "gex", "exposure_levels", "exposure_summary", "zero_dte", "exposure_term_structure", "expected_move", "options", "tickers",

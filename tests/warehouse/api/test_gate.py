@@ -28,7 +28,7 @@ from warehouse.api.arrival import accepts_gzip
 from warehouse.api.generations import Generations, Reading
 from warehouse.api.keys import RateLimit
 from warehouse.api.metrics import BUCKETS, Metrics
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 NOW = datetime(2026, 3, 3, 1, tzinfo=UTC)
 LEVELS = "/v1/exposure/levels/COIN"

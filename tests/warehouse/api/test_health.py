@@ -15,7 +15,7 @@ from flows.status import read_freshness
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
 from warehouse.freshness import STALE
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 TAKEN = datetime(2026, 11, 17, 22, 40, 34, tzinfo=UTC)  # the demo's last session
 WORDS = {"healthy": "Healthy", "degraded": "Degraded", "unhealthy": "Unhealthy"}

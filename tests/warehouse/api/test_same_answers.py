@@ -32,7 +32,7 @@ from tests.warehouse.api.same_answers import (
     usd,
 )
 from tests.warehouse.api.serving import serving
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 # --- /v1 --------------------------------------------------------------------------------------------------------------------------------
 

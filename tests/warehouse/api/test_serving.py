@@ -23,7 +23,7 @@ from tests.warehouse.test_readers import republish
 from warehouse.api.access_log import access_log, without_keys
 from warehouse.api.generations import Generations, Reading, Remembered
 from warehouse.api.keys import Keys, RateLimit, check_bind
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 PATH = "/v1/exposure/levels/SPY"
 

@@ -12,7 +12,7 @@ import pytest
 from tests.chains import SETTINGS
 from warehouse.explain.explanation import Alternative, Explanation, Row
 from warehouse.frames import Warehouse, open_warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.work import open_work
 

@@ -14,7 +14,7 @@ import pytest
 
 from models.errors import BrowserMissing
 from tests.chains import SETTINGS
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import call_macro_on, open_published
 from warehouse.settings import ChartSettings

@@ -15,7 +15,7 @@ import pytest
 
 from models.errors import BrowserFailed, BrowserMissing, UsageError
 from tests.warehouse.web.conftest import CHARTS
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import ChartSettings
 from warehouse.web import browser as browser_module
 from warehouse.web.browser import find_browser

@@ -21,7 +21,7 @@ from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
 from warehouse.api.standing import by_underlying, fresh, standing, worst
 from warehouse.frames import Warehouse
 from warehouse.freshness import STALE, Freshness
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import FreshnessSettings, Settings
 from warehouse.status import read_status
 

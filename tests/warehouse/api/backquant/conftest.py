@@ -6,7 +6,7 @@ import pytest
 
 from tests.warehouse.api.backquant.serving import Client, Remembering, application, published
 from warehouse.frames import Warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 from tests.chains import SETTINGS
 from warehouse.api.backquant import exception_handlers, router
 from warehouse.frames import Warehouse
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, write_status

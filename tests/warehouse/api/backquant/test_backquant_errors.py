@@ -17,7 +17,7 @@ from tests.small_warehouse import FIRST, LAST
 from tests.warehouse.api.backquant.serving import NOW, Client, application
 from warehouse.api.backquant import OPEN_PATHS, on_invalid, rate_headers, refuse
 from warehouse.api.keys import Quota, Rate
-from warehouse.home import Home
+from warehouse.home.paths import Home
 
 DATA = (
     "/gex/levels", "/gex/strike-profile", "/gex/strike-expiry-heatmap", "/gex/expiry-profile", "/gex/max-pain", "/gex/history", "/options/opex",

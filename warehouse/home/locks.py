@@ -18,7 +18,8 @@ from urllib.parse import quote
 import orjson
 
 from models.errors import AlreadyRunning, StrikehouseError, WorkFileLocked
-from warehouse.home import Home, disk_errors
+from warehouse.home.files import disk_errors
+from warehouse.home.paths import Home
 
 RETRY_SECONDS = 0.1
 LOG_WAIT_SECONDS = 30.0  # for what is held for an instant, or while one address is tried

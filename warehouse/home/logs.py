@@ -19,7 +19,7 @@ from typing import IO
 import orjson
 
 from models.redaction import redact
-from warehouse.home import Home
+from warehouse.home.paths import Home
 from warehouse.settings import LogSettings, Settings
 
 LOGGER = logging.getLogger("strikehouse")

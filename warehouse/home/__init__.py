@@ -1,0 +1,1 @@
+"""The home folder: its paths, whole-file writes, locks, logs."""
