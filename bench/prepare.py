@@ -16,7 +16,7 @@ from flows.plan import make_plan
 from models.chain import RawPayload
 from models.pricing.implied_vol import implied_vol
 from models.snapshot import greeks_of
-from warehouse.archive import BookArchive, read_run, run_ids, write_run
+from warehouse.archive.replies import BookArchive, read_run, run_ids, write_run
 from warehouse.compute import greeks_rules
 from warehouse.home.paths import Home
 from warehouse.settings import Settings

@@ -20,13 +20,13 @@ from models.chain import SETTLEMENTS_NONE
 from models.errors import ArchiveDamaged, StrikehouseError
 from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
-from warehouse.archive import read_folder, read_run, run_ids
+from warehouse.archive.replies import read_folder, read_run, run_ids
+from warehouse.archive.tombstones import tombstones
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
-from warehouse.tombstones import tombstones
 from warehouse.transactions import transaction
 
 LOG = logging.getLogger("strikehouse.load")

@@ -17,7 +17,8 @@ from flows.partitions import load_history
 from flows.rebuild import REBUILD, copy_of_work
 from models.errors import ArchiveDamaged, WarehouseError
 from warehouse import moved_rows
-from warehouse.archive import read_run, run_ids
+from warehouse.archive.replies import read_run, run_ids
+from warehouse.archive.tombstones import Hashes, bury, replies, tombstones
 from warehouse.compaction import compact, free_pct, remove_database
 from warehouse.fingerprints import table_hashes
 from warehouse.home.files import remove_leftovers
@@ -29,7 +30,6 @@ from warehouse.runs import forget_runs, loaded_runs, venues_of_runs
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import note_generation
-from warehouse.tombstones import Hashes, bury, replies, tombstones
 from warehouse.transactions import is_unpublished
 from warehouse.work import connect_work, native_from, parquet_folder
 

@@ -23,7 +23,7 @@ from flows.archived import bytes_of_unit, pending_runs, units_of
 from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReport
 from flows.workers import compute_units, history_workers
 from models.market.calendar import TradingCalendar
-from warehouse.archive import read_run
+from warehouse.archive.replies import read_run
 from warehouse.compute import compute_snapshot
 from warehouse.history import settle_history
 from warehouse.home.paths import Home

@@ -13,6 +13,7 @@ from pathlib import Path
 from flows.partitions import load_history
 from models.errors import WarehouseError
 from warehouse.alerts import carry_over
+from warehouse.archive.tombstones import TakenOver, take_over, tombstones
 from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home.files import disk_errors
 from warehouse.home.locks import writer_lock
@@ -23,7 +24,6 @@ from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import write_status
-from warehouse.tombstones import TakenOver, take_over, tombstones
 from warehouse.work import connect_work, is_other_settings, parquet_folder
 
 Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound

@@ -13,7 +13,7 @@ from flows.archived import UnitReadings, read_unit
 from flows.load import settlement_rows, settlements_of, venue_rows
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
-from warehouse.archive import read_run
+from warehouse.archive.replies import read_run
 from warehouse.compute import Captured, Computed, compute_snapshots
 from warehouse.computed_files import read_computed, write_computed
 from warehouse.home.paths import Home

@@ -13,7 +13,7 @@ import duckdb
 import orjson
 
 from models.errors import ArchiveDamaged, PublicationMissing, PublicationUnreadable
-from warehouse.archive import folder_manifest, read_reply, read_run, run_ids
+from warehouse.archive.replies import folder_manifest, read_reply, read_run, run_ids
 from warehouse.doctor import OK, PROBLEM, WARNING, Finding
 from warehouse.home.paths import Home
 from warehouse.publish import generations, live_manifest

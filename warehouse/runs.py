@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from models.contracts.ops import Payloads, Runs
-from warehouse.archive import folder_manifest
+from warehouse.archive.replies import folder_manifest
 from warehouse.ddl import literal
 from warehouse.home.paths import Home
 from warehouse.snapshot_rows import remove

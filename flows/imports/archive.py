@@ -19,7 +19,7 @@ from flows.imports.importer import Importer
 from flows.imports.load import failure_key
 from models.chain import RawPayload
 from models.errors import FileError
-from warehouse.archive import BookArchive, read_run, write_run
+from warehouse.archive.replies import BookArchive, read_run, write_run
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.runs import import_failures

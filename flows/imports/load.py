@@ -15,7 +15,7 @@ from models.chain import ParsedSettlements
 from models.errors import FileError, VenueError
 from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
-from warehouse.archive import read_reply
+from warehouse.archive.replies import read_reply
 from warehouse.home.paths import Home
 
 

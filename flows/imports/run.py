@@ -17,7 +17,7 @@ from flows.imports.load import failure_key
 from flows.partitions import load_history
 from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
 from models.snapshot import OK, REJECTED
-from warehouse.archive import read_run
+from warehouse.archive.replies import read_run
 from warehouse.checks import all_checks
 from warehouse.home.paths import Home
 from warehouse.publish import live_generation

@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive import folder_manifest, read_runs
+from warehouse.archive.replies import folder_manifest, read_runs
 from warehouse.query import query
 from warehouse.settings import load_settings
 from warehouse.work import open_work

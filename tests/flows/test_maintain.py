@@ -12,13 +12,13 @@ import pytest
 from flows.maintain import COMPACTED, MOVED, NOT_VERIFIED, PUBLISHED, REMOVED, SWEPT, Maintenance, maintain
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
-from warehouse.archive import run_ids
+from warehouse.archive.replies import run_ids
+from warehouse.archive.tombstones import tombstones
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.publish import generations, live_generation, live_manifest, publish
 from warehouse.query import query
 from warehouse.settings import StorageSettings
-from warehouse.tombstones import tombstones
 from warehouse.work import open_work
 
 LONG_AFTER = datetime(2027, 6, 1, tzinfo=UTC)  # the market of the double is that of November 2026

@@ -14,7 +14,7 @@ from flows.plan import make_plan, sources_of
 from tests.commands import CHECKOUT
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive import read_runs
+from warehouse.archive.replies import read_runs
 from warehouse.fingerprints import table_hashes
 from warehouse.query import query
 from warehouse.settings import load_settings

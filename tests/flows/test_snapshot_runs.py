@@ -10,7 +10,7 @@ import pytest
 
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive import folder_manifest, read_folder, read_runs
+from warehouse.archive.replies import folder_manifest, read_folder, read_runs
 from warehouse.home.paths import Home
 from warehouse.query import query
 

@@ -13,7 +13,7 @@ from flows.load import venue_rows
 from models.market.calendar import TradingCalendar
 from tests.commands import strikehouse
 from tests.soak.publication import flaws, hash_flaw
-from warehouse.archive import read_runs, run_ids
+from warehouse.archive.replies import read_runs, run_ids
 from warehouse.fingerprints import differences, table_hashes
 from warehouse.home.paths import Home
 from warehouse.publish import generations

@@ -15,8 +15,8 @@ from tests.soak import ending
 from tests.soak.kills import KINDS, Killed, a_few_kills, all_kills, kill_in_turn
 from tests.soak.plan import STEP, Kill
 from tests.soak.steps import MAINTENANCE
+from warehouse.archive.tombstones import tombstones
 from warehouse.home.paths import Home
-from warehouse.tombstones import tombstones
 
 SEED = 20261116
 

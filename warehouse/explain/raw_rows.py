@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 
 from models.errors import ArchiveDamaged
-from warehouse.archive import folder_manifest, read_reply
+from warehouse.archive.replies import folder_manifest, read_reply
 from warehouse.explain.chain import Chain
 from warehouse.explain.explanation import RawRow, Row
 

@@ -21,7 +21,7 @@ import polars as pl
 from models.contracts.registry import TABLES
 from models.errors import ArchiveDamaged
 from warehouse import ddl
-from warehouse.archive import folder_manifest, read_run
+from warehouse.archive.replies import folder_manifest, read_run
 from warehouse.fingerprints import table_hashes
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home

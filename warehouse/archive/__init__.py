@@ -1,0 +1,1 @@
+"""raw/ and its manifests: the source of truth."""
