@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import orjson
 
-from warehouse.relations import SQL_FOLDER
+from warehouse.catalog.relations import SQL_FOLDER
 
 file, way = sys.argv[1:]
 con = duckdb.connect(file, read_only=True, config={"threads": 2})

@@ -18,7 +18,7 @@ from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, rep
 from flows.plan import Plan, sources_of
 from models.errors import StructureCheckFailed
 from models.snapshot import OK, REJECTED, VenueReading
-from warehouse.checks import all_checks
+from warehouse.catalog.checks import all_checks
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version

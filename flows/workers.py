@@ -102,8 +102,8 @@ def _get_ready() -> None:
     """What the first unit would have to wait for."""
     for name in ("flows.units", "scipy.optimize"):
         import_module(name)
-    from warehouse.checks import all_checks
-    from warehouse.relations import all_relations
+    from warehouse.catalog.checks import all_checks
+    from warehouse.catalog.relations import all_relations
 
     all_relations()
     all_checks()

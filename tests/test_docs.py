@@ -14,9 +14,9 @@ from models import errors
 from models.errors import StrikehouseError
 from tests.conftest import CHECKOUT, Demo
 from tests.readme import README, readme_after, without_seconds
-from warehouse.docs_page import PAGE, page
-from warehouse.macros import MACROS
-from warehouse.macros import QUERIES as OWN_QUERIES
+from warehouse.catalog.docs_page import PAGE, page
+from warehouse.catalog.macros import MACROS
+from warehouse.catalog.macros import QUERIES as OWN_QUERIES
 from warehouse.query import query
 from warehouse.settings import Settings, load_settings
 

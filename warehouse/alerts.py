@@ -18,10 +18,10 @@ import duckdb
 import polars as pl
 
 from models.contracts.ops import Alerts
-from warehouse.ddl import literal
+from warehouse.catalog.ddl import literal
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.freshness import Freshness
 from warehouse.home.paths import Home
-from warehouse.relations import SQL_FOLDER
 from warehouse.settings.alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
 from warehouse.transactions import mark_unpublished, transaction
 from warehouse.work import insert

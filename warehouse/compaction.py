@@ -10,7 +10,7 @@ import duckdb
 
 from models.errors import WarehouseError
 from warehouse import moved_rows
-from warehouse.ddl import literal
+from warehouse.catalog.ddl import literal
 from warehouse.home.files import disk_errors, sync_folder
 from warehouse.home.paths import Home
 from warehouse.settings import Settings

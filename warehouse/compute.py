@@ -20,8 +20,8 @@ from models.contracts.core import Parameters
 from models.market.calendar import TradingCalendar, classify_expiries
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from models.snapshot_analytics import analytics_of
-from warehouse.checks import all_checks, check_results_of, run_checks, venues_to_set_aside
-from warehouse.relations import all_relations, functions_sql, relation_from
+from warehouse.catalog.checks import all_checks, check_results_of, run_checks, venues_to_set_aside
+from warehouse.catalog.relations import all_relations, functions_sql, relation_from
 from warehouse.settings import Settings
 
 LIVE_CONTRACTS = "core.live_contracts"

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.ipc
 
-from warehouse import ddl
+from warehouse.catalog import ddl
 from warehouse.compute import Computed
 from warehouse.month_files import MonthFile, Moving, split_months
 

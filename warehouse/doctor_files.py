@@ -14,10 +14,10 @@ import orjson
 
 from models.errors import ArchiveDamaged, PublicationMissing, PublicationUnreadable
 from warehouse.archive.replies import folder_manifest, read_reply, read_run, run_ids
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.doctor import OK, PROBLEM, WARNING, Finding
 from warehouse.home.paths import Home
 from warehouse.publish import generations, live_manifest
-from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
 from warehouse.status import read_status, snapshots_with_other_settings
 

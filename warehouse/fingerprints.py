@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from models.contracts.registry import TABLES
-from warehouse import ddl
+from warehouse.catalog import ddl
 
 # `received_at` and `run_id` belong to the rows: the manifests in raw/ carry them, so a rebuild gives the same ones.
 _NOT_DERIVED = {"core.listing_rules", "core.parameters", "core.sessions", "core.sign_scenarios"}

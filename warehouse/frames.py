@@ -22,10 +22,10 @@ import polars as pl
 
 from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, UsageError
+from warehouse.catalog.macros import MACROS, QUERIES
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home, home_of
-from warehouse.macros import MACROS, QUERIES
 from warehouse.query import call_macro_on, connect_published, query_on, rows_on
-from warehouse.relations import SQL_FOLDER
 from warehouse.settings import load_settings
 
 if TYPE_CHECKING:

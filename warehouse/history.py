@@ -8,10 +8,10 @@ import duckdb
 import polars as pl
 
 from warehouse import snapshot_rows
-from warehouse.checks import all_checks, run_checks, venues_to_set_aside
+from warehouse.catalog.checks import all_checks, run_checks, venues_to_set_aside
+from warehouse.catalog.ddl import literal
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.compute import compute_snapshot
-from warehouse.ddl import literal
-from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings
 from warehouse.work import read_calendar
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from warehouse import ddl
-from warehouse.ddl import literal
+from warehouse.catalog import ddl
+from warehouse.catalog.ddl import literal
 from warehouse.home.files import disk_errors, sync_folder
 
 ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one reads little of a month

@@ -16,8 +16,8 @@ import polars as pl
 
 from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from warehouse import ddl
-from warehouse.ddl import literal
+from warehouse.catalog import ddl
+from warehouse.catalog.ddl import literal
 from warehouse.month_files import ROW_GROUP_ROWS, Month, MonthFile, write_file
 from warehouse.transactions import mark_unpublished, transaction
 

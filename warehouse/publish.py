@@ -26,7 +26,7 @@ import polars as pl
 from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
 from warehouse import moved_rows
-from warehouse.checks import run_checks
+from warehouse.catalog.checks import run_checks
 from warehouse.home.files import disk_errors, remove_leftovers, sync_folder, write_whole
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home

@@ -15,10 +15,10 @@ import polars as pl
 
 from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
-from warehouse.ddl import literal
+from warehouse.catalog.ddl import literal
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
 from warehouse.moved_rows import all_files
-from warehouse.relations import SQL_FOLDER
 
 # Connections of one process to one generation share a database, which can be closed only once.
 _CLOSING = threading.Lock()

@@ -13,7 +13,7 @@ import polars as pl
 
 from models.contracts.ops import Payloads, Runs
 from warehouse.archive.replies import folder_manifest
-from warehouse.ddl import literal
+from warehouse.catalog.ddl import literal
 from warehouse.home.paths import Home
 from warehouse.snapshot_rows import remove
 from warehouse.transactions import transaction

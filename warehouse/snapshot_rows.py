@@ -9,10 +9,11 @@ import polars as pl
 
 from models.contracts.registry import TABLES
 from models.snapshot import OK, REJECTED
-from warehouse import ddl, moved_rows
-from warehouse.checks import all_checks
+from warehouse import moved_rows
+from warehouse.catalog import ddl
+from warehouse.catalog.checks import all_checks
+from warehouse.catalog.ddl import is_moved, literal
 from warehouse.compute import Computed
-from warehouse.ddl import is_moved, literal
 from warehouse.work import insert
 
 REJECTED_ROWS = "ops.rejected_rows"

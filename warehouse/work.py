@@ -13,11 +13,12 @@ import polars as pl
 from models.contracts.core import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
 from models.market.calendar import TradingCalendar, scheduled_expiries
-from warehouse import catalogue, ddl, moved_rows
+from warehouse import moved_rows
+from warehouse.catalog import ddl, install
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.compute import parameters_frame
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
-from warehouse.relations import SQL_FOLDER
 from warehouse.settings import Settings, StorageSettings
 from warehouse.transactions import mark_unpublished, transaction
 
@@ -116,7 +117,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
             f"{path} has version {version}, this Strikehouse knows {len(migrations)}. "
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
-    if version == len(migrations) and fingerprint == catalogue.fingerprint():
+    if version == len(migrations) and fingerprint == install.fingerprint():
         if is_elsewhere:  # views name the files, and nothing else does
             with transaction(con):
                 moved_rows.note_folder(con, parquet)
@@ -127,7 +128,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
         for migration in migrations[version:]:
             con.execute(migration.read_text())
         moved_rows.note_folder(con, parquet)
-        catalogue.install_tables(con)
+        install.install_tables(con)
         mark_unpublished(con)
         con.execute("delete from main.work_version")
         con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(TABLES_ONLY)})")
@@ -136,11 +137,11 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
 def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
     """Views, macros and comments of this version, unless the file has them: what `connect_work` leaves out with `for_readers=False`."""
     ((fingerprint,),) = con.execute("select max(fingerprint) from main.work_version").fetchall()
-    if fingerprint != catalogue.fingerprint():
+    if fingerprint != install.fingerprint():
         with transaction(con):
-            catalogue.install_for_readers(con)
+            install.install_for_readers(con)
             mark_unpublished(con)
-            con.execute(f"update main.work_version set fingerprint = {ddl.literal(catalogue.fingerprint())}")
+            con.execute(f"update main.work_version set fingerprint = {ddl.literal(install.fingerprint())}")
 
 
 def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -30,7 +30,7 @@ def show(
 ) -> int:
     """Show a published table (`latest.max_pain`), a macro for one underlying (`max_pain SPX --expiry 2026-08-21`), or `opex SPX`."""
     from flows.printing import print_calendar, print_frame
-    from warehouse.macros import MACROS
+    from warehouse.catalog.macros import MACROS
     from warehouse.opex import opex_calendar
     from warehouse.query import call_macro, show_table
 

@@ -18,7 +18,7 @@ from flows.partitions import load_history
 from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
 from models.snapshot import OK, REJECTED
 from warehouse.archive.replies import read_run
-from warehouse.checks import all_checks
+from warehouse.catalog.checks import all_checks
 from warehouse.home.paths import Home
 from warehouse.publish import live_generation
 from warehouse.runs import venues_of_runs

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from tests.acceptance.brute_force import CBOE_CAPTURES
 from tests.acceptance.recorded import Loaded, Shelf
-from warehouse.relations import SQL_FOLDER
+from warehouse.catalog.relations import SQL_FOLDER
 
 ALWAYS = ("2026-07-22", "2026-08-03")
 SLOW = tuple(capture for capture in CBOE_CAPTURES if capture not in ALWAYS)

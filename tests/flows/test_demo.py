@@ -12,7 +12,7 @@ from tests.chains import SETTINGS
 from tests.conftest import Demo
 from tests.flows.conftest import Cli
 from warehouse.archive.replies import read_runs, write_run
-from warehouse.checks import run_checks
+from warehouse.catalog.checks import run_checks
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.publish import generations

@@ -12,8 +12,8 @@ from flows.report import PRINTED_RELATIONS, gamma_lines, missing_lines
 from models.contracts.registry import PUBLISHED
 from models.pricing import black76
 from tests.conftest import Demo
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.query import query, report
-from warehouse.relations import SQL_FOLDER
 
 # relation → quantity, the column that is null without it, the column that says why; an alignment is never null
 REASONS = {

@@ -10,8 +10,8 @@ import duckdb
 import polars as pl
 
 from models.contracts.registry import PUBLISHED, TABLES
-from warehouse.ddl import create_history_view, sql_type
-from warehouse.relations import all_views, functions_sql
+from warehouse.catalog.ddl import create_history_view, sql_type
+from warehouse.catalog.relations import all_views, functions_sql
 
 
 @contextmanager

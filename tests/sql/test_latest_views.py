@@ -7,7 +7,7 @@ import pytest
 
 from models.contracts.registry import TABLES
 from tests.small_warehouse import FIRST, LAST, snapshot_id
-from warehouse.catalogue import marts
+from warehouse.catalog.install import marts
 
 BY_SCOPE = [mart for mart in marts() if mart in TABLES and "scope_venue" in TABLES[mart].primary_key()]
 

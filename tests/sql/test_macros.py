@@ -14,7 +14,7 @@ from models.market.calendar import TradingCalendar
 from tests.chains import chain, listed
 from tests.loads import Loader
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_AM, THIRD_FRIDAY_PM, snapshot_id
-from warehouse.macros import MACROS
+from warehouse.catalog.macros import MACROS
 
 
 @pytest.fixture

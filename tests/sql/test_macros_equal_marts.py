@@ -16,8 +16,8 @@ from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, THIRD_FRIDAY_PM, coin, coin_elsewhere
 from tests.sql.compare import assert_frames
 from tests.sql.relations import run_relation
+from warehouse.catalog.macros import MACROS
 from warehouse.compute import compute_snapshot
-from warehouse.macros import MACROS
 
 VENUES = ("bybit", "deribit", "okx")
 SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(VENUES, size)]

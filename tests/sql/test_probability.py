@@ -15,8 +15,8 @@ from scipy.special import ndtr
 
 from models.pricing.density import probability_between
 from tests.conftest import Demo
+from warehouse.catalog.relations import functions_sql
 from warehouse.query import open_published
-from warehouse.relations import functions_sql
 
 KEY = ["venue", "book", "expires_at"]
 

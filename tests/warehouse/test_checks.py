@@ -15,8 +15,8 @@ from models.snapshot import OK
 from tests.chains import SETTINGS, run_rows
 from tests.loads import xyz
 from tests.small_warehouse import FIRST, LAST, SECOND, coin, snapshot_id
-from warehouse import checks
-from warehouse.checks import all_checks, run_checks, venues_to_set_aside
+from warehouse.catalog import checks
+from warehouse.catalog.checks import all_checks, run_checks, venues_to_set_aside
 from warehouse.compute import compute_snapshot
 
 COIN, MIDDLE, LATEST = (snapshot_id("COIN", at) for at in (FIRST, SECOND, LAST))

@@ -18,9 +18,9 @@ from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, QueryFailed, UsageError
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_PM
 from tests.warehouse.test_readers import republish
+from warehouse.catalog.macros import MACROS
 from warehouse.frames import METHODS, Warehouse, open_warehouse
 from warehouse.home.paths import Home
-from warehouse.macros import MACROS
 from warehouse.query import call_macro
 
 

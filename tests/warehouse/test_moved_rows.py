@@ -17,7 +17,8 @@ from models.errors import PublicationUnreadable, QueryFailed, WarehouseError
 from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, LAST, coin, snapshot_id
-from warehouse import ddl, moved_rows
+from warehouse import moved_rows
+from warehouse.catalog import ddl
 from warehouse.compaction import compact, free_pct
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home

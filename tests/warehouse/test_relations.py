@@ -9,8 +9,8 @@ import pytest
 
 from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from warehouse.checks import all_checks, check_from
-from warehouse.relations import SQL_FOLDER, all_relations, in_run_order, relation_from
+from warehouse.catalog.checks import all_checks, check_from
+from warehouse.catalog.relations import SQL_FOLDER, all_relations, in_run_order, relation_from
 
 RELATION_FILES = sorted(file for schema in ("core", "marts") for file in (SQL_FOLDER / schema).glob("*.sql"))
 

@@ -14,9 +14,9 @@ from typing import Any
 import polars as pl
 
 from models.contracts.registry import TABLES
-from warehouse.ddl import is_scoped, kept_name
+from warehouse.catalog.ddl import is_scoped, kept_name
+from warehouse.catalog.macros import MACROS
 from warehouse.frames import Warehouse
-from warehouse.macros import MACROS
 
 OF_AN_INSTANT = frozenset({"max_pain", "pain_curve", "gex_heatmap", "gex_by_expiry", "pin_score"})
 

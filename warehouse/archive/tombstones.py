@@ -20,8 +20,8 @@ import polars as pl
 
 from models.contracts.registry import TABLES
 from models.errors import ArchiveDamaged
-from warehouse import ddl
 from warehouse.archive.replies import folder_manifest, read_run
+from warehouse.catalog import ddl
 from warehouse.fingerprints import table_hashes
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home

@@ -10,11 +10,11 @@ import duckdb
 import polars as pl
 
 from models.errors import UsageError
+from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.explain.explanation import Row, Scope, VenueSource
 from warehouse.explain.question import Question
 from warehouse.home.paths import Home
 from warehouse.query import call_macro_on, query_on
-from warehouse.relations import SQL_FOLDER
 from warehouse.web.facts import Facts, read_facts
 from warehouse.web.request import ChartRequest
 

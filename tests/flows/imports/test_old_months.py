@@ -17,7 +17,8 @@ from models.errors import WarehouseError
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download, load, rows, write
-from warehouse import ddl, moved_rows
+from warehouse import moved_rows
+from warehouse.catalog import ddl
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.month_files import Moving

@@ -1,6 +1,6 @@
 """docs/tables.md, generated: every table with its key, columns, types, units and meanings; every macro; every check.
 
-`python -m warehouse.docs_page` writes the page, `--check` fails when the page is not what it would write.
+`python -m warehouse.catalog.docs_page` writes the page, `--check` fails when the page is not what it would write.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 import dataframely as dy
 
 from models.contracts.registry import PUBLISHED, VIEWS
-from warehouse import ddl
-from warehouse.catalogue import marts
-from warehouse.checks import all_checks
-from warehouse.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS, QUERIES
-from warehouse.relations import SQL_FOLDER
+from warehouse.catalog import ddl
+from warehouse.catalog.checks import all_checks
+from warehouse.catalog.install import marts
+from warehouse.catalog.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS, QUERIES
+from warehouse.catalog.relations import SQL_FOLDER
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tables.md"
 SCHEMAS = {
     "core": "What was captured, and what the models make of it.",
     "marts": "What analysts read. Sign convention: scenario `std` of `core.sign_scenarios`, calls +1, puts −1.",

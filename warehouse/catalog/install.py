@@ -10,10 +10,11 @@ from pathlib import Path
 import duckdb
 
 from models.contracts.registry import PUBLISHED, TABLES
-from warehouse import ddl, moved_rows
-from warehouse.relations import SQL_FOLDER, all_relations, all_views, functions_sql
+from warehouse import moved_rows
+from warehouse.catalog import ddl
+from warehouse.catalog.relations import SQL_FOLDER, all_relations, all_views, functions_sql
 
-_ROOT = Path(__file__).resolve().parent
+_CHECKOUT = Path(__file__).resolve().parents[2]
 _SAME_COLUMNS = ("core.option_quotes", "core.option_greeks", "core.snapshots")  # whose columns views without a contract show
 _OWN_COLUMNS = {
     "oi_contracts": "Open interest [contracts]",
@@ -21,7 +22,7 @@ _OWN_COLUMNS = {
     "theirs": "Gamma by the venue [1/USD]",
     "difference": "|gamma - theirs| as a share of theirs [fraction]",
 }
-_SOURCES = ("ddl.py", "macros.py", "catalogue.py", "moved_rows.py")
+_SOURCES = ("warehouse/catalog/ddl.py", "warehouse/catalog/macros.py", "warehouse/catalog/install.py", "warehouse/moved_rows.py")
 
 
 @cache
@@ -29,8 +30,8 @@ def fingerprint() -> str:
     """Hash of everything that is installed: when it differs from a file's, all is installed again."""
     files = [
         *sorted(SQL_FOLDER.rglob("*.sql")),
-        *(_ROOT / name for name in _SOURCES),
-        *sorted((_ROOT.parent / "models").glob("*_tables.py")),
+        *(_CHECKOUT / name for name in _SOURCES),
+        *sorted((_CHECKOUT / "models" / "contracts").glob("*.py")),
     ]
     digest = hashlib.sha256()
     for file in files:
@@ -57,7 +58,7 @@ def install_tables(con: duckdb.DuckDBPyConnection) -> None:
 
 def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
     """Views over several tables, macros and comments: half a second's work in a new file."""
-    from warehouse.macros import create_macros  # reads all SQL: only when something has changed
+    from warehouse.catalog.macros import create_macros  # reads all SQL: only when something has changed
 
     for relation in [one for one in all_relations() if one.is_view]:
         con.execute(f"create or replace view {relation.name} as {relation.sql}")

@@ -22,8 +22,8 @@ import polars as pl
 
 from models.contracts.ops import CheckResults
 from models.errors import WarehouseError
-from warehouse.ddl import literal
-from warehouse.relations import SQL_FOLDER
+from warehouse.catalog.ddl import literal
+from warehouse.catalog.relations import SQL_FOLDER
 
 _HEADER = re.compile(r"^-- (severity|scope|needs|why): (.+)$", re.MULTILINE)
 _ALLOWED = {

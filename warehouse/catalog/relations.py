@@ -13,9 +13,9 @@ import duckdb
 import orjson
 
 from models.errors import WarehouseError
-from warehouse.ddl import literal
+from warehouse.catalog.ddl import literal
 
-SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
+SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 SCHEMAS = ("core", "marts")
 TRANSIENT_MARK, VIEW_MARK = "-- transient", "-- view"
 

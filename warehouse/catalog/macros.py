@@ -14,8 +14,8 @@ from sqlglot import exp
 
 from models.contracts.registry import TABLES
 from models.errors import WarehouseError
-from warehouse import ddl
-from warehouse.relations import SQL_FOLDER, all_relations
+from warehouse.catalog import ddl
+from warehouse.catalog.relations import SQL_FOLDER, all_relations
 
 # macro → (mart, what it gives)
 MACROS: dict[str, tuple[str, str]] = {
