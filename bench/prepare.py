@@ -20,7 +20,7 @@ from warehouse.archive.replies import BookArchive, read_run, run_ids, write_run
 from warehouse.compute import greeks_rules
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
-from warehouse.work import open_work, read_calendar
+from warehouse.storage.work_file import open_work, read_calendar
 
 FIRST_SESSION = datetime(2026, 6, 1, tzinfo=UTC)  # before the recorded ones, so that no contract has settled
 FRIDAY = 5

@@ -23,7 +23,7 @@ from warehouse import compute  # noqa: E402
 from warehouse.archive.replies import read_run, run_ids  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402
-from warehouse.work import open_work, read_calendar  # noqa: E402
+from warehouse.storage.work_file import open_work, read_calendar  # noqa: E402
 
 seconds: Counter[str] = Counter()
 

@@ -64,7 +64,7 @@ from pathlib import Path
 from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.settings import Settings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 home = Home(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
     with open_work(home, Settings(), "bench") as con:

@@ -18,7 +18,7 @@ from flows.archived import load_pending_runs  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402
 from warehouse.publish import publish  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402
-from warehouse.work import open_work, read_calendar  # noqa: E402
+from warehouse.storage.work_file import open_work, read_calendar  # noqa: E402
 
 home, settings = Home(Path(sys.argv[1])), Settings()
 imported = time.perf_counter()

@@ -23,7 +23,7 @@ from warehouse.home.paths import Home
 from warehouse.kept_alerts import delivered, keep, read_kept, take_in, write_kept
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, note_alerts, read_status, status_venues
-from warehouse.work import open_work, read_calendar
+from warehouse.storage.work_file import open_work, read_calendar
 
 LOG = logging.getLogger("strikehouse.alerts")
 

@@ -27,7 +27,7 @@ from warehouse.home.paths import Home
 from warehouse.runs import loaded_runs, record_run
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
-from warehouse.transactions import transaction
+from warehouse.storage.transactions import transaction
 
 LOG = logging.getLogger("strikehouse.load")
 NO_FAULT_OF_A_FILE = (

@@ -22,7 +22,7 @@ from warehouse.home.logs import logged
 from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
-from warehouse.transactions import transaction
+from warehouse.storage.transactions import transaction
 
 LOG = logging.getLogger("strikehouse.load")
 

@@ -16,10 +16,8 @@ import duckdb
 from flows.partitions import load_history
 from flows.rebuild import REBUILD, copy_of_work
 from models.errors import ArchiveDamaged, WarehouseError
-from warehouse import moved_rows
 from warehouse.archive.replies import read_run, run_ids
 from warehouse.archive.tombstones import Hashes, bury, replies, tombstones
-from warehouse.compaction import compact, free_pct, remove_database
 from warehouse.fingerprints import table_hashes
 from warehouse.home.files import remove_leftovers
 from warehouse.home.locks import writer_lock
@@ -30,8 +28,10 @@ from warehouse.runs import forget_runs, loaded_runs, venues_of_runs
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import note_generation
-from warehouse.transactions import is_unpublished
-from warehouse.work import connect_work, native_from, parquet_folder
+from warehouse.storage import cold_partitions
+from warehouse.storage.compaction import compact, free_pct, remove_database
+from warehouse.storage.transactions import is_unpublished
+from warehouse.storage.work_file import connect_work, native_from, parquet_folder
 
 MOVED, REMOVED, NOT_VERIFIED, COMPACTED, PUBLISHED, SWEPT = "moved", "removed", "not verified", "compacted", "published", "swept"
 BESIDE = ("work.verify.duckdb", "work.partial.duckdb", "work.compact.duckdb", "work.maintain.duckdb")  # flows.rebuild.REBUILD goes on
@@ -80,8 +80,8 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
     if freed:
         yield Action(SWEPT, "what stopped processes left", freed)
     with connect_work(home, settings, home.work_file) as con:
-        for month in moved_rows.due_months(con, native_from(settings, now).date()):
-            yield Action(MOVED, f"{month.underlying} {month.month}", moved_rows.move(con, month))
+        for month in cold_partitions.due_months(con, native_from(settings, now).date()):
+            yield Action(MOVED, f"{month.underlying} {month.month}", cold_partitions.move(con, month))
         con.checkpoint()
     yield from _remove_replies(home, settings, now, progress)
     with connect_work(home, settings, home.work_file) as con:
@@ -103,7 +103,7 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
 def _due(home: Home, settings: Settings, folder: Path, now: datetime) -> Iterator[Action]:
     """The same without doing it. Whether replies can be removed only their rebuild shows."""
     with connect_work(home, settings, home.work_file) as con:
-        for month in moved_rows.due_months(con, native_from(settings, now).date()):
+        for month in cold_partitions.due_months(con, native_from(settings, now).date()):
             yield Action(MOVED, f"{month.underlying} {month.month}", None)
         for run_id in _removable(con, home, settings, now):
             yield Action(
@@ -216,19 +216,19 @@ def _used_files(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings) 
 
     None where such a rebuild left a file that cannot be read: nobody knows then what it stands on.
     """
-    used = [*moved_rows.all_files(con), *(path for one in generations(home) for path in one.manifest.get("parquet", []))]
+    used = [*cold_partitions.all_files(con), *(path for one in generations(home) for path in one.manifest.get("parquet", []))]
     stopped = home.root / REBUILD
     if stopped.exists():
         try:
             with connect_work(home, settings, stopped) as begun:
-                used += moved_rows.all_files(begun)
+                used += cold_partitions.all_files(begun)
         except WarehouseError:  # the next rebuild says so
             return None
     return {"/".join(Path(path).parts[-2:]) for path in used}
 
 
 def _unused_files(folder: Path, used: set[str] | None) -> list[Path]:
-    return [] if used is None else list(moved_rows.unused_files(folder, used))
+    return [] if used is None else list(cold_partitions.unused_files(folder, used))
 
 
 def _unlink(path: Path) -> int:

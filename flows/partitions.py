@@ -29,14 +29,14 @@ from warehouse.history import settle_history
 from warehouse.home.paths import Home
 from warehouse.load import VenueRows, add_new, merge
 from warehouse.load import replace as replace_snapshot
-from warehouse.month_files import Moving
-from warehouse.moved_rows import add_files
 from warehouse.runs import record_runs
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
 from warehouse.snapshot_rows import is_stored, stored_snapshots
-from warehouse.transactions import is_unpublished, transaction
-from warehouse.work import beside_workers, install_for_readers, native_from, parquet_folder, read_calendar
+from warehouse.storage.cold_partitions import add_files
+from warehouse.storage.parquet_files import Moving
+from warehouse.storage.transactions import is_unpublished, transaction
+from warehouse.storage.work_file import beside_workers, install_for_readers, native_from, parquet_folder, read_calendar
 
 BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
 IN_FILES = 0.2  # what a contract counts of which the committer writes little: most of its rows are in files already

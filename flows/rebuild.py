@@ -24,7 +24,7 @@ from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import write_status
-from warehouse.work import connect_work, is_other_settings, parquet_folder
+from warehouse.storage.work_file import connect_work, is_other_settings, parquet_folder
 
 Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound
 EVERY_SESSION: Sessions = (None, None)

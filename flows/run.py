@@ -27,8 +27,8 @@ from warehouse.runs import record_run
 from warehouse.settings import Settings
 from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import VenueOutcome, write_status
-from warehouse.transactions import is_unpublished
-from warehouse.work import open_work, read_calendar
+from warehouse.storage.transactions import is_unpublished
+from warehouse.storage.work_file import open_work, read_calendar
 
 LOG = logging.getLogger("strikehouse.run")
 DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5

@@ -34,7 +34,7 @@ from warehouse.home.logs import log_fields, logged
 from warehouse.home.paths import Home
 from warehouse.runs import record_run
 from warehouse.settings import Settings
-from warehouse.work import open_work, read_calendar
+from warehouse.storage.work_file import open_work, read_calendar
 
 T = TypeVar("T")
 PUBLISHED = "duckdb://strikehouse/published"

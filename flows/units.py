@@ -18,8 +18,8 @@ from warehouse.compute import Captured, Computed, compute_snapshots
 from warehouse.computed_files import read_computed, write_computed
 from warehouse.home.paths import Home
 from warehouse.load import VenueRows
-from warehouse.month_files import MonthFile, Moving
 from warehouse.settings import Settings
+from warehouse.storage.parquet_files import MonthFile, Moving
 
 GROUP_CONTRACTS = 230_000  # computed together: most of what the relations of one snapshot cost alone is planning
 NATIVE_CONTRACTS = 130_000  # of a group whose rows do not become files: they pass through the committer's memory too

@@ -26,7 +26,7 @@ from warehouse.settings import Settings
 if TYPE_CHECKING:
     from flows.units import ReadUnits, RunUnit
     from models.market.calendar import TradingCalendar
-    from warehouse.month_files import Moving
+    from warehouse.storage.parquet_files import Moving
 
 ONE_THREAD = ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS")
 FEW = 2  # units that are not worth starting processes for

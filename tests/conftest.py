@@ -22,7 +22,7 @@ from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 RECORDINGS = Path(os.environ.get("STRIKEHOUSE_RECORDINGS") or CHECKOUT.parent / "shared" / "recordings")

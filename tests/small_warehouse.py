@@ -14,7 +14,7 @@ from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, run_r
 from warehouse.load import load_snapshot
 from warehouse.settings import Settings
 from warehouse.settlements import load_settlements
-from warehouse.transactions import transaction
+from warehouse.storage.transactions import transaction
 
 FIRST, SECOND, LAST = AT, AT + timedelta(hours=1), AT + timedelta(hours=2)
 THIRD_FRIDAY_AM = datetime(2026, 3, 20, 13, 30)

@@ -23,8 +23,8 @@ from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.freshness import Freshness
 from warehouse.home.paths import Home
 from warehouse.settings.alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
-from warehouse.transactions import mark_unpublished, transaction
-from warehouse.work import insert
+from warehouse.storage.transactions import mark_unpublished, transaction
+from warehouse.storage.work_file import insert
 
 LOG = logging.getLogger("strikehouse.alerts")
 LONGEST_MESSAGE = 400

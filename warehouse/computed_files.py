@@ -1,6 +1,6 @@
 """Computed rows on their way from one process to another: a folder of Arrow files, mapped into memory instead of copied through a pipe.
 
-Old months do not go that way: their rows become the Parquet files in which they stay (warehouse/month_files.py).
+Old months do not go that way: their rows become the Parquet files in which they stay (warehouse/storage/parquet_files.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow.ipc
 
 from warehouse.catalog import ddl
 from warehouse.compute import Computed
-from warehouse.month_files import MonthFile, Moving, split_months
+from warehouse.storage.parquet_files import MonthFile, Moving, split_months
 
 CHECK_RESULTS = "ops.check_results"
 

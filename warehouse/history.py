@@ -13,7 +13,7 @@ from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.compute import compute_snapshot
 from warehouse.settings import Settings
-from warehouse.work import read_calendar
+from warehouse.storage.work_file import read_calendar
 
 FEW = 16  # so many snapshots are checked one by one; of more, all of the warehouse at once
 

@@ -21,8 +21,8 @@ from warehouse.alerts import Condition
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
 from warehouse.status import instant_text
-from warehouse.transactions import mark_unpublished, transaction
-from warehouse.work import insert
+from warehouse.storage.transactions import mark_unpublished, transaction
+from warehouse.storage.work_file import insert
 
 LOG = logging.getLogger("strikehouse.alerts")
 _SCHEMA = pl.Schema({name: column.dtype for name, column in Alerts.columns().items()})

@@ -18,7 +18,7 @@ from warehouse import snapshot_rows
 from warehouse.compute import Computed, compute_snapshot
 from warehouse.history import settle_history
 from warehouse.settings import Settings
-from warehouse.transactions import mark_unpublished, transaction
+from warehouse.storage.transactions import mark_unpublished, transaction
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def opex_calendar(home: Home, settings: Settings, arguments: dict[str, Any]) -> 
     """Rows of the macro `opex_calendar`; raises `PublicationMissing` when nothing is published and there is no `until`."""
     if arguments.get("until") is None or home.published_file.exists():
         return call_macro(home, "opex_calendar", arguments)
-    from warehouse.work import warehouse_in_memory  # with the exchange's calendar: only where no file holds it
+    from warehouse.storage.work_file import warehouse_in_memory  # with the exchange's calendar: only where no file holds it
 
     with warehouse_in_memory(settings) as con:
         return call_macro_on(con, "opex_calendar", arguments)

@@ -25,14 +25,14 @@ import polars as pl
 
 from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
-from warehouse import moved_rows
 from warehouse.catalog.checks import run_checks
 from warehouse.home.files import disk_errors, remove_leftovers, sync_folder, write_whole
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.status import note_generation
-from warehouse.work import insert
+from warehouse.storage import cold_partitions
+from warehouse.storage.work_file import insert
 
 COPY_BYTES = 1 << 22
 
@@ -89,7 +89,7 @@ def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, r
         "bytes": target.stat().st_size,
         "sha256": digest,
         "rows": rows,
-        "parquet": moved_rows.all_files(con),
+        "parquet": cold_partitions.all_files(con),
     }
     write_whole(target.with_suffix(".json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     _make_live(home, manifest)

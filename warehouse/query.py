@@ -18,7 +18,7 @@ from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed
 from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
-from warehouse.moved_rows import all_files
+from warehouse.storage.cold_partitions import all_files
 
 # Connections of one process to one generation share a database, which can be closed only once.
 _CLOSING = threading.Lock()

@@ -16,8 +16,8 @@ from warehouse.archive.replies import folder_manifest
 from warehouse.catalog.ddl import literal
 from warehouse.home.paths import Home
 from warehouse.snapshot_rows import remove
-from warehouse.transactions import transaction
-from warehouse.work import insert
+from warehouse.storage.transactions import transaction
+from warehouse.storage.work_file import insert
 
 
 def loaded_runs(con: duckdb.DuckDBPyConnection) -> set[str]:

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from models.contracts.settlements import DeliveryPrices
-from warehouse.transactions import mark_unpublished
+from warehouse.storage.transactions import mark_unpublished
 
 NAME = "core.delivery_prices"
 _ORDER = "received_at, payload_sha256, row_number, run_id"  # whole, so that even receipts of one instant have a first one

@@ -9,12 +9,12 @@ import polars as pl
 
 from models.contracts.registry import TABLES
 from models.snapshot import OK, REJECTED
-from warehouse import moved_rows
 from warehouse.catalog import ddl
 from warehouse.catalog.checks import all_checks
 from warehouse.catalog.ddl import is_moved, literal
 from warehouse.compute import Computed
-from warehouse.work import insert
+from warehouse.storage import cold_partitions
+from warehouse.storage.work_file import insert
 
 REJECTED_ROWS = "ops.rejected_rows"
 CALENDAR = "core.calendar"
@@ -47,7 +47,7 @@ def stored_snapshots(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -> None:
     """Delete a snapshot's rows from every table but one; a month that is in Parquet becomes native again for that."""
-    moved_rows.bring_back(con, [snapshot_id])
+    cold_partitions.bring_back(con, [snapshot_id])
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and name != but:
             con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")

@@ -77,7 +77,7 @@ def publish(
     from warehouse import publish as publication
     from warehouse.home.version import code_version
     from warehouse.status import note_generation
-    from warehouse.work import open_work
+    from warehouse.storage.work_file import open_work
 
     settings = load_settings()
     home = home_of(settings)

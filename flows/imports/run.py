@@ -24,7 +24,7 @@ from warehouse.publish import live_generation
 from warehouse.runs import venues_of_runs
 from warehouse.settings import Settings
 from warehouse.status import write_status
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 ROUND_FILES = 500  # after so many the work file is free for a moment: a snapshot that waits gets its turn
 

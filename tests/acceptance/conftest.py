@@ -12,7 +12,7 @@ from models.market.calendar import TradingCalendar
 from tests.acceptance.recorded import Shelf
 from tests.chains import SETTINGS
 from warehouse.home.paths import Home
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 @pytest.fixture(scope="module")

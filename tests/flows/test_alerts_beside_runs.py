@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 with open_work(Home(Path(sys.argv[1])), Settings(), "snapshot that hangs"):
     print("hangs", flush=True)
     sys.stdin.readline()

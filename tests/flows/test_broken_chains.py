@@ -11,7 +11,7 @@ from tests.venue_double import Double
 from warehouse.archive.replies import folder_manifest, read_runs
 from warehouse.query import query
 from warehouse.settings import load_settings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 SOL = ("snapshot", "SOL", "--venue", "deribit", "--no-prefect")
 

@@ -17,8 +17,8 @@ from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.home.paths import Home
 from warehouse.publish import publish
+from warehouse.storage.work_file import open_work
 from warehouse.web.charts import KINDS
-from warehouse.work import open_work
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.publish import generations
 from warehouse.query import query, show_table
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 def test_a_demo_run_ends_well_and_prints_max_pain_levels_and_the_file(demo: Demo) -> None:

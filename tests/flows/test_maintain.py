@@ -19,7 +19,7 @@ from warehouse.home.paths import Home
 from warehouse.publish import generations, live_generation, live_manifest, publish
 from warehouse.query import query
 from warehouse.settings import StorageSettings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 LONG_AFTER = datetime(2027, 6, 1, tzinfo=UTC)  # the market of the double is that of November 2026
 AFTER = {"raw_keep_days": 1, "native_days": 30, "compact_free_pct": 10.0, "generations_kept": 2}

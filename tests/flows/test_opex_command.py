@@ -12,7 +12,7 @@ from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
 from warehouse.publish import publish
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 @pytest.fixture(scope="module")

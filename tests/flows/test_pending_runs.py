@@ -18,7 +18,7 @@ from warehouse.archive.replies import read_runs
 from warehouse.fingerprints import table_hashes
 from warehouse.query import query
 from warehouse.settings import load_settings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.readline()"
 

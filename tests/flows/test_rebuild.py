@@ -10,7 +10,7 @@ from tests.flows.conftest import Cli
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.query import query
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 def hashes(home: Home) -> dict[tuple[str, str], tuple[int, str]]:

@@ -19,7 +19,7 @@ from warehouse.home.paths import Home
 from warehouse.publish import generations
 from warehouse.query import open_published, query
 from warehouse.settings import Settings
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 ROOT_FILES = {"raw", "published", "parquet", "tmp", "logs", "locks", "work.duckdb", "work.lock", "venue_rest.json"}
 TWO = {"STRIKEHOUSE_STORAGE__THREADS": "2"}  # a rebuild computes snapshots in so many processes

@@ -21,8 +21,8 @@ from warehouse.freshness import Freshness
 from warehouse.home.paths import Home
 from warehouse.settings.alerts import AlertSettings, CheckFailed, FlipCrossed, MaxPainMoved, RegimeChanged, Rule, Stale, VenueMissing
 from warehouse.status import open_alerts
-from warehouse.transactions import is_unpublished
-from warehouse.work import open_work, warehouse_in_memory
+from warehouse.storage.transactions import is_unpublished
+from warehouse.storage.work_file import open_work, warehouse_in_memory
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -21,7 +21,7 @@ from warehouse.export import export_table
 from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import query
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.small_warehouse import FIRST, SECOND, coin
 from warehouse import history
 from warehouse.compute import parameters_frame
 from warehouse.settings import CheckSettings, Settings
-from warehouse.work import replace_table
+from warehouse.storage.work_file import replace_table
 
 WHOLE = range(80, 121, 2)  # 21 strikes
 FEW = range(80, 121, 4)  # 11 of them: a little more than half

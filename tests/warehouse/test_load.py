@@ -18,8 +18,8 @@ from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.load import load_snapshot
 from warehouse.settings import Settings
-from warehouse.transactions import is_unpublished
-from warehouse.work import open_work
+from warehouse.storage.transactions import is_unpublished
+from warehouse.storage.work_file import open_work
 
 
 def test_the_same_load_twice_changes_nothing(load: Loader) -> None:

@@ -17,26 +17,26 @@ from models.errors import PublicationUnreadable, QueryFailed, WarehouseError
 from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, LAST, coin, snapshot_id
-from warehouse import moved_rows
 from warehouse.catalog import ddl
-from warehouse.compaction import compact, free_pct
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
 from warehouse.load import load_snapshot
-from warehouse.moved_rows import Month
 from warehouse.publish import live_manifest, publish
 from warehouse.query import open_published, query, query_on
 from warehouse.settings import StorageSettings
-from warehouse.work import open_work
+from warehouse.storage import cold_partitions
+from warehouse.storage.cold_partitions import Month
+from warehouse.storage.compaction import compact, free_pct
+from warehouse.storage.work_file import open_work
 
 APRIL = date(2026, 4, 1)
 MARCH = Month("COIN", "202603")
 
 
 def move_all(con: duckdb.DuckDBPyConnection) -> list[Month]:
-    months = moved_rows.due_months(con, APRIL)
+    months = cold_partitions.due_months(con, APRIL)
     for month in months:
-        moved_rows.move(con, month)
+        cold_partitions.move(con, month)
     return months
 
 
@@ -64,8 +64,8 @@ def moved(stocked: Home, now: datetime) -> Home:
 
 
 def test_a_month_is_due_when_it_ended_before_a_day(opened: duckdb.DuckDBPyConnection) -> None:
-    assert moved_rows.due_months(opened, date(2026, 3, 31)) == []
-    assert moved_rows.due_months(opened, APRIL) == [MARCH, Month("IDX", "202603")]
+    assert cold_partitions.due_months(opened, date(2026, 3, 31)) == []
+    assert cold_partitions.due_months(opened, APRIL) == [MARCH, Month("IDX", "202603")]
     assert Month("SPX", "202512").ended_before == date(2026, 1, 1)
 
 
@@ -78,13 +78,13 @@ def test_moving_changes_no_row_that_anybody_reads(opened: duckdb.DuckDBPyConnect
     for name, rows in before.items():
         assert after[name].equals(rows), name
     assert table_hashes(opened) == hashes
-    assert moved_rows.due_months(opened, APRIL) == [], "nothing is left to do"
+    assert cold_partitions.due_months(opened, APRIL) == [], "nothing is left to do"
 
 
 def test_files_hold_what_the_list_says_sorted_by_key_and_are_not_writable(opened: duckdb.DuckDBPyConnection) -> None:
     move_all(opened)
     listed = opened.execute("select relation, path, rows, bytes, sha256 from main.parquet_files order by all").fetchall()
-    files = moved_rows.all_files(opened)
+    files = cold_partitions.all_files(opened)
     assert {Path(file).name for file in files} == {Path(path).name for _, path, *_ in listed}
     for name, path, rows, size, sha256 in listed:
         file = next(Path(one) for one in files if one.endswith(path))
@@ -99,12 +99,12 @@ def test_files_hold_what_the_list_says_sorted_by_key_and_are_not_writable(opened
 
 def test_the_same_rows_give_the_same_file(opened: duckdb.DuckDBPyConnection) -> None:
     move_all(opened)
-    before = moved_rows.all_files(opened)
+    before = cold_partitions.all_files(opened)
     opened.execute("begin")
-    moved_rows.bring_back(opened, [snapshot_id("COIN", FIRST)])
+    cold_partitions.bring_back(opened, [snapshot_id("COIN", FIRST)])
     opened.execute("commit")
     assert move_all(opened) == [MARCH]
-    assert moved_rows.all_files(opened) == before
+    assert cold_partitions.all_files(opened) == before
 
 
 def test_a_late_load_of_a_moved_snapshot_gives_what_it_gives_without_parquet(
@@ -121,7 +121,7 @@ def test_a_late_load_of_a_moved_snapshot_gives_what_it_gives_without_parquet(
             hashes.append(table_hashes(con))
             if is_moved:
                 assert native_rows(con) > 0, "its month is native again"
-                assert moved_rows.due_months(con, APRIL) == [MARCH]
+                assert cold_partitions.due_months(con, APRIL) == [MARCH]
                 move_all(con)
                 assert table_hashes(con) == hashes[-1]
     assert hashes[0] == hashes[1]
@@ -140,10 +140,10 @@ def test_a_new_snapshot_in_a_moved_month_is_shown_beside_it_and_then_moved_into_
             load_snapshot(con, run_rows(coin(new), calendar=calendar, run_id="new"), calendar=calendar, settings=SETTINGS)
             hashes.append(table_hashes(con))
             if is_moved:
-                old = set(moved_rows.all_files(con))
+                old = set(cold_partitions.all_files(con))
                 assert move_all(con) == [MARCH]
                 hashes.append(table_hashes(con))
-                now = moved_rows.all_files(con)
+                now = cold_partitions.all_files(con)
                 assert len(now) == len(old), "still one file a table and month"
                 assert {Path(path).name.split("-")[0] for path in old - set(now)} == {"COIN"}
     assert hashes[0] == hashes[1] == hashes[2]
@@ -151,12 +151,12 @@ def test_a_new_snapshot_in_a_moved_month_is_shown_beside_it_and_then_moved_into_
 
 def test_a_rollback_leaves_rows_and_list_as_they_were(opened: duckdb.DuckDBPyConnection) -> None:
     move_all(opened)
-    hashes, files = table_hashes(opened), moved_rows.all_files(opened)
+    hashes, files = table_hashes(opened), cold_partitions.all_files(opened)
     opened.execute("begin")
-    moved_rows.bring_back(opened, [snapshot_id("COIN", FIRST)])
+    cold_partitions.bring_back(opened, [snapshot_id("COIN", FIRST)])
     assert native_rows(opened) > 0
     opened.execute("rollback")
-    assert (native_rows(opened), table_hashes(opened), moved_rows.all_files(opened)) == (0, hashes, files)
+    assert (native_rows(opened), table_hashes(opened), cold_partitions.all_files(opened)) == (0, hashes, files)
 
 
 def test_readers_see_moved_rows_and_macros_and_latest_answer(moved: Home) -> None:
@@ -233,14 +233,14 @@ def test_another_data_path_without_its_files_is_refused_with_both_places(moved: 
         pass
     shutil.copytree(moved.root / "parquet", tmp_path / "disk")
     with open_work(moved, settings, "test") as con:
-        assert all(path.startswith(str(tmp_path / "disk")) for path in moved_rows.all_files(con))
+        assert all(path.startswith(str(tmp_path / "disk")) for path in cold_partitions.all_files(con))
 
 
 def test_a_column_that_is_younger_than_a_file_is_null_there(opened: duckdb.DuckDBPyConnection) -> None:
-    moved_rows.move(opened, MARCH)
+    cold_partitions.move(opened, MARCH)
     columns = [column for column in ddl.stored_columns("core.option_greeks") if column != "charm"]
     opened.execute("update main.parquet_files set columns = ? where relation = 'core.option_greeks'", [columns])
-    moved_rows.show_files(opened)
+    cold_partitions.show_files(opened)
     found = opened.execute("select starts_with(snapshot_id, 'COIN'), count(charm) > 0 from core.option_greeks group by all order by all")
     assert found.fetchall() == [(False, True), (True, False)]
 
@@ -261,12 +261,12 @@ def test_a_work_file_of_the_version_before_gives_its_rows_to_the_views(stocked: 
 def test_unused_files_are_those_that_nothing_names(moved: Home) -> None:
     folder = moved.root / "parquet"
     used = {"/".join(Path(path).parts[-2:]) for path in live_manifest(moved)["parquet"]}
-    assert list(moved_rows.unused_files(folder, used)) == []
+    assert list(cold_partitions.unused_files(folder, used)) == []
     left = [folder / "option_quotes" / "COIN-202603-0123456789abcdef.parquet", folder / "option_greeks" / ".COIN-202603.1.tmp"]
     (folder / "of_somebody_else").mkdir()
     for file in (*left, folder / "of_somebody_else" / "theirs.parquet", folder / "option_quotes" / "notes.txt"):
         file.touch()
-    assert set(moved_rows.unused_files(folder, used)) == set(left)
+    assert set(cold_partitions.unused_files(folder, used)) == set(left)
 
 
 @pytest.mark.parametrize("is_moved", [False, True])
@@ -282,7 +282,7 @@ def test_compaction_gives_space_back_and_keeps_every_row_in_its_order(stocked: H
         con.execute("create table main.large as select range as n, hash(range)::varchar as text from range(500000)")
         con.checkpoint()
         con.execute("drop table main.large")
-        hashes, rows, files = table_hashes(con), stored(con), moved_rows.all_files(con)
+        hashes, rows, files = table_hashes(con), stored(con), cold_partitions.all_files(con)
         assert free_pct(con) > 10
     size = stocked.work_file.stat().st_size
     won = compact(stocked, SETTINGS)
@@ -290,7 +290,7 @@ def test_compaction_gives_space_back_and_keeps_every_row_in_its_order(stocked: H
     with open_work(stocked, SETTINGS, "look") as con:
         assert free_pct(con) < 10
         assert table_hashes(con) == hashes
-        assert moved_rows.all_files(con) == files
+        assert cold_partitions.all_files(con) == files
         for name, frame in stored(con).items():
             assert frame.equals(rows[name]), name
     assert sorted(path.name for path in stocked.root.glob("work*")) == ["work.duckdb", "work.lock"]

@@ -21,8 +21,8 @@ from warehouse.home.paths import Home
 from warehouse.publish import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
 from warehouse.query import query, show_table
 from warehouse.settings import StorageSettings
-from warehouse.transactions import is_unpublished
-from warehouse.work import open_work
+from warehouse.storage.transactions import is_unpublished
+from warehouse.storage.work_file import open_work
 
 FEW = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, generations_kept=2)})
 

@@ -16,11 +16,11 @@ import pytest
 from models.errors import PublicationMissing, QueryFailed, UsageError
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
-from warehouse import moved_rows
 from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import call_macro, open_published, query, query_on, show_table
-from warehouse.work import open_work
+from warehouse.storage import cold_partitions
+from warehouse.storage.work_file import open_work
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 # Another program: it opens the file, says what it sees, and again each time it is asked.
@@ -130,8 +130,8 @@ def test_four_processes_read_without_pause_while_generations_are_swapped(growing
                 con.execute(f"update core.snapshots set spot = {100 + number} where underlying = 'IDX'")
                 con.execute(f"update store.max_pain set spot = {100 + number} where underlying = 'IDX'")
                 if number == swaps // 2:
-                    for month in moved_rows.due_months(con, date(2026, 4, 1)):
-                        moved_rows.move(con, month)
+                    for month in cold_partitions.due_months(con, date(2026, 4, 1)):
+                        cold_partitions.move(con, month)
                 assert publish(con, growing, SETTINGS, run_id=None, now=NOW, code_version="0") == number
         said = [process.communicate("", timeout=60)[0] for process in readers]
         told = [json.loads(one.splitlines()[-1]) for one in said]  # before it, DuckDB's progress bar where a query takes two seconds

@@ -14,7 +14,7 @@ from tests.small_warehouse import FIRST, LAST, SECOND
 from warehouse.home.paths import Home
 from warehouse.settings import ModelSettings
 from warehouse.status import VenueOutcome, read_status, snapshots_with_other_settings, write_status
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 

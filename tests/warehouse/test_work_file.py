@@ -19,7 +19,7 @@ from tests.commands import CHECKOUT
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.settings import ModelSettings, Settings, StorageSettings
-from warehouse.work import beside_workers, open_work
+from warehouse.storage.work_file import beside_workers, open_work
 
 IMPATIENT = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, lock_wait_s=0)})
 # Another process that writes until it is told to stop.

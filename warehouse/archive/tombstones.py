@@ -26,7 +26,7 @@ from warehouse.fingerprints import table_hashes
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
 from warehouse.runs import loaded_runs
-from warehouse.transactions import transaction
+from warehouse.storage.transactions import transaction
 
 Hashes = dict[tuple[str, str], tuple[int, str]]  # (table, snapshot_id) → rows, hash
 # What was read from the replies; all else is computed from it, and may be computed anew by other settings or a later version.

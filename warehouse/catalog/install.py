@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from models.contracts.registry import PUBLISHED, TABLES
-from warehouse import moved_rows
 from warehouse.catalog import ddl
 from warehouse.catalog.relations import SQL_FOLDER, all_relations, all_views, functions_sql
+from warehouse.storage import cold_partitions
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _SAME_COLUMNS = ("core.option_quotes", "core.option_greeks", "core.snapshots")  # whose columns views without a contract show
@@ -22,7 +22,12 @@ _OWN_COLUMNS = {
     "theirs": "Gamma by the venue [1/USD]",
     "difference": "|gamma - theirs| as a share of theirs [fraction]",
 }
-_SOURCES = ("warehouse/catalog/ddl.py", "warehouse/catalog/macros.py", "warehouse/catalog/install.py", "warehouse/moved_rows.py")
+_SOURCES = (
+    "warehouse/catalog/ddl.py",
+    "warehouse/catalog/macros.py",
+    "warehouse/catalog/install.py",
+    "warehouse/storage/cold_partitions.py",
+)
 
 
 @cache
@@ -50,7 +55,7 @@ def install_tables(con: duckdb.DuckDBPyConnection) -> None:
                 con.execute(f"alter table {ddl.stored_name(name)} add column {column} {ddl.sql_type(definition)}")
         if ddl.is_moved(name):
             _take_over(con, name)
-            con.execute(ddl.create_kept_view(name, moved_rows.files_of(con, name)))
+            con.execute(ddl.create_kept_view(name, cold_partitions.files_of(con, name)))
         view = ddl.create_view(name)
         if view:
             con.execute(view)

@@ -23,7 +23,7 @@ from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import MONDAY, archived, download, load, near_the_money, rows, write
 from warehouse.compute import Captured
-from warehouse.work import open_work, read_calendar
+from warehouse.storage.work_file import open_work, read_calendar
 
 
 def test_rebuild_gives_the_same_tables_from_raw_alone(cli: Cli, folder: Path) -> None:

@@ -17,12 +17,12 @@ from models.errors import WarehouseError
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download, load, rows, write
-from warehouse import moved_rows
 from warehouse.catalog import ddl
 from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
-from warehouse.month_files import Moving
-from warehouse.work import open_work
+from warehouse.storage import cold_partitions
+from warehouse.storage.parquet_files import Moving
+from warehouse.storage.work_file import open_work
 
 DAYS = [date(2026, 3, 30), date(2026, 3, 31), date(2026, 4, 1), date(2026, 4, 2)]
 LATER = datetime(2026, 11, 1, tzinfo=UTC)
@@ -159,5 +159,5 @@ def test_a_load_by_several_processes_writes_files(cli: Cli, folder: Path, monkey
     _, native, files = kept(cli.home)
     assert not any(native.values()) and [name for name, _ in files] == FILLED
     with open_work(cli.home, SETTINGS, "look") as con:
-        listed = {Path(path).name for path in moved_rows.all_files(con)}
+        listed = {Path(path).name for path in cold_partitions.all_files(con)}
     assert {path.name for path in (cli.home.root / "parquet").rglob("*.parquet")} == listed

@@ -14,7 +14,7 @@ from warehouse.explain.explanation import Alternative, Explanation, Row
 from warehouse.frames import Warehouse, open_warehouse
 from warehouse.home.paths import Home
 from warehouse.publish import publish
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,11 @@ from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.query import call_macro_on, open_published
 from warehouse.settings import ChartSettings
+from warehouse.storage.work_file import open_work
 from warehouse.web.browser import find_browser
 from warehouse.web.chart import Chart
 from warehouse.web.charts import draw_chart
 from warehouse.web.request import ChartRequest
-from warehouse.work import open_work
 
 CHARTS = ChartSettings(png_scale=1)
 

@@ -23,7 +23,7 @@ from warehouse.home.paths import Home
 from warehouse.publish import publish
 from warehouse.settings import Settings
 from warehouse.status import VenueOutcome, write_status
-from warehouse.work import open_work
+from warehouse.storage.work_file import open_work
 
 
 class Remembering(Warehouse):

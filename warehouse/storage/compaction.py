@@ -9,13 +9,13 @@ from pathlib import Path
 import duckdb
 
 from models.errors import WarehouseError
-from warehouse import moved_rows
 from warehouse.catalog.ddl import literal
 from warehouse.home.files import disk_errors, sync_folder
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
-from warehouse.transactions import mark_unpublished, transaction
-from warehouse.work import connect_work
+from warehouse.storage import cold_partitions
+from warehouse.storage.transactions import mark_unpublished, transaction
+from warehouse.storage.work_file import connect_work
 
 WORTH_BYTES = 1 << 20
 
@@ -47,7 +47,7 @@ def compact(home: Home, settings: Settings) -> int:
                     continue  # calendars, which every work file has from the start: to delete them would leave free space again
                 con.execute(f"delete from {table}")
                 con.execute(f"insert into {table} by name from old.{table}")
-            moved_rows.show_files(con)
+            cold_partitions.show_files(con)
         lost = [table for table in _tables(con, "old") if _count(con, table) != _count(con, f"old.{table}")]
         if lost:
             raise WarehouseError(f"{beside}: {', '.join(lost)} lost rows on the way; the work file stays as it is. Look at the disk.")

@@ -2,7 +2,7 @@
 
 `main.parquet_files` lists the files that the work file stands on, in the transaction that deletes the native rows. A file that is not
 listed is left over by a kill or of an earlier state; `unused_files` finds it. Changing a snapshot makes its month native again. A large
-load of old months writes files at once (warehouse/month_files.py), several for a month; moving the month makes one of them.
+load of old months writes files at once (warehouse/storage/parquet_files.py), several for a month; moving the month makes one of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from models.contracts.registry import TABLES
 from models.errors import WarehouseError
 from warehouse.catalog import ddl
 from warehouse.catalog.ddl import literal
-from warehouse.month_files import ROW_GROUP_ROWS, Month, MonthFile, write_file
-from warehouse.transactions import mark_unpublished, transaction
+from warehouse.storage.parquet_files import ROW_GROUP_ROWS, Month, MonthFile, write_file
+from warehouse.storage.transactions import mark_unpublished, transaction
 
 
 def is_elsewhere(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:

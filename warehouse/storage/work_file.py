@@ -13,14 +13,14 @@ import polars as pl
 from models.contracts.core import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
 from models.market.calendar import TradingCalendar, scheduled_expiries
-from warehouse import moved_rows
 from warehouse.catalog import ddl, install
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.compute import parameters_frame
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.settings import Settings, StorageSettings
-from warehouse.transactions import mark_unpublished, transaction
+from warehouse.storage import cold_partitions
+from warehouse.storage.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
@@ -110,7 +110,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
     migrations = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
     con.execute("create table if not exists main.work_version (version integer, fingerprint varchar)")
     con.execute("create table if not exists main.unpublished (since timestamp)")
-    is_elsewhere = moved_rows.is_elsewhere(con, parquet)
+    is_elsewhere = cold_partitions.is_elsewhere(con, parquet)
     version, fingerprint = con.execute("select coalesce(max(version), 0), max(fingerprint) from main.work_version").fetchall()[0]
     if version > len(migrations):
         raise WorkFileTooNew(
@@ -120,14 +120,14 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
     if version == len(migrations) and fingerprint == install.fingerprint():
         if is_elsewhere:  # views name the files, and nothing else does
             with transaction(con):
-                moved_rows.note_folder(con, parquet)
-                moved_rows.show_files(con)
+                cold_partitions.note_folder(con, parquet)
+                cold_partitions.show_files(con)
                 mark_unpublished(con)
         return
     with transaction(con):
         for migration in migrations[version:]:
             con.execute(migration.read_text())
-        moved_rows.note_folder(con, parquet)
+        cold_partitions.note_folder(con, parquet)
         install.install_tables(con)
         mark_unpublished(con)
         con.execute("delete from main.work_version")

@@ -1,0 +1,1 @@
+"""Partitions: hot rows in the work file, cold rows in Parquet."""
