@@ -17,8 +17,8 @@ from models.chain import RawPayload
 from models.pricing.implied_vol import implied_vol
 from models.snapshot import greeks_of
 from warehouse.archive.replies import BookArchive, read_run, run_ids, write_run
-from warehouse.compute import greeks_rules
 from warehouse.home.paths import Home
+from warehouse.load.compute import greeks_rules
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work, read_calendar
 

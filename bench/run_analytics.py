@@ -19,9 +19,9 @@ lean_start()
 from flows.archived import archived_readings  # noqa: E402
 from flows.load import venue_rows  # noqa: E402
 from models import snapshot_analytics  # noqa: E402
-from warehouse import compute  # noqa: E402
 from warehouse.archive.replies import read_run, run_ids  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402
+from warehouse.load import compute  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402
 from warehouse.storage.work_file import open_work, read_calendar  # noqa: E402
 

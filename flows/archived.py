@@ -24,9 +24,9 @@ from warehouse.archive.replies import read_folder, read_run, run_ids
 from warehouse.archive.tombstones import tombstones
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
-from warehouse.runs import loaded_runs, record_run
+from warehouse.load.runs import loaded_runs, record_run
+from warehouse.load.settlements import load_settlements
 from warehouse.settings import Settings
-from warehouse.settlements import load_settlements
 from warehouse.storage.transactions import transaction
 
 LOG = logging.getLogger("strikehouse.load")

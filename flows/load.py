@@ -19,9 +19,9 @@ from models.errors import VenueError
 from models.market.calendar import TradingCalendar
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from warehouse.home.logs import logged
-from warehouse.load import SnapshotLoad, VenueRows, load_snapshot
+from warehouse.load.merge import SnapshotLoad, VenueRows, load_snapshot
+from warehouse.load.settlements import load_settlements
 from warehouse.settings import Settings
-from warehouse.settlements import load_settlements
 from warehouse.storage.transactions import transaction
 
 LOG = logging.getLogger("strikehouse.load")

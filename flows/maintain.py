@@ -18,15 +18,15 @@ from flows.rebuild import REBUILD, copy_of_work
 from models.errors import ArchiveDamaged, WarehouseError
 from warehouse.archive.replies import read_run, run_ids
 from warehouse.archive.tombstones import Hashes, bury, replies, tombstones
-from warehouse.fingerprints import table_hashes
 from warehouse.home.files import remove_leftovers
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
+from warehouse.load.fingerprints import table_hashes
+from warehouse.load.runs import forget_runs, loaded_runs, venues_of_runs
+from warehouse.load.snapshot_rows import has_snapshots
 from warehouse.publish import generations, mend_manifest, publish
-from warehouse.runs import forget_runs, loaded_runs, venues_of_runs
 from warehouse.settings import Settings
-from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import note_generation
 from warehouse.storage import cold_partitions
 from warehouse.storage.compaction import compact, free_pct, remove_database

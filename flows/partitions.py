@@ -24,15 +24,15 @@ from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReport
 from flows.workers import compute_units, history_workers
 from models.market.calendar import TradingCalendar
 from warehouse.archive.replies import read_run
-from warehouse.compute import compute_snapshot
-from warehouse.history import settle_history
 from warehouse.home.paths import Home
-from warehouse.load import VenueRows, add_new, merge
-from warehouse.load import replace as replace_snapshot
-from warehouse.runs import record_runs
+from warehouse.load.compute import compute_snapshot
+from warehouse.load.history_checks import settle_history
+from warehouse.load.merge import VenueRows, add_new, merge
+from warehouse.load.merge import replace as replace_snapshot
+from warehouse.load.runs import record_runs
+from warehouse.load.settlements import load_settlements
+from warehouse.load.snapshot_rows import is_stored, stored_snapshots
 from warehouse.settings import Settings
-from warehouse.settlements import load_settlements
-from warehouse.snapshot_rows import is_stored, stored_snapshots
 from warehouse.storage.cold_partitions import add_files
 from warehouse.storage.parquet_files import Moving
 from warehouse.storage.transactions import is_unpublished, transaction

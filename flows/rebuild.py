@@ -14,15 +14,15 @@ from flows.partitions import load_history
 from models.errors import WarehouseError
 from warehouse.alerts import carry_over
 from warehouse.archive.tombstones import TakenOver, take_over, tombstones
-from warehouse.fingerprints import differences, table_hashes, value_differences
 from warehouse.home.files import disk_errors
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
+from warehouse.load.fingerprints import differences, table_hashes, value_differences
+from warehouse.load.runs import forget_sessions, loaded_runs
+from warehouse.load.snapshot_rows import has_snapshots
 from warehouse.publish import publish
-from warehouse.runs import forget_sessions, loaded_runs
 from warehouse.settings import Settings
-from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import write_status
 from warehouse.storage.work_file import connect_work, is_other_settings, parquet_folder
 

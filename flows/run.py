@@ -22,10 +22,10 @@ from warehouse.catalog.checks import all_checks
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
+from warehouse.load.runs import record_run
+from warehouse.load.snapshot_rows import has_snapshots
 from warehouse.publish import live_generation, mend_manifest, publish
-from warehouse.runs import record_run
 from warehouse.settings import Settings
-from warehouse.snapshot_rows import has_snapshots
 from warehouse.status import VenueOutcome, write_status
 from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import open_work, read_calendar

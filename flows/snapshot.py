@@ -32,7 +32,7 @@ from models.chain import Book
 from models.snapshot import OK
 from warehouse.home.logs import log_fields, logged
 from warehouse.home.paths import Home
-from warehouse.runs import record_run
+from warehouse.load.runs import record_run
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work, read_calendar
 

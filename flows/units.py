@@ -14,10 +14,10 @@ from flows.load import settlement_rows, settlements_of, venue_rows
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from warehouse.archive.replies import read_run
-from warehouse.compute import Captured, Computed, compute_snapshots
-from warehouse.computed_files import read_computed, write_computed
 from warehouse.home.paths import Home
-from warehouse.load import VenueRows
+from warehouse.load.arrow_files import read_computed, write_computed
+from warehouse.load.compute import Captured, Computed, compute_snapshots
+from warehouse.load.merge import VenueRows
 from warehouse.settings import Settings
 from warehouse.storage.parquet_files import MonthFile, Moving
 

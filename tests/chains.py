@@ -21,8 +21,8 @@ from flows.load import venue_rows
 from models.chain import ParsedChain, ParsedQuotes, ParsedSettlements, RejectedRows
 from models.market.calendar import TradingCalendar
 from models.snapshot import OK, VenueReading
-from warehouse.compute import compute_snapshot
-from warehouse.load import VenueRows
+from warehouse.load.compute import compute_snapshot
+from warehouse.load.merge import VenueRows
 from warehouse.settings import CheckSettings, Settings, StorageSettings
 
 AT = datetime(2026, 3, 2, 22, tzinfo=UTC)  # a Monday after the close

@@ -11,8 +11,8 @@ import duckdb
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from tests.chains import AT, NEXT_FRIDAY, SETTINGS, chain, listed, run_rows
-from warehouse.fingerprints import table_hashes
-from warehouse.load import SnapshotLoad, load_snapshot
+from warehouse.load.fingerprints import table_hashes
+from warehouse.load.merge import SnapshotLoad, load_snapshot
 from warehouse.settings import Settings
 
 LATER = timedelta(minutes=10)

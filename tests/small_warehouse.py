@@ -11,9 +11,9 @@ from flows.load import settlement_rows
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, run_rows, settled
-from warehouse.load import load_snapshot
+from warehouse.load.merge import load_snapshot
+from warehouse.load.settlements import load_settlements
 from warehouse.settings import Settings
-from warehouse.settlements import load_settlements
 from warehouse.storage.transactions import transaction
 
 FIRST, SECOND, LAST = AT, AT + timedelta(hours=1), AT + timedelta(hours=2)

@@ -22,7 +22,7 @@ from models.errors import FileError
 from warehouse.archive.replies import BookArchive, read_run, write_run
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
-from warehouse.runs import import_failures
+from warehouse.load.runs import import_failures
 from warehouse.settings import Settings
 
 COMPRESSION_LEVEL = 1  # files of years come at once: level 6 takes four times as long for a twentieth less

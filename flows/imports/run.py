@@ -20,8 +20,8 @@ from models.snapshot import OK, REJECTED
 from warehouse.archive.replies import read_run
 from warehouse.catalog.checks import all_checks
 from warehouse.home.paths import Home
+from warehouse.load.runs import venues_of_runs
 from warehouse.publish import live_generation
-from warehouse.runs import venues_of_runs
 from warehouse.settings import Settings
 from warehouse.status import write_status
 from warehouse.storage.work_file import open_work

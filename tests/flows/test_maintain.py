@@ -14,8 +14,8 @@ from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.archive.replies import run_ids
 from warehouse.archive.tombstones import tombstones
-from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
+from warehouse.load.fingerprints import table_hashes
 from warehouse.publish import generations, live_generation, live_manifest, publish
 from warehouse.query import query
 from warehouse.settings import StorageSettings

@@ -15,7 +15,7 @@ from tests.commands import CHECKOUT
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.archive.replies import read_runs
-from warehouse.fingerprints import table_hashes
+from warehouse.load.fingerprints import table_hashes
 from warehouse.query import query
 from warehouse.settings import load_settings
 from warehouse.storage.work_file import open_work

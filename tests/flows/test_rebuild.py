@@ -7,8 +7,8 @@ import re
 
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
-from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
+from warehouse.load.fingerprints import table_hashes
 from warehouse.query import query
 from warehouse.storage.work_file import open_work
 

@@ -14,8 +14,8 @@ from models.market.calendar import TradingCalendar
 from tests.commands import strikehouse
 from tests.soak.publication import flaws, hash_flaw
 from warehouse.archive.replies import read_runs, run_ids
-from warehouse.fingerprints import differences, table_hashes
 from warehouse.home.paths import Home
+from warehouse.load.fingerprints import differences, table_hashes
 from warehouse.publish import generations
 from warehouse.query import open_published, query
 from warehouse.settings import Settings

@@ -17,7 +17,7 @@ from tests.small_warehouse import FIRST, THIRD_FRIDAY_PM, coin, coin_elsewhere
 from tests.sql.compare import assert_frames
 from tests.sql.relations import run_relation
 from warehouse.catalog.macros import MACROS
-from warehouse.compute import compute_snapshot
+from warehouse.load.compute import compute_snapshot
 
 VENUES = ("bybit", "deribit", "okx")
 SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(VENUES, size)]

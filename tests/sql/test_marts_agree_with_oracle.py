@@ -14,7 +14,7 @@ from tests.sql import oracle, oracle_gamma
 from tests.sql.compare import assert_frames, assert_row, is_same
 from tests.sql.oracle import ADDITIVE, Row, Scope, Snapshot
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.compute import compute_snapshot
+from warehouse.load.compute import compute_snapshot
 from warehouse.query import open_published, query_on
 from warehouse.settings import Settings
 

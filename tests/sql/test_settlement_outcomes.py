@@ -209,7 +209,7 @@ def gap(strikes: tuple[float, ...], strike: float) -> float | None:
 def test_a_chain_and_its_delivery_price_give_an_outcome(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> None:
     """Through the whole load, in both orders."""
     from flows.load import settlement_rows
-    from warehouse.settlements import load_settlements
+    from warehouse.load.settlements import load_settlements
 
     load = Loader(work, calendar)
     rows = [row for strike in (90, 100, 110) for row in listed(strike, call=50, put=50, expires_at=EXPIRES, venue_iv=0.5)]

@@ -13,7 +13,7 @@ from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, chain, listed, settled
 from tests.loads import Loader
-from warehouse.settlements import load_settlements
+from warehouse.load.settlements import load_settlements
 
 MORNING = datetime(2026, 3, 20, 13, 30)  # 09:30 New York, a third Friday
 AFTER_FRIDAY = FRIDAY.replace(tzinfo=UTC) + timedelta(minutes=30)

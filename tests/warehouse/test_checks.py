@@ -17,7 +17,7 @@ from tests.loads import xyz
 from tests.small_warehouse import FIRST, LAST, SECOND, coin, snapshot_id
 from warehouse.catalog import checks
 from warehouse.catalog.checks import all_checks, run_checks, venues_to_set_aside
-from warehouse.compute import compute_snapshot
+from warehouse.load.compute import compute_snapshot
 
 COIN, MIDDLE, LATEST = (snapshot_id("COIN", at) for at in (FIRST, SECOND, LAST))
 # What goes wrong, as a statement on a sound warehouse; and which check finds it, for which snapshot and venue.

@@ -15,7 +15,7 @@ from tests.small_warehouse import FIRST, LAST, SECOND, coin
 from warehouse.catalog import checks
 from warehouse.catalog.checks import all_checks
 from warehouse.catalog.relations import all_relations
-from warehouse.compute import LIVE_CONTRACTS, Captured, Computed, compute_snapshots, live_contracts_of
+from warehouse.load.compute import LIVE_CONTRACTS, Captured, Computed, compute_snapshots, live_contracts_of
 
 NO_VENUE_OF_COIN = "select distinct snapshot_id, scope_venue as venue from marts.max_pain where scope_venue = 'all'"
 ONE_VENUE = "select distinct snapshot_id, venue from core.option_greeks where venue = 'okx' and snapshot_id < 'COIN-2026~'"

@@ -9,7 +9,7 @@ import pytest
 
 from models.contracts.registry import TABLES
 from tests.small_warehouse import FIRST, LAST, snapshot_id
-from warehouse.fingerprints import differences, table_hashes
+from warehouse.load.fingerprints import differences, table_hashes
 
 COIN = snapshot_id("COIN", LAST)
 

@@ -12,8 +12,8 @@ from models.market.calendar import TradingCalendar
 from tests.chains import on_venue
 from tests.loads import LATER, Loader, xyz
 from tests.small_warehouse import FIRST, SECOND, coin
-from warehouse import history
-from warehouse.compute import parameters_frame
+from warehouse.load import history_checks
+from warehouse.load.compute import parameters_frame
 from warehouse.settings import CheckSettings, Settings
 from warehouse.storage.work_file import replace_table
 
@@ -103,7 +103,7 @@ def test_only_the_venue_that_fails_is_set_aside(load: Loader) -> None:
 
 @pytest.mark.parametrize("few", [16, 1], ids=["one by one", "all at once"])
 def test_a_snapshot_that_comes_late_is_judged_and_judges_those_after_it(load: Loader, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(history, "FEW", few)
+    monkeypatch.setattr(history_checks, "FEW", few)
     load(xyz(strikes=FEWER, hours=2))
     load(xyz(strikes=WHOLE, hours=4))
     assert load.rows(VENUES) == [("ok", None), ("ok", None)]

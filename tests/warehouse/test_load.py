@@ -14,9 +14,9 @@ from models.market.calendar import TradingCalendar
 from tests.chains import REJECTED_SCHEMA, SETTINGS, chain, on_venue, run_rows
 from tests.loads import LATER, Loader, xyz
 from tests.small_warehouse import FIRST, coin, coin_elsewhere
-from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
-from warehouse.load import load_snapshot
+from warehouse.load.fingerprints import table_hashes
+from warehouse.load.merge import load_snapshot
 from warehouse.settings import Settings
 from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import open_work

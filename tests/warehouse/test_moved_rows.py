@@ -18,9 +18,9 @@ from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS, run_rows
 from tests.small_warehouse import FIRST, LAST, coin, snapshot_id
 from warehouse.catalog import ddl
-from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
-from warehouse.load import load_snapshot
+from warehouse.load.fingerprints import table_hashes
+from warehouse.load.merge import load_snapshot
 from warehouse.publish import live_manifest, publish
 from warehouse.query import open_published, query, query_on
 from warehouse.settings import StorageSettings

@@ -10,7 +10,7 @@ import polars as pl
 
 from flows.load import settlement_rows
 from tests.chains import AT, settled
-from warehouse.settlements import load_settlements
+from warehouse.load.settlements import load_settlements
 from warehouse.storage.transactions import is_unpublished
 
 FIRST, SECOND = datetime(2026, 3, 1, 8), datetime(2026, 3, 2, 8)

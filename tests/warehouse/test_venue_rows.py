@@ -18,7 +18,7 @@ from models.market.calendar import TradingCalendar
 from models.snapshot import describe, snapshot_instant
 from tests.chains import AT, FRIDAY, SETTINGS, chain, listed, on_venue, run_rows
 from tests.small_warehouse import FIRST, coin
-from warehouse.load import VenueRows
+from warehouse.load.merge import VenueRows
 from warehouse.settings import CheckSettings
 
 GOOD = [row for strike in range(80, 121, 10) for row in listed(strike, call=10, put=10)]

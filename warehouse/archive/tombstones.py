@@ -22,10 +22,10 @@ from models.contracts.registry import TABLES
 from models.errors import ArchiveDamaged
 from warehouse.archive.replies import folder_manifest, read_run
 from warehouse.catalog import ddl
-from warehouse.fingerprints import table_hashes
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
-from warehouse.runs import loaded_runs
+from warehouse.load.fingerprints import table_hashes
+from warehouse.load.runs import loaded_runs
 from warehouse.storage.transactions import transaction
 
 Hashes = dict[tuple[str, str], tuple[int, str]]  # (table, snapshot_id) → rows, hash

@@ -15,9 +15,9 @@ from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileT
 from models.market.calendar import TradingCalendar, scheduled_expiries
 from warehouse.catalog import ddl, install
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.compute import parameters_frame
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
+from warehouse.load.compute import parameters_frame
 from warehouse.settings import Settings, StorageSettings
 from warehouse.storage import cold_partitions
 from warehouse.storage.transactions import mark_unpublished, transaction

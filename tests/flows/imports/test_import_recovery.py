@@ -22,7 +22,7 @@ from tests.chains import SETTINGS
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import MONDAY, archived, download, load, near_the_money, rows, write
-from warehouse.compute import Captured
+from warehouse.load.compute import Captured
 from warehouse.storage.work_file import open_work, read_calendar
 
 

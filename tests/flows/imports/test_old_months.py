@@ -18,8 +18,8 @@ from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download, load, rows, write
 from warehouse.catalog import ddl
-from warehouse.fingerprints import table_hashes
 from warehouse.home.paths import Home
+from warehouse.load.fingerprints import table_hashes
 from warehouse.storage import cold_partitions
 from warehouse.storage.parquet_files import Moving
 from warehouse.storage.work_file import open_work

@@ -19,7 +19,7 @@ from models.market.calendar import TradingCalendar
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from tests.flows.sources import crypto_captures
 from tests.venue_double import serve
-from warehouse.compute import compute_snapshot
+from warehouse.load.compute import compute_snapshot
 from warehouse.settings import Settings
 
 RULES = SnapshotRules(stale_venue_seconds=600, min_priced_share=0.5, min_side_share=0.1)

@@ -15,7 +15,7 @@ from models.contracts.ops import Payloads, Runs
 from warehouse.archive.replies import folder_manifest
 from warehouse.catalog.ddl import literal
 from warehouse.home.paths import Home
-from warehouse.snapshot_rows import remove
+from warehouse.load.snapshot_rows import remove
 from warehouse.storage.transactions import transaction
 from warehouse.storage.work_file import insert
 

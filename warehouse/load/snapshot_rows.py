@@ -12,7 +12,7 @@ from models.snapshot import OK, REJECTED
 from warehouse.catalog import ddl
 from warehouse.catalog.checks import all_checks
 from warehouse.catalog.ddl import is_moved, literal
-from warehouse.compute import Computed
+from warehouse.load.compute import Computed
 from warehouse.storage import cold_partitions
 from warehouse.storage.work_file import insert
 

@@ -14,9 +14,9 @@ import polars as pl
 
 from models.market.calendar import TradingCalendar
 from models.snapshot import FAILED
-from warehouse import snapshot_rows
-from warehouse.compute import Computed, compute_snapshot
-from warehouse.history import settle_history
+from warehouse.load import snapshot_rows
+from warehouse.load.compute import Computed, compute_snapshot
+from warehouse.load.history_checks import settle_history
 from warehouse.settings import Settings
 from warehouse.storage.transactions import mark_unpublished, transaction
 

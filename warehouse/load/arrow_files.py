@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from warehouse.catalog import ddl
-from warehouse.compute import Computed
+from warehouse.load.compute import Computed
 from warehouse.storage.parquet_files import MonthFile, Moving, split_months
 
 CHECK_RESULTS = "ops.check_results"

@@ -7,11 +7,11 @@ from collections.abc import Collection
 import duckdb
 import polars as pl
 
-from warehouse import snapshot_rows
 from warehouse.catalog.checks import all_checks, run_checks, venues_to_set_aside
 from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.compute import compute_snapshot
+from warehouse.load import snapshot_rows
+from warehouse.load.compute import compute_snapshot
 from warehouse.settings import Settings
 from warehouse.storage.work_file import read_calendar
 

@@ -1,0 +1,1 @@
+"""One snapshot computed, merged and written."""
