@@ -62,7 +62,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work
 home = Home(Path(sys.argv[1]))

@@ -16,7 +16,7 @@ lean_start()
 
 from flows.archived import load_pending_runs  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402
-from warehouse.publish import publish  # noqa: E402
+from warehouse.publish.generations import publish  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402
 from warehouse.storage.work_file import open_work, read_calendar  # noqa: E402
 

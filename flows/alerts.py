@@ -21,8 +21,8 @@ from warehouse.home.locks import alerts_lock
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
 from warehouse.kept_alerts import delivered, keep, read_kept, take_in, write_kept
+from warehouse.publish.status import VenueOutcome, note_alerts, read_status, status_venues
 from warehouse.settings import Settings
-from warehouse.status import VenueOutcome, note_alerts, read_status, status_venues
 from warehouse.storage.work_file import open_work, read_calendar
 
 LOG = logging.getLogger("strikehouse.alerts")

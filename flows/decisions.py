@@ -13,7 +13,7 @@ from flows.due import due_instants, market_of
 from models.market.calendar import TradingCalendar
 from models.market.schedule import SKIPPED, Decision, decide_all
 from warehouse.home.paths import Home
-from warehouse.schedule_log import changing_schedule_log
+from warehouse.publish.schedule_log import changing_schedule_log
 from warehouse.settings import Settings
 
 

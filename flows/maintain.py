@@ -25,9 +25,9 @@ from warehouse.home.version import code_version
 from warehouse.load.fingerprints import table_hashes
 from warehouse.load.runs import forget_runs, loaded_runs, venues_of_runs
 from warehouse.load.snapshot_rows import has_snapshots
-from warehouse.publish import generations, mend_manifest, publish
+from warehouse.publish.generations import generations, mend_manifest, publish
+from warehouse.publish.status import note_generation
 from warehouse.settings import Settings
-from warehouse.status import note_generation
 from warehouse.storage import cold_partitions
 from warehouse.storage.compaction import compact, free_pct, remove_database
 from warehouse.storage.transactions import is_unpublished

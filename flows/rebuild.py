@@ -21,9 +21,9 @@ from warehouse.home.version import code_version
 from warehouse.load.fingerprints import differences, table_hashes, value_differences
 from warehouse.load.runs import forget_sessions, loaded_runs
 from warehouse.load.snapshot_rows import has_snapshots
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
+from warehouse.publish.status import write_status
 from warehouse.settings import Settings
-from warehouse.status import write_status
 from warehouse.storage.work_file import connect_work, is_other_settings, parquet_folder
 
 Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound

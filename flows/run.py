@@ -24,9 +24,9 @@ from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.load.runs import record_run
 from warehouse.load.snapshot_rows import has_snapshots
-from warehouse.publish import live_generation, mend_manifest, publish
+from warehouse.publish.generations import live_generation, mend_manifest, publish
+from warehouse.publish.status import VenueOutcome, write_status
 from warehouse.settings import Settings
-from warehouse.status import VenueOutcome, write_status
 from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import open_work, read_calendar
 

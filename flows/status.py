@@ -10,8 +10,8 @@ from models.errors import UsageError
 from warehouse.freshness import Freshness, freshness, read_trading_calendar
 from warehouse.home.paths import Home
 from warehouse.kept_alerts import kept_as_status
+from warehouse.publish.status import read_status
 from warehouse.settings import Settings
-from warehouse.status import read_status
 
 
 def read_freshness(

@@ -17,9 +17,9 @@ from warehouse.archive.replies import folder_manifest, read_reply, read_run, run
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.doctor import OK, PROBLEM, WARNING, Finding
 from warehouse.home.paths import Home
-from warehouse.publish import generations, live_manifest
+from warehouse.publish.generations import generations, live_manifest
+from warehouse.publish.status import read_status, snapshots_with_other_settings
 from warehouse.settings import Settings
-from warehouse.status import read_status, snapshots_with_other_settings
 
 LONG_RUN = timedelta(hours=6)
 SAMPLE = 50  # replies: the newest, and others evenly over the archive

@@ -20,7 +20,7 @@ from models.contracts.ops import Alerts
 from warehouse.alerts import Condition
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
-from warehouse.status import instant_text
+from warehouse.publish.status import instant_text
 from warehouse.storage.transactions import mark_unpublished, transaction
 from warehouse.storage.work_file import insert
 

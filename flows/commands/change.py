@@ -74,9 +74,9 @@ def publish(
 ) -> int:
     """Publish the work file again, go back one generation, or list the generations."""
     from flows.printing import print_rows
-    from warehouse import publish as publication
     from warehouse.home.version import code_version
-    from warehouse.status import note_generation
+    from warehouse.publish import generations as publication
+    from warehouse.publish.status import note_generation
     from warehouse.storage.work_file import open_work
 
     settings = load_settings()

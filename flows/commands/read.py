@@ -173,8 +173,8 @@ def status(
     from flows.run import DONE, STALE_DATA
     from flows.status import read_freshness
     from warehouse.freshness import STALE
-    from warehouse.schedule_log import read_schedule_log
-    from warehouse.status import snapshots_with_other_settings
+    from warehouse.publish.schedule_log import read_schedule_log
+    from warehouse.publish.status import snapshots_with_other_settings
 
     settings = load_settings()
     home = home_of(settings)

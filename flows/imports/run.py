@@ -21,9 +21,9 @@ from warehouse.archive.replies import read_run
 from warehouse.catalog.checks import all_checks
 from warehouse.home.paths import Home
 from warehouse.load.runs import venues_of_runs
-from warehouse.publish import live_generation
+from warehouse.publish.generations import live_generation
+from warehouse.publish.status import write_status
 from warehouse.settings import Settings
-from warehouse.status import write_status
 from warehouse.storage.work_file import open_work
 
 ROUND_FILES = 500  # after so many the work file is free for a moment: a snapshot that waits gets its turn

@@ -16,7 +16,7 @@ from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.storage.work_file import open_work
 from warehouse.web.charts import KINDS
 

@@ -8,7 +8,7 @@ from flows.decisions import decide_due, note_missed
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, RUN, SKIPPED
 from warehouse.home.paths import Home
-from warehouse.schedule_log import read_schedule_log
+from warehouse.publish.schedule_log import read_schedule_log
 from warehouse.settings import DEFAULT_WATCHLIST, Settings
 
 SETTINGS = Settings(watchlist={name: DEFAULT_WATCHLIST[name] for name in ("SPX", "BTC")})

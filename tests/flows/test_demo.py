@@ -15,7 +15,7 @@ from warehouse.archive.replies import read_runs, write_run
 from warehouse.catalog.checks import run_checks
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes
-from warehouse.publish import generations
+from warehouse.publish.generations import generations
 from warehouse.query import query, show_table
 from warehouse.storage.work_file import open_work
 

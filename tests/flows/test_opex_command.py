@@ -11,7 +11,7 @@ import pytest
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.storage.work_file import open_work
 
 

@@ -30,8 +30,8 @@ from tests.flows.conftest import Cli
 from tests.venue_double import serve
 from warehouse.home.locks import underlying_lock
 from warehouse.home.paths import Home
+from warehouse.publish.schedule_log import read_schedule_log
 from warehouse.query import query
-from warehouse.schedule_log import read_schedule_log
 
 pytestmark = pytest.mark.prefect
 

@@ -19,7 +19,7 @@ from tests.soak.plan import RunSpec, watchlist
 from tests.soak.tally import Tally
 from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
-from warehouse.publish import live_generation
+from warehouse.publish.generations import live_generation
 from warehouse.query import query
 from warehouse.settings import Settings
 

@@ -19,8 +19,8 @@ from tests.loads import Loader, xyz
 from warehouse.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries
 from warehouse.freshness import Freshness
 from warehouse.home.paths import Home
+from warehouse.publish.status import open_alerts
 from warehouse.settings.alerts import AlertSettings, CheckFailed, FlipCrossed, MaxPainMoved, RegimeChanged, Rule, Stale, VenueMissing
-from warehouse.status import open_alerts
 from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import open_work, warehouse_in_memory
 

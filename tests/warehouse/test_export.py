@@ -19,7 +19,7 @@ from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from warehouse.export import export_table
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.query import query
 from warehouse.storage.work_file import open_work
 

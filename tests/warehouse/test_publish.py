@@ -18,7 +18,7 @@ from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError, WorkFileLocked
 from tests.chains import SETTINGS
 from warehouse.home.paths import Home
-from warehouse.publish import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
+from warehouse.publish.generations import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
 from warehouse.query import query, show_table
 from warehouse.settings import StorageSettings
 from warehouse.storage.transactions import is_unpublished

@@ -17,7 +17,7 @@ from models.errors import PublicationMissing, QueryFailed, UsageError
 from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.query import call_macro, open_published, query, query_on, show_table
 from warehouse.storage import cold_partitions
 from warehouse.storage.work_file import open_work

@@ -17,7 +17,7 @@ from models.market.schedule import LATE, RUN, SKIPPED, Decision
 from tests.conftest import CHECKOUT
 from warehouse.home.locks import schedule_lock, underlying_lock, underlying_locks
 from warehouse.home.paths import Home
-from warehouse.schedule_log import changing_schedule_log, read_schedule_log
+from warehouse.publish.schedule_log import changing_schedule_log, read_schedule_log
 
 NOW = datetime(2028, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -12,8 +12,8 @@ from models.errors import PublicationMissing, PublicationUnreadable
 from tests.chains import SETTINGS
 from tests.small_warehouse import FIRST, LAST, SECOND
 from warehouse.home.paths import Home
+from warehouse.publish.status import VenueOutcome, read_status, snapshots_with_other_settings, write_status
 from warehouse.settings import ModelSettings
-from warehouse.status import VenueOutcome, read_status, snapshots_with_other_settings, write_status
 from warehouse.storage.work_file import open_work
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from warehouse.api.access import now_of, settings
 from warehouse.api.standing import fresh, standing, worst
 from warehouse.frames import Warehouse
 from warehouse.home.paths import Home
-from warehouse.status import read_status
+from warehouse.publish.status import read_status
 
 router = APIRouter(tags=["server"])
 SHOWN = {"healthy": "Healthy", "degraded": "Degraded"}  # anything worse is unhealthy

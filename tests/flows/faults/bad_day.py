@@ -21,9 +21,9 @@ from tests.venue_double import Double
 from tests.venue_double.server import WIRES, Request
 from warehouse.archive.replies import folder_manifest, read_reply, read_run
 from warehouse.home.paths import Home
+from warehouse.publish.status import VenueOutcome
 from warehouse.query import open_published, query_on
 from warehouse.settings import Settings, Sources, StorageSettings
-from warehouse.status import VenueOutcome
 
 RATE = 40.0  # requests a second, each venue
 UNDERLYING = {"cboe": "SPY", "deribit": "SOL", "bybit": "SOL", "okx": "SOL", "binance": "SOL"}

@@ -13,7 +13,7 @@ from tests.chains import SETTINGS
 from warehouse.explain.explanation import Alternative, Explanation, Row
 from warehouse.frames import Warehouse, open_warehouse
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.storage.work_file import open_work
 
 

@@ -15,7 +15,7 @@ import pytest
 from models.errors import BrowserMissing
 from tests.chains import SETTINGS
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
 from warehouse.query import call_macro_on, open_published
 from warehouse.settings import ChartSettings
 from warehouse.storage.work_file import open_work

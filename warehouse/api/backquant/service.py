@@ -22,8 +22,8 @@ from warehouse.api.standing import by_underlying, fresh, standing, worst
 from warehouse.frames import Warehouse
 from warehouse.freshness import STALE, Freshness
 from warehouse.home.paths import Home
+from warehouse.publish.status import read_status
 from warehouse.settings import FreshnessSettings, Settings
-from warehouse.status import read_status
 
 router = APIRouter(prefix="/v2", tags=["service"], route_class=DialectRoute, responses=ERRORS)
 

@@ -20,9 +20,9 @@ from tests.chains import SETTINGS
 from warehouse.api.backquant import exception_handlers, router
 from warehouse.frames import Warehouse
 from warehouse.home.paths import Home
-from warehouse.publish import publish
+from warehouse.publish.generations import publish
+from warehouse.publish.status import VenueOutcome, write_status
 from warehouse.settings import Settings
-from warehouse.status import VenueOutcome, write_status
 from warehouse.storage.work_file import open_work
 
 

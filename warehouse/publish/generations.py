@@ -29,8 +29,8 @@ from warehouse.catalog.checks import run_checks
 from warehouse.home.files import disk_errors, remove_leftovers, sync_folder, write_whole
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
+from warehouse.publish.status import note_generation
 from warehouse.settings import Settings
-from warehouse.status import note_generation
 from warehouse.storage import cold_partitions
 from warehouse.storage.work_file import insert
 

@@ -1,0 +1,1 @@
+"""Publication: generations, status, schedule log."""
