@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from bench.api_server import COMMAND, LOAD_CORES, Server, environment, running
 from bench.measure import CHECKOUT
 from bench.year import SESSIONS, year_home
-from warehouse.query import query
+from warehouse.read.query import query
 
 ON_LOAD_CORES = ("taskset", "-c", ",".join(map(str, LOAD_CORES)))
 CONNECTIONS = 8

@@ -21,7 +21,7 @@ if __name__ == "__main__":  # workers import this module again
 
         rebuild(home, Settings(), sessions=EVERY_SESSION, progress=lambda _run: None, workers=workers)
     seconds = time.perf_counter() - started
-    from warehouse.query import query
+    from warehouse.read.query import query
 
     contracts = query(home, "select count(*) as contracts from core.option_quotes").item()
     largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

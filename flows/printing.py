@@ -21,8 +21,8 @@ from models.errors import UsageError
 from warehouse.freshness import Freshness
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home
-from warehouse.json_values import json_value
-from warehouse.query import report
+from warehouse.read.json_values import json_value
+from warehouse.read.query import report
 
 if TYPE_CHECKING:
     from flows.maintain import Maintenance

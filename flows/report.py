@@ -11,7 +11,7 @@ from flows.charts import chart_commands
 from flows.run import RunResult
 from models.errors import PublicationMissing
 from warehouse.home.paths import Home
-from warehouse.query import report
+from warehouse.read.query import report
 
 # What the printed line counts; the others say the same of single books and of the pool, and stand in the run report.
 PRINTED_RELATIONS = (

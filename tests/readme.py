@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.printing import print_frame
 from tests.commands import CHECKOUT, strikehouse
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 README = CHECKOUT / "README.md"
 SESSIONS = 2

@@ -17,7 +17,7 @@ from tests.readme import README, readme_after, without_seconds
 from warehouse.catalog.docs_page import PAGE, page
 from warehouse.catalog.macros import MACROS
 from warehouse.catalog.macros import QUERIES as OWN_QUERIES
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.settings import Settings, load_settings
 
 CLI = CHECKOUT / "docs" / "cli.md"

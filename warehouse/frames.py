@@ -25,7 +25,7 @@ from models.errors import PublicationMissing, UsageError
 from warehouse.catalog.macros import MACROS, QUERIES
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home, home_of
-from warehouse.query import call_macro_on, connect_published, query_on, rows_on
+from warehouse.read.query import call_macro_on, connect_published, query_on, rows_on
 from warehouse.settings import load_settings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import polars as pl
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed
 from models.market.calendar import TradingCalendar
 from warehouse.home.paths import Home
-from warehouse.query import open_published, query_on
+from warehouse.read.query import open_published, query_on
 from warehouse.settings import FreshnessSettings, Watch
 
 HEALTHY, DEGRADED, STALE, UNAVAILABLE = STATES = ("healthy", "degraded", "stale", "unavailable")

@@ -31,8 +31,8 @@ def show(
     """Show a published table (`latest.max_pain`), a macro for one underlying (`max_pain SPX --expiry 2026-08-21`), or `opex SPX`."""
     from flows.printing import print_calendar, print_frame
     from warehouse.catalog.macros import MACROS
-    from warehouse.opex import opex_calendar
-    from warehouse.query import call_macro, show_table
+    from warehouse.read.opex import opex_calendar
+    from warehouse.read.query import call_macro, show_table
 
     settings = load_settings()
     home = home_of(settings)
@@ -70,8 +70,8 @@ def chart(
 ) -> int:
     """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page."""
     from flows.printing import print_chart
+    from warehouse.read.filters import ChartRequest
     from warehouse.web.charts import check_target, draw_all, draw_chart, write_charts
-    from warehouse.web.request import ChartRequest
 
     settings = load_settings()
     if output is not None:
@@ -101,7 +101,7 @@ def explain(
     from flows.printing_explain import print_explanation
     from warehouse.explain.door import explain as explain_question
     from warehouse.explain.question import from_words, instant_of
-    from warehouse.query import open_published
+    from warehouse.read.query import open_published
 
     venues = [name.lower() for name in listed(venue)] or None
     at = None if as_of is None else instant_of(as_of)
@@ -128,7 +128,7 @@ def export(
 ) -> int:
     """Write a table out: Parquet in folders by session and underlying, CSV, or an Arrow stream."""
     from flows.printing import print_rows
-    from warehouse.export import export_table
+    from warehouse.read.export import export_table
 
     names = listed(underlying)
     result = export_table(home_of(load_settings()), table, format, output, underlyings=names, sessions=(from_, to))
@@ -147,7 +147,7 @@ def sql(
 ) -> int:
     """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""
     from flows.printing import print_frame, write_frame
-    from warehouse.query import query
+    from warehouse.read.query import query
 
     text = sys.stdin.read() if statement == "-" else statement
     frame = query(home_of(load_settings()), text)

@@ -18,7 +18,7 @@ from flows.run import RunResult, run_snapshot
 from tests.flows.faults.bad_day import run_exit_code, settings_for
 from tests.flows.faults.expected import FAULTS, VENUES, Fault
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 CAPTURES = ("cboe/2026-07-31", "deribit/2026-03-13", "bybit/2026-03-13", "okx/2026-03-13", "binance/2023-10-20T12")
 SYMBOLS = {"cboe": "SPXC"} | dict.fromkeys(VENUES[1:], "BTC")

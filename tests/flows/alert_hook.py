@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 if TYPE_CHECKING:
     from tests.flows.conftest import Said

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tests.flows.alert_hook import Hook, rules, table, without_token
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.query import query
+from warehouse.read.query import query
 
 RUN = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-prefect")
 MISSING = 'kind = "venue_missing"'

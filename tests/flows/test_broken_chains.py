@@ -9,7 +9,7 @@ import pytest
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.archive.replies import folder_manifest, read_runs
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.settings import load_settings
 from warehouse.storage.work_file import open_work
 

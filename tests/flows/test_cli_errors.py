@@ -16,7 +16,7 @@ from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli, Said
 from tests.venue_double import Double
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 
 def assert_one_line(said: Said, code: int, *parts: str) -> None:

@@ -11,7 +11,7 @@ from flows.plan import make_plan
 from flows.run import DONE, NOTHING_USABLE, PARTLY, RunResult, run_snapshot
 from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.settings import Settings, load_settings
 
 VENUES = ("deribit", "bybit", "okx", "binance")

@@ -16,7 +16,7 @@ from warehouse.catalog.checks import run_checks
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes
 from warehouse.publish.generations import generations
-from warehouse.query import query, show_table
+from warehouse.read.query import query, show_table
 from warehouse.storage.work_file import open_work
 
 

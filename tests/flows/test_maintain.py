@@ -17,7 +17,7 @@ from warehouse.archive.tombstones import tombstones
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes
 from warehouse.publish.generations import generations, live_generation, live_manifest, publish
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.settings import StorageSettings
 from warehouse.storage.work_file import open_work
 

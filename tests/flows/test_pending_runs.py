@@ -16,7 +16,7 @@ from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.archive.replies import read_runs
 from warehouse.load.fingerprints import table_hashes
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.settings import load_settings
 from warehouse.storage.work_file import open_work
 

@@ -16,7 +16,7 @@ import pytest
 from tests.commands import strikehouse
 from tests.venue_double import serve
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 pytestmark = pytest.mark.prefect
 

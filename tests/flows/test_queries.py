@@ -19,7 +19,7 @@ from tests.commands import CHECKOUT, PYTHON, environment
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.storage.work_file import open_work
 
 

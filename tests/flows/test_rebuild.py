@@ -9,7 +9,7 @@ from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.storage.work_file import open_work
 
 

@@ -13,7 +13,7 @@ from models.contracts.registry import PUBLISHED
 from models.pricing import black76
 from tests.conftest import Demo
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.query import query, report
+from warehouse.read.query import query, report
 
 # relation → quantity, the column that is null without it, the column that says why; an alignment is never null
 REASONS = {

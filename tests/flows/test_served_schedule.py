@@ -31,7 +31,7 @@ from tests.venue_double import serve
 from warehouse.home.locks import underlying_lock
 from warehouse.home.paths import Home
 from warehouse.publish.schedule_log import read_schedule_log
-from warehouse.query import query
+from warehouse.read.query import query
 
 pytestmark = pytest.mark.prefect
 

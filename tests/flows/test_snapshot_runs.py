@@ -12,7 +12,7 @@ from tests.flows.conftest import Cli
 from tests.venue_double import Double
 from warehouse.archive.replies import folder_manifest, read_folder, read_runs
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 BOTH = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-prefect")
 

@@ -18,7 +18,7 @@ from tests.conftest import CHECKOUT
 from tests.flows.conftest import Cli, Said
 from warehouse.home.locks import underlying_lock, writer_lock
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 PAGE = CHECKOUT / "docs" / "troubleshooting.md"
 OFFLINE = "http://127.0.0.1:9"  # no run may leave this machine

@@ -17,7 +17,7 @@ from warehouse.archive.replies import read_runs, run_ids
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import differences, table_hashes
 from warehouse.publish.generations import generations
-from warehouse.query import open_published, query
+from warehouse.read.query import open_published, query
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work
 

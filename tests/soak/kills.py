@@ -16,7 +16,7 @@ from tests.soak.steps import ARCHIVE, MAINTENANCE, PUBLICATION
 from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.publish.generations import live_manifest
-from warehouse.query import open_published
+from warehouse.read.query import open_published
 
 # How, what is killed, and how many of twenty kills; models, marts and checks are parts of a load.
 KINDS = (

@@ -11,7 +11,7 @@ import duckdb
 
 from models.contracts.registry import TABLES
 from warehouse.home.paths import Home
-from warehouse.query import query_on
+from warehouse.read.query import query_on
 
 # Each selects nothing from a publication that is of one piece.
 WHOLE = {

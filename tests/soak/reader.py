@@ -21,7 +21,7 @@ from tests.soak.publication import flaws, generation_of, hash_flaw, row_counts
 from warehouse.home.paths import Home
 from warehouse.publish.generations import live_manifest
 from warehouse.publish.status import read_status
-from warehouse.query import open_published
+from warehouse.read.query import open_published
 
 BUSY = 1 / 3  # of the time; the runs need the processor too
 HELD_CHECKS = 25  # so long one connection stays open while generations pass

@@ -20,7 +20,7 @@ from tests.soak.tally import Tally
 from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.publish.generations import live_generation
-from warehouse.query import query
+from warehouse.read.query import query
 from warehouse.settings import Settings
 
 # A venue fails soon, and asks for little rest: faults are what this is about, not waiting.

@@ -15,7 +15,7 @@ from tests.sql.compare import assert_frames, assert_row, is_same
 from tests.sql.oracle import ADDITIVE, Row, Scope, Snapshot
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.load.compute import compute_snapshot
-from warehouse.query import open_published, query_on
+from warehouse.read.query import open_published, query_on
 from warehouse.settings import Settings
 
 INPUTS = ("core.snapshots", "core.snapshot_venues", "core.option_quotes", "core.option_greeks", "core.expiry_smile", "core.calendar")

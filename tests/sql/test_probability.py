@@ -16,7 +16,7 @@ from scipy.special import ndtr
 from models.pricing.density import probability_between
 from tests.conftest import Demo
 from warehouse.catalog.relations import functions_sql
-from warehouse.query import open_published
+from warehouse.read.query import open_published
 
 KEY = ["venue", "book", "expires_at"]
 

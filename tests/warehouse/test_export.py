@@ -17,10 +17,10 @@ from models.contracts.registry import PUBLISHED
 from models.errors import DiskProblem, UsageError
 from tests.chains import SETTINGS
 from tests.commands import strikehouse
-from warehouse.export import export_table
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
-from warehouse.query import query
+from warehouse.read.export import export_table
+from warehouse.read.query import query
 from warehouse.storage.work_file import open_work
 
 

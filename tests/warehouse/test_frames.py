@@ -21,7 +21,7 @@ from tests.warehouse.test_readers import republish
 from warehouse.catalog.macros import MACROS
 from warehouse.frames import METHODS, Warehouse, open_warehouse
 from warehouse.home.paths import Home
-from warehouse.query import call_macro
+from warehouse.read.query import call_macro
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from models.errors import PublicationMissing
 from models.market.calendar import TradingCalendar
 from warehouse.freshness import DEGRADED, HEALTHY, STALE, UNAVAILABLE, Freshness, freshness, read_trading_calendar
 from warehouse.home.paths import Home
-from warehouse.query import open_published
+from warehouse.read.query import open_published
 from warehouse.settings import DEFAULT_WATCHLIST, FreshnessSettings
 
 NEW_YORK = ZoneInfo("America/New_York")

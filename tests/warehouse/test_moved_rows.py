@@ -22,7 +22,7 @@ from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes
 from warehouse.load.merge import load_snapshot
 from warehouse.publish.generations import live_manifest, publish
-from warehouse.query import open_published, query, query_on
+from warehouse.read.query import open_published, query, query_on
 from warehouse.settings import StorageSettings
 from warehouse.storage import cold_partitions
 from warehouse.storage.cold_partitions import Month

@@ -19,7 +19,7 @@ from models.errors import PublicationMissing, PublicationUnreadable, StructureCh
 from tests.chains import SETTINGS
 from warehouse.home.paths import Home
 from warehouse.publish.generations import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
-from warehouse.query import query, show_table
+from warehouse.read.query import query, show_table
 from warehouse.settings import StorageSettings
 from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import open_work

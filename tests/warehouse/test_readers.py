@@ -18,7 +18,7 @@ from tests.chains import SETTINGS
 from tests.commands import CHECKOUT
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
-from warehouse.query import call_macro, open_published, query, query_on, show_table
+from warehouse.read.query import call_macro, open_published, query, query_on, show_table
 from warehouse.storage import cold_partitions
 from warehouse.storage.work_file import open_work
 
@@ -45,7 +45,7 @@ def republish(home: Home, spot: float) -> None:
 BUSY_READER = """
 import json, pathlib, select, sys, time, duckdb
 from warehouse.home.paths import Home
-from warehouse.query import open_published
+from warehouse.read.query import open_published
 home, sql = Home(pathlib.Path(sys.argv[1])), sys.argv[2]
 seen, errors, slowest, opened = [], [], 0.0, 0
 print('ready', flush=True)

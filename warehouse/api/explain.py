@@ -23,7 +23,7 @@ from warehouse.explain.door import question
 from warehouse.explain.explanation import Explanation
 from warehouse.explain.question import LEVELS, instant_of
 from warehouse.home.paths import Home
-from warehouse.json_values import json_value
+from warehouse.read.json_values import json_value
 
 MOST_SHOWN = 100
 AsOf = Annotated[str | None, Query(description="The newest snapshot at or before this instant: ISO 8601, UTC without an offset")]

@@ -23,7 +23,7 @@ from warehouse.api.answers import Answer
 from warehouse.api.deadlines import DEADLINES
 from warehouse.frames import Found, Warehouse
 from warehouse.home.paths import Home
-from warehouse.query import connect_published
+from warehouse.read.query import connect_published
 
 log = logging.getLogger("strikehouse.api")
 

@@ -14,9 +14,9 @@ from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.explain.explanation import Row, Scope, VenueSource
 from warehouse.explain.question import Question
 from warehouse.home.paths import Home
-from warehouse.query import call_macro_on, query_on
-from warehouse.web.facts import Facts, read_facts
-from warehouse.web.request import ChartRequest
+from warehouse.read.filters import ChartRequest
+from warehouse.read.query import call_macro_on, query_on
+from warehouse.read.snapshot_facts import Facts, read_facts
 
 
 def statement(name: str) -> str:

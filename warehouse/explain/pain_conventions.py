@@ -11,7 +11,7 @@ from warehouse.catalog.macros import localised
 from warehouse.catalog.relations import all_relations
 from warehouse.explain.chain import Chain, statement
 from warehouse.explain.explanation import Alternative, Row
-from warehouse.query import query_on
+from warehouse.read.query import query_on
 
 OURS = "ours"
 _GIVEN = ("convention_series", "convention_strikes", "convention_scopes")

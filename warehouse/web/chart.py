@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from warehouse.web.facts import Facts
-from warehouse.web.request import ChartRequest
-from warehouse.web.units import day
+from warehouse.read.filters import ChartRequest
+from warehouse.read.number_text import day
+from warehouse.read.snapshot_facts import Facts
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -11,14 +11,14 @@ import duckdb
 from models.errors import UsageError
 from warehouse.home.files import write_whole
 from warehouse.home.paths import Home
-from warehouse.query import open_published
+from warehouse.read.filters import ChartRequest
+from warehouse.read.query import open_published
+from warehouse.read.snapshot_facts import Facts, read_facts
 from warehouse.settings import ChartSettings
 from warehouse.web import drift, gamma, heatmap, open_interest, opex, pain, profile, term
 from warehouse.web.browser import find_browser, screenshot
 from warehouse.web.chart import Chart
-from warehouse.web.facts import Facts, read_facts
 from warehouse.web.page import page
-from warehouse.web.request import ChartRequest
 from warehouse.web.theme import HEIGHT
 
 WIDTH = 1280  # of a PNG, in points

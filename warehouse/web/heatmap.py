@@ -8,12 +8,12 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from warehouse.query import call_macro_on
+from warehouse.read.filters import ChartRequest
+from warehouse.read.number_text import day, floats, number, percent, usd
+from warehouse.read.query import call_macro_on
+from warehouse.read.snapshot_facts import Facts, no_rows
 from warehouse.web import theme
 from warehouse.web.chart import Chart, expiries_in_words, lines_under
-from warehouse.web.facts import Facts, no_rows
-from warehouse.web.request import ChartRequest
-from warehouse.web.units import day, floats, number, percent, usd
 from warehouse.web.view import strikes_in_view
 
 MOST_EXPIRIES, MOST_ROWS = 26, 44  # columns and rows that can still be read

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from warehouse.read.number_text import number
 from warehouse.web.theme import CALLS, INK, PUTS
-from warehouse.web.units import number
 from warehouse.web.view import Range
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from tests.venue_double.server import WIRES, Request
 from warehouse.archive.replies import folder_manifest, read_reply, read_run
 from warehouse.home.paths import Home
 from warehouse.publish.status import VenueOutcome
-from warehouse.query import open_published, query_on
+from warehouse.read.query import open_published, query_on
 from warehouse.settings import Settings, Sources, StorageSettings
 
 RATE = 40.0  # requests a second, each venue

@@ -13,7 +13,7 @@ from tests.commands import PYTHON, environment
 from tests.flows.faults.bad_day import BadDay
 from tests.venue_double import Double
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 # Peak memory of this program alone: getrusage goes on from the process that started it.
 MAIN = """from flows.cli import main

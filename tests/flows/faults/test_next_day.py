@@ -21,7 +21,7 @@ from tests.flows.faults.bad_day import (
 from tests.flows.faults.expected import Expected, Fault, Group, rejected
 from tests.venue_double import Double
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 HALVED = Expected("rejected", SET_ASIDE, ("live_contracts_halved",))
 TWICE = "select underlying, venue, count(*) as days, count(distinct snapshot_id) as snapshots from core.snapshot_venues where status = 'ok' group by all"

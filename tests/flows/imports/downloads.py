@@ -10,7 +10,7 @@ from typing import Any
 from tests.flows.conftest import Cli, Said
 from tests.flows.imports.pieces import AUTUMN, SUMMER, cboe_line, cboe_text, whole_chain
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 MONDAY = date(2026, 3, 2)
 

@@ -23,7 +23,7 @@ from tests.warehouse.api.serving import serving
 from tests.warehouse.api.test_serving import Lines
 from warehouse.api.access_log import access_log
 from warehouse.home.paths import Home
-from warehouse.query import query
+from warehouse.read.query import query
 
 SQL = (
     "' or '1'='1",

@@ -17,7 +17,7 @@ from warehouse.explain.level_meanings import BACKQUANT, FLASHALPHA
 from warehouse.explain.question import LEVELS
 from warehouse.frames import Warehouse
 from warehouse.home.paths import Home
-from warehouse.json_values import json_value
+from warehouse.read.json_values import json_value
 
 QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("max-pain", "SPX", {"expiry": "2026-12-18"}),

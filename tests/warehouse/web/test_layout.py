@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UsageError
+from warehouse.read.filters import ChartRequest
+from warehouse.read.number_text import number, percent, usd
 from warehouse.web.levels import _LETTER, _PADDING, _PLOT_WIDTH, Level, lay_out, left_out
-from warehouse.web.request import ChartRequest
-from warehouse.web.units import number, percent, usd
 from warehouse.web.view import bar_widths, strikes_in_view
 
 

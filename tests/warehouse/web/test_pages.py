@@ -16,13 +16,13 @@ import pytest
 from models.errors import BrowserFailed, BrowserMissing, UsageError
 from tests.warehouse.web.conftest import CHARTS
 from warehouse.home.paths import Home
+from warehouse.read.filters import ChartRequest
 from warehouse.settings import ChartSettings
 from warehouse.web import browser as browser_module
 from warehouse.web.browser import find_browser
 from warehouse.web.chart import Chart
 from warehouse.web.charts import KINDS, WIDTH, check_target, draw_all, write_charts
 from warehouse.web.page import page
-from warehouse.web.request import ChartRequest
 from warehouse.web.theme import HEIGHT
 
 

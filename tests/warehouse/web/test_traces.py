@@ -13,12 +13,12 @@ import pytest
 from models.errors import UsageError
 from tests.small_warehouse import THIRD_FRIDAY_AM
 from tests.warehouse.web.conftest import texts, trace
-from warehouse.query import query_on
+from warehouse.read.filters import ChartRequest
+from warehouse.read.query import query_on
+from warehouse.read.snapshot_facts import Facts, read_facts
 from warehouse.web.chart import Chart
 from warehouse.web.charts import KINDS
-from warehouse.web.facts import Facts, read_facts
 from warehouse.web.heatmap import grid
-from warehouse.web.request import ChartRequest
 from warehouse.web.strike_rows import StrikeRows
 
 Draw = Callable[..., Chart]

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.home.paths import Home
-from warehouse.query import call_macro, call_macro_on
+from warehouse.read.query import call_macro, call_macro_on
 from warehouse.settings import Settings
 
 

@@ -11,9 +11,9 @@ import duckdb
 import polars as pl
 
 from models.errors import UsageError
-from warehouse.query import call_macro_on, report_on
-from warehouse.web.request import ChartRequest
-from warehouse.web.units import day, instant, number
+from warehouse.read.filters import ChartRequest
+from warehouse.read.number_text import day, instant, number
+from warehouse.read.query import call_macro_on, report_on
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from models.errors import UsageError
-from warehouse.web.units import number
+from warehouse.read.number_text import number
 
 _STRIKES = ("strike_min", "strike_max", "moneyness_min", "moneyness_max", "window_pct")
 _VIEW = ("zoom_pct", "strike_step")

@@ -24,7 +24,7 @@ from models.contracts.registry import PUBLISHED
 from models.errors import QueryFailed, UsageError
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home
-from warehouse.query import open_published
+from warehouse.read.query import open_published
 
 Format = Literal["parquet", "csv", "arrow"]
 BATCH_ROWS = 100_000

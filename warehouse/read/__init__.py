@@ -1,0 +1,1 @@
+"""The query layer: connections, macros as calls, filters, export."""
