@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 import duckdb
 
 from flows.delivery import address_names, deliver
-from flows.status import read_freshness
 from models.errors import AlreadyRunning, PublicationMissing, PublicationUnreadable, WorkFileLocked
-from warehouse.alerts import Note, conditions, notes_due, record, record_deliveries, stale_conditions
-from warehouse.freshness import freshness
 from warehouse.home.locks import alerts_lock
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
-from warehouse.kept_alerts import delivered, keep, read_kept, take_in, write_kept
+from warehouse.monitor.alert_outbox import delivered, keep, read_kept, take_in, write_kept
+from warehouse.monitor.alerts import Note, conditions, notes_due, record, record_deliveries, stale_conditions
+from warehouse.monitor.freshness import freshness
+from warehouse.monitor.status import read_freshness
 from warehouse.publish.status import VenueOutcome, note_alerts, read_status, status_venues
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work, read_calendar

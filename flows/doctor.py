@@ -11,10 +11,10 @@ from flows.archived import pending_runs
 from flows.delivery import unknown_addresses
 from flows.sources.registry import source
 from models.errors import SettingsError, UnknownSymbol, VenueError
-from warehouse import doctor, doctor_files
-from warehouse.doctor import OK, PROBLEM, WARNING, Finding
-from warehouse.freshness import read_trading_calendar
 from warehouse.home.paths import Home
+from warehouse.monitor import health_files, health_machine
+from warehouse.monitor.freshness import read_trading_calendar
+from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding
 from warehouse.settings import Settings
 
 LATE_S = 60.0  # a clock so far from the venue's would date snapshots wrongly
@@ -32,7 +32,7 @@ PROBES: dict[str, tuple[str, str, dict[str, str]]] = {
 
 def examine(read_settings: Callable[[], Settings], *, offline: bool, deep: bool, now: datetime) -> list[Finding]:
     """What every check finds, in a fixed order; settings that are wrong are a finding, and leave out what needs them."""
-    findings = [*doctor.python_version(), *doctor.package_versions(), *doctor.time_zones()]
+    findings = [*health_machine.python_version(), *health_machine.package_versions(), *health_machine.time_zones()]
     try:
         settings = read_settings()
     except SettingsError as error:
@@ -41,14 +41,14 @@ def examine(read_settings: Callable[[], Settings], *, offline: bool, deep: bool,
     findings += [
         Finding("settings", OK, f"{len(settings.watchlist)} underlyings are watched; home is {home.root}"),
         *alert_addresses(settings),
-        *doctor.home_writable(home),
-        *doctor.free_disk(home),
-        *doctor_files.lock_holder(home, now),
-        *doctor.calendar_reach(read_trading_calendar(home), now),
-        *doctor_files.work_file(home, settings, pending_runs),
-        *doctor_files.publication(home, settings, deep=deep),
-        *doctor_files.archive(home, deep=deep),
-        *doctor_files.rests(home, now),
+        *health_machine.home_writable(home),
+        *health_machine.free_disk(home),
+        *health_files.lock_holder(home, now),
+        *health_machine.calendar_reach(read_trading_calendar(home), now),
+        *health_files.work_file(home, settings, pending_runs),
+        *health_files.publication(home, settings, deep=deep),
+        *health_files.archive(home, deep=deep),
+        *health_files.rests(home, now),
     ]
     return findings if offline else [*findings, *venues(home, settings, now)]
 
@@ -67,7 +67,7 @@ def alert_addresses(settings: Settings) -> Iterator[Finding]:
 
 def venues(home: Home, settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether each watched venue answers; one that asked for a rest is left alone."""
-    resting = {venue for venue, until in doctor_files.venue_rests(home).items() if until > now}
+    resting = {venue for venue, until in health_files.venue_rests(home).items() if until > now}
     watched = sorted({venue for watch in settings.watchlist.values() for venue in watch.venues} - resting)
     with ThreadPoolExecutor(max_workers=max(len(watched), 1)) as pool:
         yield from pool.map(lambda venue: reach(venue, settings), watched)

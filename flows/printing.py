@@ -18,15 +18,15 @@ from flows.rebuild import RebuildResult
 from flows.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
 from flows.run import RunResult
 from models.errors import UsageError
-from warehouse.freshness import Freshness
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home
+from warehouse.monitor.freshness import Freshness
 from warehouse.read.json_values import json_value
 from warehouse.read.query import report
 
 if TYPE_CHECKING:
     from flows.maintain import Maintenance
-    from warehouse.doctor import Finding
+    from warehouse.monitor.health_machine import Finding
     from warehouse.web.chart import Chart
 
 REPORTS = ("max_pain", "levels", "gamma_differences", "null_reasons")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from flows.partitions import load_history
 from models.errors import WarehouseError
-from warehouse.alerts import carry_over
 from warehouse.archive.tombstones import TakenOver, take_over, tombstones
 from warehouse.home.files import disk_errors
 from warehouse.home.locks import writer_lock
@@ -21,6 +20,7 @@ from warehouse.home.version import code_version
 from warehouse.load.fingerprints import differences, table_hashes, value_differences
 from warehouse.load.runs import forget_sessions, loaded_runs
 from warehouse.load.snapshot_rows import has_snapshots
+from warehouse.monitor.alerts import carry_over
 from warehouse.publish.generations import publish
 from warehouse.publish.status import write_status
 from warehouse.settings import Settings

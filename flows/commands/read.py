@@ -171,8 +171,8 @@ def status(
     """
     from flows.printing import print_status
     from flows.run import DONE, STALE_DATA
-    from flows.status import read_freshness
-    from warehouse.freshness import STALE
+    from warehouse.monitor.freshness import STALE
+    from warehouse.monitor.status import read_freshness
     from warehouse.publish.schedule_log import read_schedule_log
     from warehouse.publish.status import snapshots_with_other_settings
 
@@ -204,7 +204,7 @@ def doctor(
     from flows.doctor import examine
     from flows.printing import print_findings
     from flows.run import DONE, NOTHING_USABLE
-    from warehouse.doctor import PROBLEM
+    from warehouse.monitor.health_machine import PROBLEM
 
     findings = examine(load_settings, offline=offline, deep=deep, now=datetime.now(UTC))
     print_findings(findings, json=json)

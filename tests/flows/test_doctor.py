@@ -18,11 +18,11 @@ from flows.sources.registry import SOURCES
 from models.market.calendar import TradingCalendar
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse import doctor
-from warehouse.doctor import OK, PROBLEM, WARNING
-from warehouse.doctor_files import LONG_RUN, lock_holder
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
+from warehouse.monitor import health_machine
+from warehouse.monitor.health_files import LONG_RUN, lock_holder
+from warehouse.monitor.health_machine import OK, PROBLEM, WARNING
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -157,7 +157,7 @@ def test_publishing_again_mends_a_publication(cli: Cli, demo_copy: Home) -> None
 
 def test_a_sample_of_the_archive_holds_the_newest_reply(cli: Cli, demo_copy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.use(demo_copy)
-    monkeypatch.setattr("warehouse.doctor_files.SAMPLE", 3)
+    monkeypatch.setattr("warehouse.monitor.health_files.SAMPLE", 3)
     assert "a sample of" in found(cli, "--offline")["archive"]["what"]
     newest = orjson.loads(max(demo_copy.runs.glob("*.json")).read_bytes())["fetched"][-1]["folder"]
     cut(max((demo_copy.raw / newest).glob("*.zst")))
@@ -185,42 +185,42 @@ def test_who_writes_is_named_and_a_run_that_never_ends_is_a_warning(home: Home) 
     ],
 )  # fmt: skip
 def test_libraries_are_compared_with_what_is_required(requirement: str, wrong: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "requires", lambda _name: [requirement])
-    (row,) = doctor.package_versions()
+    monkeypatch.setattr(health_machine, "requires", lambda _name: [requirement])
+    (row,) = health_machine.package_versions()
     assert (row.state == PROBLEM) is wrong, row
 
 
 def test_an_old_python_and_missing_time_zones_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PYTHON_BEFORE", (3, 11))
-    (row,) = doctor.python_version()
+    monkeypatch.setattr(health_machine, "PYTHON_BEFORE", (3, 11))
+    (row,) = health_machine.python_version()
     assert row.state == PROBLEM and "3.11 to 3.14" in str(row.mend)
-    assert [one.state for one in doctor.time_zones()] == [OK]
-    monkeypatch.setattr(doctor, "KNOWN_OPENS", {datetime(2026, 7, 1).date(): 14.5})
-    (row,) = doctor.time_zones()
+    assert [one.state for one in health_machine.time_zones()] == [OK]
+    monkeypatch.setattr(health_machine, "KNOWN_OPENS", {datetime(2026, 7, 1).date(): 14.5})
+    (row,) = health_machine.time_zones()
     assert row.state == PROBLEM and "2026-07-01 comes out as 13:30 UTC" in row.what and "tzdata" in str(row.mend)
 
     def missing(name: str) -> None:
-        raise doctor.ZoneInfoNotFoundError(name)
+        raise health_machine.ZoneInfoNotFoundError(name)
 
-    monkeypatch.setattr(doctor, "ZoneInfo", missing)
-    (row,) = doctor.time_zones()
+    monkeypatch.setattr(health_machine, "ZoneInfo", missing)
+    (row,) = health_machine.time_zones()
     assert row.state == PROBLEM and "is not known" in row.what
 
 
 def test_a_calendar_that_ends_within_a_year_is_a_problem(calendar: TradingCalendar) -> None:
     def state(until: datetime) -> str:
-        (row,) = doctor.calendar_reach(TradingCalendar(calendar.sessions.filter(pl.col("session_date") <= until.date())), NOW)
+        (row,) = health_machine.calendar_reach(TradingCalendar(calendar.sessions.filter(pl.col("session_date") <= until.date())), NOW)
         return row.state
 
     assert state(NOW + timedelta(days=365)) == OK
     assert state(NOW + timedelta(days=300)) == PROBLEM
-    assert [row.state for row in doctor.calendar_reach(TradingCalendar(calendar.sessions.clear()), NOW)] == [PROBLEM]
+    assert [row.state for row in health_machine.calendar_reach(TradingCalendar(calendar.sessions.clear()), NOW)] == [PROBLEM]
 
 
 def test_a_disk_without_room_for_a_publication_is_a_problem(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def state(bytes_needed: int) -> str:
-        monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", bytes_needed)
-        (row,) = doctor.free_disk(home)
+        monkeypatch.setattr(health_machine, "LEAST_FREE_BYTES", bytes_needed)
+        (row,) = health_machine.free_disk(home)
         return row.state
 
     assert [state(1), state(10**18)] == [OK, PROBLEM]
@@ -228,9 +228,9 @@ def test_a_disk_without_room_for_a_publication_is_a_problem(home: Home, monkeypa
 
 def test_a_home_that_is_a_file_or_read_only_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    (row,) = doctor.home_writable(Home(tmp_path / "file" / "home"))
+    (row,) = health_machine.home_writable(Home(tmp_path / "file" / "home"))
     assert row.state == PROBLEM and "is a file" in row.what
-    assert [one.state for one in doctor.home_writable(Home(tmp_path))] == [OK]
+    assert [one.state for one in health_machine.home_writable(Home(tmp_path))] == [OK]
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 

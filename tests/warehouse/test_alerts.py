@@ -16,9 +16,9 @@ from models.contracts.ops import Alerts
 from models.market.calendar import TradingCalendar
 from tests.chains import SETTINGS
 from tests.loads import Loader, xyz
-from warehouse.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries
-from warehouse.freshness import Freshness
 from warehouse.home.paths import Home
+from warehouse.monitor.alerts import Condition, carry_over, conditions, notes_due, record, record_deliveries
+from warehouse.monitor.freshness import Freshness
 from warehouse.publish.status import open_alerts
 from warehouse.settings.alerts import AlertSettings, CheckFailed, FlipCrossed, MaxPainMoved, RegimeChanged, Rule, Stale, VenueMissing
 from warehouse.storage.transactions import is_unpublished

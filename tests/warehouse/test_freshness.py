@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from models.errors import PublicationMissing
 from models.market.calendar import TradingCalendar
-from warehouse.freshness import DEGRADED, HEALTHY, STALE, UNAVAILABLE, Freshness, freshness, read_trading_calendar
 from warehouse.home.paths import Home
+from warehouse.monitor.freshness import DEGRADED, HEALTHY, STALE, UNAVAILABLE, Freshness, freshness, read_trading_calendar
 from warehouse.read.query import open_published
 from warehouse.settings import DEFAULT_WATCHLIST, FreshnessSettings
 

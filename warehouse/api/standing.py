@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from warehouse.freshness import STALE, Freshness, freshness, read_trading_calendar
 from warehouse.home.paths import Home
+from warehouse.monitor.freshness import STALE, Freshness, freshness, read_trading_calendar
 from warehouse.settings import Settings
 
 STATES = ("healthy", "degraded", "unhealthy", "unavailable")  # from best to worst, as both dialects call them

@@ -1,6 +1,6 @@
 """published/status.json: what the last runs did. Written after every run.
 
-How fresh that is depends on when it is read: warehouse/freshness.py.
+How fresh that is depends on when it is read: warehouse/monitor/freshness.py.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import requests
 
-from flows.status import read_freshness
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
-from warehouse.freshness import STALE
 from warehouse.home.paths import Home
+from warehouse.monitor.freshness import STALE
+from warehouse.monitor.status import read_freshness
 
 TAKEN = datetime(2026, 11, 17, 22, 40, 34, tzinfo=UTC)  # the demo's last session
 WORDS = {"healthy": "Healthy", "degraded": "Degraded", "unhealthy": "Unhealthy"}

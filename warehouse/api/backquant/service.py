@@ -20,8 +20,8 @@ from warehouse.api.backquant.queries import ask
 from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
 from warehouse.api.standing import by_underlying, fresh, standing, worst
 from warehouse.frames import Warehouse
-from warehouse.freshness import STALE, Freshness
 from warehouse.home.paths import Home
+from warehouse.monitor.freshness import STALE, Freshness
 from warehouse.publish.status import read_status
 from warehouse.settings import FreshnessSettings, Settings
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from models.errors import UsageError
-from warehouse.freshness import Freshness, freshness, read_trading_calendar
 from warehouse.home.paths import Home
-from warehouse.kept_alerts import kept_as_status
+from warehouse.monitor.alert_outbox import kept_as_status
+from warehouse.monitor.freshness import Freshness, freshness, read_trading_calendar
 from warehouse.publish.status import read_status
 from warehouse.settings import Settings
 

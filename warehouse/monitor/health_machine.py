@@ -1,6 +1,6 @@
 """The doctor's checks of the machine and the settings: each gives findings that say what is wrong and how to mend it.
 
-It only looks: nothing is created, repaired or removed. warehouse/doctor_files.py examines what lies in the home.
+It only looks: nothing is created, repaired or removed. warehouse/monitor/health_files.py examines what lies in the home.
 """
 
 from __future__ import annotations

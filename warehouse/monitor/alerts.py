@@ -20,8 +20,8 @@ import polars as pl
 from models.contracts.ops import Alerts
 from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.freshness import Freshness
 from warehouse.home.paths import Home
+from warehouse.monitor.freshness import Freshness
 from warehouse.settings.alerts import CheckFailed, MaxPainMoved, Rule, Stale, VenueMissing
 from warehouse.storage.transactions import mark_unpublished, transaction
 from warehouse.storage.work_file import insert

@@ -15,8 +15,8 @@ import orjson
 from models.errors import ArchiveDamaged, PublicationMissing, PublicationUnreadable
 from warehouse.archive.replies import folder_manifest, read_reply, read_run, run_ids
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.doctor import OK, PROBLEM, WARNING, Finding
 from warehouse.home.paths import Home
+from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding
 from warehouse.publish.generations import generations, live_manifest
 from warehouse.publish.status import read_status, snapshots_with_other_settings
 from warehouse.settings import Settings

@@ -17,9 +17,9 @@ import orjson
 import polars as pl
 
 from models.contracts.ops import Alerts
-from warehouse.alerts import Condition
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
+from warehouse.monitor.alerts import Condition
 from warehouse.publish.status import instant_text
 from warehouse.storage.transactions import mark_unpublished, transaction
 from warehouse.storage.work_file import insert

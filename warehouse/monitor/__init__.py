@@ -1,0 +1,1 @@
+"""Freshness, alerts, and the health of machine and home."""
