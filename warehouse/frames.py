@@ -30,7 +30,7 @@ from warehouse.settings import load_settings
 
 if TYPE_CHECKING:
     from warehouse.explain.explanation import Explanation
-    from warehouse.explain.question import Question
+    from warehouse.explain.request import Question
 
 Instant = datetime | date | str
 Found = TypeVar("Found")
@@ -173,7 +173,7 @@ class Warehouse:
 
         `definition` puts another convention beside ours (`flashalpha`, `backquant`, …). Raises `UsageError` for what is not stored.
         """
-        from warehouse.explain.door import question
+        from warehouse.explain.dispatch import question
 
         asked = question(
             kind, underlying, expiry=expiry, expires_at=_told(expires_at), strike=strike, level=level, zero_dte=zero_dte,
@@ -183,7 +183,7 @@ class Warehouse:
 
     def explain_question(self, asked: Question) -> Explanation:
         """The same of a question that is made already."""
-        from warehouse.explain.door import explain
+        from warehouse.explain.dispatch import explain
 
         return self._on(lambda con: explain(con, self._home, asked))
 

@@ -99,8 +99,8 @@ def explain(
 ) -> int:
     """Show where a number comes from: definition, inputs, contracts, archived rows, other conventions (`explain gex SPX 2026-08-21`)."""
     from flows.printing_explain import print_explanation
-    from warehouse.explain.door import explain as explain_question
-    from warehouse.explain.question import from_words, instant_of
+    from warehouse.explain.dispatch import explain as explain_question
+    from warehouse.explain.request import from_words, instant_of
     from warehouse.read.query import open_published
 
     venues = [name.lower() for name in listed(venue)] or None

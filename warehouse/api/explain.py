@@ -19,9 +19,9 @@ from warehouse.api import access
 from warehouse.api.dialects import Dialect, Reason, Refusal, rate_limit_headers
 from warehouse.api.flashalpha.errors import ApiError
 from warehouse.api.flashalpha.parameters import At, read_at
-from warehouse.explain.door import question
+from warehouse.explain.dispatch import question
 from warehouse.explain.explanation import Explanation
-from warehouse.explain.question import LEVELS, instant_of
+from warehouse.explain.request import LEVELS, instant_of
 from warehouse.home.paths import Home
 from warehouse.read.json_values import json_value
 

@@ -12,7 +12,7 @@ import polars as pl
 from models.errors import UsageError
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.explain.explanation import Row, Scope, VenueSource
-from warehouse.explain.question import Question
+from warehouse.explain.request import Question
 from warehouse.home.paths import Home
 from warehouse.read.filters import ChartRequest
 from warehouse.read.query import call_macro_on, query_on

@@ -16,7 +16,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from tests.conftest import Demo
 from tests.warehouse.api.serving import serving
-from warehouse.explain.question import LEVELS
+from warehouse.explain.request import LEVELS
 
 load_all_checks()
 NAMES = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")

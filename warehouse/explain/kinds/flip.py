@@ -6,7 +6,7 @@ import polars as pl
 
 from warehouse.explain.chain import Chain
 from warehouse.explain.explanation import Number, Row, Table
-from warehouse.explain.level_meanings import STATUS_MEANINGS
+from warehouse.explain.kinds.level_meanings import STATUS_MEANINGS
 
 METHODS = {"hvl": "cumulative_by_strike", "gamma_flip": "spot_ladder"}
 STEPS_AROUND = 3  # of the ladder, to either side

@@ -9,10 +9,10 @@ from datetime import date, datetime
 import duckdb
 
 from models.errors import UsageError
-from warehouse.explain import gex, iv, level, max_pain, pin_score
 from warehouse.explain.chain import Chain, open_chain
 from warehouse.explain.explanation import Explanation
-from warehouse.explain.question import Question, expiry_of, instant_of
+from warehouse.explain.kinds import gex, iv, level, max_pain, pin_score
+from warehouse.explain.request import Question, expiry_of, instant_of
 from warehouse.home.paths import Home
 
 _EXPLAIN: dict[str, Callable[[Chain], Explanation]] = {

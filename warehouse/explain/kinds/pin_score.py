@@ -8,7 +8,7 @@ import polars as pl
 
 from warehouse.explain.chain import Chain
 from warehouse.explain.explanation import Alternative, Definition, Explanation, Number, Row, Table
-from warehouse.explain.gex import CONTRACT_COLUMNS, SIGNS
+from warehouse.explain.kinds.gex import CONTRACT_COLUMNS, SIGNS
 from warehouse.explain.raw_rows import raw_rows
 
 FORMULA = "pin_v1 = 0.30·oi + 0.25·proximity + 0.25·time + 0.20·gamma, each 0 to 100, rounded half up; a score, not a probability"

@@ -10,9 +10,9 @@ import polars as pl
 from models.errors import UsageError
 from warehouse.explain.chain import Chain
 from warehouse.explain.explanation import Alternative, Definition, Explanation, Number, Row, Table
-from warehouse.explain.flip import flip_inputs, flip_tables
-from warehouse.explain.gex import CONTRACT_COLUMNS, SIGNS
-from warehouse.explain.level_meanings import BACKQUANT, FLASHALPHA, Meaning, meaning_of
+from warehouse.explain.kinds.flip import flip_inputs, flip_tables
+from warehouse.explain.kinds.gex import CONTRACT_COLUMNS, SIGNS
+from warehouse.explain.kinds.level_meanings import BACKQUANT, FLASHALPHA, Meaning, meaning_of
 from warehouse.explain.raw_rows import raw_rows
 
 SHOWN = ["strike", "side", "call_gex_usd_1pct", "put_gex_usd_1pct", "net_gex_usd_1pct", "share", "total_oi"]
