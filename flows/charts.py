@@ -34,8 +34,8 @@ def _snapshots(result: RunResult) -> Sequence[tuple[str, datetime]]:
 
 
 def _page(home: Home, settings: Settings, underlying: str, captured_at: datetime) -> RunChart:
+    from warehouse.charts.registry import draw_all, write_charts
     from warehouse.read.filters import ChartRequest
-    from warehouse.web.charts import draw_all, write_charts
 
     file = home.charts / f"{underlying}.html"
     try:

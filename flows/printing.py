@@ -26,8 +26,8 @@ from warehouse.read.query import report
 
 if TYPE_CHECKING:
     from flows.maintain import Maintenance
+    from warehouse.charts.chart import Chart
     from warehouse.monitor.health_machine import Finding
-    from warehouse.web.chart import Chart
 
 REPORTS = ("max_pain", "levels", "gamma_differences", "null_reasons")
 MAX_ROWS_ON_END, MIN_COLUMNS_ON_END = 4, 14  # such a table is printed with a line per column

@@ -70,8 +70,8 @@ def chart(
 ) -> int:
     """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page."""
     from flows.printing import print_chart
+    from warehouse.charts.registry import check_target, draw_all, draw_chart, write_charts
     from warehouse.read.filters import ChartRequest
-    from warehouse.web.charts import check_target, draw_all, draw_chart, write_charts
 
     settings = load_settings()
     if output is not None:

@@ -15,10 +15,10 @@ from flows.run import RunChart, RunResult
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
+from warehouse.charts.registry import KINDS
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
 from warehouse.storage.work_file import open_work
-from warehouse.web.charts import KINDS
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,15 @@ import pytest
 
 from models.errors import BrowserMissing
 from tests.chains import SETTINGS
+from warehouse.charts.browser import find_browser
+from warehouse.charts.chart import Chart
+from warehouse.charts.registry import draw_chart
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
 from warehouse.read.filters import ChartRequest
 from warehouse.read.query import call_macro_on, open_published
 from warehouse.settings import ChartSettings
 from warehouse.storage.work_file import open_work
-from warehouse.web.browser import find_browser
-from warehouse.web.chart import Chart
-from warehouse.web.charts import draw_chart
 
 CHARTS = ChartSettings(png_scale=1)
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UsageError
+from warehouse.charts.levels import _LETTER, _PADDING, _PLOT_WIDTH, Level, lay_out, left_out
+from warehouse.charts.view import bar_widths, strikes_in_view
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import number, percent, usd
-from warehouse.web.levels import _LETTER, _PADDING, _PLOT_WIDTH, Level, lay_out, left_out
-from warehouse.web.view import bar_widths, strikes_in_view
 
 
 @given(st.lists(st.floats(90, 110), max_size=9))

@@ -15,15 +15,15 @@ import pytest
 
 from models.errors import BrowserFailed, BrowserMissing, UsageError
 from tests.warehouse.web.conftest import CHARTS
+from warehouse.charts import browser as browser_module
+from warehouse.charts.browser import find_browser
+from warehouse.charts.chart import Chart
+from warehouse.charts.page import page
+from warehouse.charts.registry import KINDS, WIDTH, check_target, draw_all, write_charts
+from warehouse.charts.theme import HEIGHT
 from warehouse.home.paths import Home
 from warehouse.read.filters import ChartRequest
 from warehouse.settings import ChartSettings
-from warehouse.web import browser as browser_module
-from warehouse.web.browser import find_browser
-from warehouse.web.chart import Chart
-from warehouse.web.charts import KINDS, WIDTH, check_target, draw_all, write_charts
-from warehouse.web.page import page
-from warehouse.web.theme import HEIGHT
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from tests.warehouse.web.conftest import texts, trace
+from warehouse.charts.chart import Chart
+from warehouse.charts.kinds import term
 from warehouse.read.filters import ChartRequest
-from warehouse.web import term
-from warehouse.web.chart import Chart
 
 
 def test_the_cone_is_spot_plus_and_minus_the_expected_moves(draw: Callable[..., Chart], ask: Callable[..., pl.DataFrame]) -> None:

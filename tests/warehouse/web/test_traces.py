@@ -13,13 +13,13 @@ import pytest
 from models.errors import UsageError
 from tests.small_warehouse import THIRD_FRIDAY_AM
 from tests.warehouse.web.conftest import texts, trace
+from warehouse.charts.chart import Chart
+from warehouse.charts.kinds.heatmap import grid
+from warehouse.charts.registry import KINDS
+from warehouse.charts.strike_rows import StrikeRows
 from warehouse.read.filters import ChartRequest
 from warehouse.read.query import query_on
 from warehouse.read.snapshot_facts import Facts, read_facts
-from warehouse.web.chart import Chart
-from warehouse.web.charts import KINDS
-from warehouse.web.heatmap import grid
-from warehouse.web.strike_rows import StrikeRows
 
 Draw = Callable[..., Chart]
 Ask = Callable[..., pl.DataFrame]

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import duckdb
 import polars as pl
 
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, lines_under
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import day, floats, number, percent
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
-from warehouse.web import theme
-from warehouse.web.chart import Chart, lines_under
 
 DEFAULT_DAYS = 120  # in view at first; further ones are a drag away
 _BAND = "rgba(43,108,176,0.13)"

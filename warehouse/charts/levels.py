@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from warehouse.charts.theme import CALLS, INK, PUTS
+from warehouse.charts.view import Range
 from warehouse.read.number_text import number
-from warehouse.web.theme import CALLS, INK, PUTS
-from warehouse.web.view import Range
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -6,15 +6,15 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, expiries_in_words, lines_under
+from warehouse.charts.levels import Level, draw_levels, left_out
+from warehouse.charts.strike_rows import StrikeRows
+from warehouse.charts.view import bar_widths, strikes_in_view, within
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import floats, number
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
-from warehouse.web import theme
-from warehouse.web.chart import Chart, expiries_in_words, lines_under
-from warehouse.web.levels import Level, draw_levels, left_out
-from warehouse.web.strike_rows import StrikeRows
-from warehouse.web.view import bar_widths, strikes_in_view, within
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> StrikeRows:

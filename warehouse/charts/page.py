@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from warehouse.web.chart import Chart
-from warehouse.web.theme import FONT, HEIGHT
+from warehouse.charts.chart import Chart
+from warehouse.charts.theme import FONT, HEIGHT
 
 # Nothing may be loaded from any address; what plotly makes while it draws (styles, pictures to save) stays possible.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"

@@ -8,14 +8,14 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, chosen_expiry, lines_under
+from warehouse.charts.levels import Level, draw_levels, left_out
+from warehouse.charts.view import strikes_in_view
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import floats, number, percent, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
-from warehouse.web import theme
-from warehouse.web.chart import Chart, chosen_expiry, lines_under
-from warehouse.web.levels import Level, draw_levels, left_out
-from warehouse.web.view import strikes_in_view
 
 
 class PainRows(NamedTuple):

@@ -8,15 +8,15 @@ import duckdb
 import polars as pl
 
 from models.errors import UsageError
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, expiries_in_words, lines_under
+from warehouse.charts.kinds.gamma import flip_in_words
+from warehouse.charts.levels import Level, draw_levels, left_out
+from warehouse.charts.view import within
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import floats, number, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
-from warehouse.web import theme
-from warehouse.web.chart import Chart, expiries_in_words, lines_under
-from warehouse.web.gamma import flip_in_words
-from warehouse.web.levels import Level, draw_levels, left_out
-from warehouse.web.view import within
 
 DEFAULT_ZOOM_PCT = 10.0  # the table reaches 20 % either way; the flip is sought there
 SCOPES = {  # scope_expiry → name, colour, width

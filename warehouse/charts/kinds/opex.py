@@ -5,12 +5,12 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, lines_under
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import day, floats, number, percent, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
-from warehouse.web import theme
-from warehouse.web.chart import Chart, lines_under
 
 NEAREST, LATER_ANCHORS = 20, 12  # expiries that can still be read side by side
 TYPES = {"daily": "#c3cedb", "weekly": "#8ba3bd", "monthly": "#3f74b5", "quarterly": "#173f77", "unknown": "#d8d2c4"}

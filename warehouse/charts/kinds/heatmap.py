@@ -8,13 +8,13 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, expiries_in_words, lines_under
+from warehouse.charts.view import strikes_in_view
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import day, floats, number, percent, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
-from warehouse.web import theme
-from warehouse.web.chart import Chart, expiries_in_words, lines_under
-from warehouse.web.view import strikes_in_view
 
 MOST_EXPIRIES, MOST_ROWS = 26, 44  # columns and rows that can still be read
 CLIP_SHARE = 0.98  # of the cells: the few beyond have the strongest colour

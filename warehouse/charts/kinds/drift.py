@@ -9,12 +9,12 @@ import duckdb
 import polars as pl
 
 from models.errors import UsageError
+from warehouse.charts import theme
+from warehouse.charts.chart import Chart, lines_under
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import day, floats, instant, number, usd
 from warehouse.read.query import report_on
 from warehouse.read.snapshot_facts import Facts, asked_expiries
-from warehouse.web import theme
-from warehouse.web.chart import Chart, lines_under
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

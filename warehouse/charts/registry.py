@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import duckdb
 
 from models.errors import UsageError
+from warehouse.charts.browser import find_browser, screenshot
+from warehouse.charts.chart import Chart
+from warehouse.charts.kinds import drift, gamma, heatmap, open_interest, opex, pain, profile, term
+from warehouse.charts.page import page
+from warehouse.charts.theme import HEIGHT
 from warehouse.home.files import write_whole
 from warehouse.home.paths import Home
 from warehouse.read.filters import ChartRequest
 from warehouse.read.query import open_published
 from warehouse.read.snapshot_facts import Facts, read_facts
 from warehouse.settings import ChartSettings
-from warehouse.web import drift, gamma, heatmap, open_interest, opex, pain, profile, term
-from warehouse.web.browser import find_browser, screenshot
-from warehouse.web.chart import Chart
-from warehouse.web.page import page
-from warehouse.web.theme import HEIGHT
 
 WIDTH = 1280  # of a PNG, in points
 
