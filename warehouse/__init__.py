@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from warehouse.frames import Warehouse, open_warehouse
+    from warehouse.client.warehouse import Warehouse, open_warehouse
 
 __all__ = ["Warehouse", "open_warehouse"]
 
@@ -13,7 +13,7 @@ __all__ = ["Warehouse", "open_warehouse"]
 def __getattr__(name: str) -> Any:
     """The Python door is opened when it is asked for: everything else of the package starts without it."""
     if name in __all__:
-        from warehouse import frames
+        from warehouse.client import warehouse
 
-        return getattr(frames, name)
+        return getattr(warehouse, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

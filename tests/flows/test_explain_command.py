@@ -19,9 +19,9 @@ from tests.conftest import CHECKOUT, Demo
 from tests.flows.conftest import Cli
 from tests.flows.test_crypto_runs import AT, VENUES
 from tests.venue_double import serve
+from warehouse.client.warehouse import Warehouse, open_warehouse
 from warehouse.explain.explanation import Explanation, RawRow
 from warehouse.explain.request import from_words
-from warehouse.frames import Warehouse, open_warehouse
 from warehouse.home.paths import Home
 from warehouse.settings import load_settings
 

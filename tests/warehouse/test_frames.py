@@ -19,7 +19,7 @@ from models.errors import PublicationMissing, QueryFailed, UsageError
 from tests.small_warehouse import FIRST, LAST, SECOND, THIRD_FRIDAY_PM
 from tests.warehouse.test_readers import republish
 from warehouse.catalog.macros import MACROS
-from warehouse.frames import METHODS, Warehouse, open_warehouse
+from warehouse.client.warehouse import METHODS, Warehouse, open_warehouse
 from warehouse.home.paths import Home
 from warehouse.read.query import call_macro
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Request
 
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.settings import Settings
 
 

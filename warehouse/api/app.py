@@ -17,7 +17,7 @@ from warehouse.api.dialects import Dialect, Reason, Refusal
 from warehouse.api.gate import Gate
 from warehouse.api.generations import MIB, Generations
 from warehouse.api.health import router as health_router
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 

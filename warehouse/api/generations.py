@@ -21,7 +21,7 @@ import polars as pl
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
 from warehouse.api.answers import Answer
 from warehouse.api.deadlines import DEADLINES
-from warehouse.frames import Found, Warehouse
+from warehouse.client.warehouse import Found, Warehouse
 from warehouse.home.paths import Home
 from warehouse.read.query import connect_published
 

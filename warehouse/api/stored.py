@@ -16,7 +16,7 @@ import polars as pl
 from models.contracts.registry import TABLES
 from warehouse.catalog.ddl import is_scoped, kept_name
 from warehouse.catalog.macros import MACROS
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 OF_AN_INSTANT = frozenset({"max_pain", "pain_curve", "gex_heatmap", "gex_by_expiry", "pin_score"})
 

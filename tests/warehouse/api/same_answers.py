@@ -14,7 +14,7 @@ import requests
 from tests.small_warehouse import FIRST, LAST, SECOND
 from tests.warehouse.api.backquant.serving import Client
 from tests.warehouse.api.backquant.test_backquant_fields import Question
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 
 MOMENTS = (FIRST, SECOND, LAST)

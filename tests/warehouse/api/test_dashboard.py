@@ -7,7 +7,7 @@ import sys
 
 from tests.commands import CHECKOUT
 from tests.conftest import Demo
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 
 def test_the_dashboard_runs_with_only_the_base_url_changed(demo: Demo, demo_url: str) -> None:

@@ -13,9 +13,9 @@ import requests
 from flows.printing_explain import print_explanation
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
+from warehouse.client.warehouse import Warehouse
 from warehouse.explain.kinds.level_meanings import BACKQUANT, FLASHALPHA
 from warehouse.explain.request import LEVELS
-from warehouse.frames import Warehouse
 from warehouse.home.paths import Home
 from warehouse.read.json_values import json_value
 

@@ -13,7 +13,7 @@ from tests.warehouse.api.serving import api_settings
 from warehouse.api.flashalpha.chain import Chain, Moment
 from warehouse.api.flashalpha.exposure_summary import hedge
 from warehouse.api.flashalpha.session import session_of
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 NEW_YORK = ZoneInfo("America/New_York")
 

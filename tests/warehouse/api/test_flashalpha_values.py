@@ -15,7 +15,7 @@ import requests
 from tests.conftest import Demo
 from tests.small_warehouse import FIRST
 from warehouse.api.flashalpha.convert import contracts, negated, number, percent, score
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 
 COIN, IDX = "COIN", "IDX"

@@ -20,7 +20,7 @@ from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT
 from warehouse.api.flashalpha.contracts import folded
 from warehouse.api.stored import OF_AN_INSTANT, stored, stored_rows
 from warehouse.catalog.macros import MACROS
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.chains import SETTINGS
+from warehouse.client.warehouse import Warehouse, open_warehouse
 from warehouse.explain.explanation import Alternative, Explanation, Row
-from warehouse.frames import Warehouse, open_warehouse
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
 from warehouse.storage.work_file import open_work

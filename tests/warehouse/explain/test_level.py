@@ -11,9 +11,9 @@ import pytest
 from models.errors import UsageError
 from tests.small_warehouse import FIRST, LAST
 from tests.warehouse.explain.conftest import other, rows
+from warehouse.client.warehouse import Warehouse
 from warehouse.explain.kinds.level_meanings import meaning_of
 from warehouse.explain.request import LEVELS
-from warehouse.frames import Warehouse
 
 SHORT = datetime(2026, 3, 6, 8)
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.small_warehouse import FIRST, THIRD_FRIDAY_AM, THIRD_FRIDAY_PM
 from tests.warehouse.explain.conftest import other, rows, told
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 THIRD_FRIDAY = date(2026, 3, 20)
 

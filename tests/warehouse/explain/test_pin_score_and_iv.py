@@ -11,7 +11,7 @@ import pytest
 from models.errors import UsageError
 from tests.small_warehouse import FIRST
 from tests.warehouse.explain.conftest import other, rows, told
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 SHORT, LONG = datetime(2026, 3, 6, 8), datetime(2026, 3, 13, 8)
 

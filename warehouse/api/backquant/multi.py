@@ -15,7 +15,7 @@ from warehouse.api.backquant.models_gex import MultiLevels
 from warehouse.api.backquant.parameters import AsOf, Exchanges, Positioning, Reader, listed, moment, names, positioned, venue_filter
 from warehouse.api.backquant.scope import Moment, Scope, VenueFilter, open_scope
 from warehouse.api.backquant.symbols import PUBLISHED, VENUES, supported
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 router = APIRouter(prefix="/v2/multi/gex", tags=["gex"], route_class=DialectRoute, responses=ERRORS)
 

@@ -13,7 +13,7 @@ from warehouse.api.access import now_of, warehouse
 from warehouse.api.backquant.errors import InFuture, invalid
 from warehouse.api.backquant.scope import Moment, Scope, VenueFilter, open_scope
 from warehouse.api.backquant.symbols import VENUES, supported, underlying_of
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 FALLBACK = "no_aggressor_tape_for_symbol"
 

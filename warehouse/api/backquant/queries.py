@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.catalog.relations import SQL_FOLDER
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 
 @cache

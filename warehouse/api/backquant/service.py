@@ -19,7 +19,7 @@ from warehouse.api.backquant.parameters import Reader
 from warehouse.api.backquant.queries import ask
 from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
 from warehouse.api.standing import by_underlying, fresh, standing, worst
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.monitor.freshness import STALE, Freshness
 from warehouse.publish.status import read_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from warehouse.api.backquant.errors import invalid
 from warehouse.api.backquant.queries import text_of
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 PUBLISHED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "HYPEUSDT")
 QUOTE = "USDT"

@@ -22,7 +22,7 @@ from warehouse.api.flashalpha.errors import no_data, symbol_not_found
 from warehouse.api.flashalpha.parameters import At, Symbol, normalised, read_at
 from warehouse.api.stored import stored, stored_rows
 from warehouse.catalog.macros import MACROS
-from warehouse.frames import Warehouse, statement
+from warehouse.client.warehouse import Warehouse, statement
 from warehouse.settings import Settings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.warehouse.api.backquant.serving import Client, Remembering, application, published
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 
 

@@ -18,7 +18,7 @@ with warnings.catch_warnings():
 
 from tests.chains import SETTINGS
 from warehouse.api.backquant import exception_handlers, router
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish
 from warehouse.publish.status import VenueOutcome, write_status

@@ -17,7 +17,7 @@ from tests.conftest import Demo
 from tests.small_warehouse import FIRST, LAST, SECOND
 from tests.warehouse.api.backquant.serving import NOW, Client, Remembering, application
 from tests.warehouse.api.backquant.test_backquant_fields import Question, both, rounded, token, top, whole
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 
 COIN = {"symbol": "COINUSDT", "as_of": FIRST.isoformat()}

@@ -13,7 +13,7 @@ import pytest
 from tests.small_warehouse import FIRST, snapshot_id
 from tests.warehouse.api.backquant.serving import Client
 from tests.warehouse.api.backquant.test_backquant_fields import rounded, token, whole
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 CASES = [("COINUSDT", None), ("COINUSDT", "okx,bybit"), ("COINUSDT", "okx"), ("IDX", None)]
 

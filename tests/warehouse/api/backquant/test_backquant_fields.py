@@ -11,7 +11,7 @@ import pytest
 
 from tests.small_warehouse import FIRST, LAST, SECOND
 from tests.warehouse.api.backquant.serving import NOW, Client
-from warehouse.frames import Warehouse
+from warehouse.client.warehouse import Warehouse
 
 # symbol, as_of, exchanges: several venues, some of them, one, and an index with AM and PM settlement on one date
 SCOPES: list[tuple[str, datetime, str | None]] = [
