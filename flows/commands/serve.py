@@ -55,7 +55,7 @@ def api(
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8000,
 ) -> int:
     """Serve the HTTP API until interrupted; new publications are served as soon as they are there."""
-    from warehouse.api.serve import serve
+    from warehouse.api.server.serve import serve
 
     settings = load_settings()
     serve(home_of(settings), settings, host=host, port=port)

@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from models.errors import PublicationMissing, PublicationUnreadable, QueryTooLarge, QueryTooSlow
 from warehouse.api import backquant, explain, flashalpha
 from warehouse.api.dialects import Dialect, Reason, Refusal
-from warehouse.api.gate import Gate
-from warehouse.api.generations import MIB, Generations
 from warehouse.api.health import router as health_router
+from warehouse.api.server.generations import MIB, Generations
+from warehouse.api.server.middleware import Gate
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.settings import Settings

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from warehouse.api.keys import Rate
+from warehouse.api.server.keys import Rate
 
 
 class Reason(Enum):

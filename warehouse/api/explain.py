@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from models.errors import UsageError
-from warehouse.api import access
+from warehouse.api import dependencies
 from warehouse.api.dialects import Dialect, Reason, Refusal, rate_limit_headers
 from warehouse.api.flashalpha.errors import ApiError
 from warehouse.api.flashalpha.parameters import At, read_at
@@ -89,12 +89,12 @@ def explain(
     try:
         asked = question(
             kind, unquote(underlying).strip(), expiry=expiry, expires_at=expires_at, strike=strike, level=level, zero_dte=zero_dte,
-            instrument=instrument, as_of=_moment(as_of, at, access.now_of(request)), venues=venues, definition=definition, top=top,
+            instrument=instrument, as_of=_moment(as_of, at, dependencies.now_of(request)), venues=venues, definition=definition, top=top,
         )  # fmt: skip
     except UsageError as error:
         raise ApiError(400, "invalid_question", str(error)) from error
     try:
-        found = access.warehouse(request).explain_question(asked)
+        found = dependencies.warehouse(request).explain_question(asked)
     except UsageError as error:
         raise ApiError(404, "no_data", str(error)) from error
     request.state.may_keep = True

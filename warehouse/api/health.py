@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, WarehouseError
-from warehouse.api.access import now_of, settings
-from warehouse.api.standing import fresh, standing, worst
+from warehouse.api.dependencies import now_of, settings
+from warehouse.api.freshness import fresh, standing, worst
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.publish.status import read_status

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.chains import SETTINGS
-from warehouse.api.serve import make_server
+from warehouse.api.server.serve import make_server
 from warehouse.home.paths import Home
 from warehouse.settings import ApiSettings, Settings
 

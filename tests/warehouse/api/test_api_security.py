@@ -21,7 +21,7 @@ import requests
 from tests.conftest import Demo
 from tests.warehouse.api.serving import serving
 from tests.warehouse.api.test_serving import Lines
-from warehouse.api.access_log import access_log
+from warehouse.api.server.access_log import access_log
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings
 from warehouse.api.flashalpha.chain import Chain, Moment
-from warehouse.api.flashalpha.exposure_summary import hedge
+from warehouse.api.flashalpha.exposure.summary import hedge
 from warehouse.api.flashalpha.session import session_of
 from warehouse.client.warehouse import Warehouse
 

@@ -19,15 +19,15 @@ from pydantic import SecretStr
 
 from tests.warehouse.api.serving import api_settings
 from tests.warehouse.api.test_serving import Lines
-from warehouse.api import access_log as access_log_module
-from warehouse.api import gate as gate_module
-from warehouse.api.access_log import AccessLog, Served, access_log
-from warehouse.api.answers import Packed
 from warehouse.api.app import Api, create_app
-from warehouse.api.arrival import accepts_gzip
-from warehouse.api.generations import Generations, Reading
-from warehouse.api.keys import RateLimit
-from warehouse.api.metrics import BUCKETS, Metrics
+from warehouse.api.server import access_log as access_log_module
+from warehouse.api.server import middleware as gate_module
+from warehouse.api.server.access_log import AccessLog, Served, access_log
+from warehouse.api.server.generations import Generations, Reading
+from warehouse.api.server.keys import RateLimit
+from warehouse.api.server.metrics import BUCKETS, Metrics
+from warehouse.api.server.request import accepts_gzip
+from warehouse.api.server.responses import Packed
 from warehouse.home.paths import Home
 
 NOW = datetime(2026, 3, 3, 1, tzinfo=UTC)

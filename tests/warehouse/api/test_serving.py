@@ -20,9 +20,9 @@ from tests.commands import strikehouse
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
 from tests.warehouse.test_readers import republish
-from warehouse.api.access_log import access_log, without_keys
-from warehouse.api.generations import Generations, Reading, Remembered
-from warehouse.api.keys import Keys, RateLimit, check_bind
+from warehouse.api.server.access_log import access_log, without_keys
+from warehouse.api.server.generations import Generations, Reading, Remembered
+from warehouse.api.server.keys import Keys, RateLimit, check_bind
 from warehouse.home.paths import Home
 
 PATH = "/v1/exposure/levels/SPY"
@@ -91,7 +91,7 @@ def test_each_key_is_known_by_its_number_and_no_other_is() -> None:
 
 
 def test_the_comparison_looks_at_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    from warehouse.api import keys as module
+    from warehouse.api.server import keys as module
 
     compared: list[bytes] = []
     right = module.hmac.compare_digest

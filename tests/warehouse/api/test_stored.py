@@ -18,7 +18,7 @@ from tests.conftest import Demo
 from tests.warehouse.test_readers import republish
 from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT
 from warehouse.api.flashalpha.contracts import folded
-from warehouse.api.stored import OF_AN_INSTANT, stored, stored_rows
+from warehouse.api.mart_reads import OF_AN_INSTANT, stored, stored_rows
 from warehouse.catalog.macros import MACROS
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home

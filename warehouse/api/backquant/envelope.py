@@ -12,8 +12,8 @@ from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from warehouse.api.access import clock_of, now_of
-from warehouse.api.keys import Rate
+from warehouse.api.dependencies import clock_of, now_of
+from warehouse.api.server.keys import Rate
 
 VERSION = "2.7"
 Data = TypeVar("Data", bound=BaseModel)

@@ -13,10 +13,10 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from models.errors import PublicationMissing, PublicationUnreadable
-from warehouse.api.access import now_of
 from warehouse.api.backquant.envelope import ErrorEnvelope, meta_of, request_id_of
+from warehouse.api.dependencies import now_of
 from warehouse.api.dialects import Refusal
-from warehouse.api.keys import Rate
+from warehouse.api.server.keys import Rate
 
 OPEN_PATHS = frozenset({"/v2/health", "/v2/openapi.json", "/v2/docs", "/v2/redoc"})  # no key is asked
 CODES = {

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request
 
-from warehouse.api.access import now_of, warehouse
 from warehouse.api.backquant.errors import InFuture, invalid
 from warehouse.api.backquant.scope import Moment, Scope, VenueFilter, open_scope
 from warehouse.api.backquant.symbols import VENUES, supported, underlying_of
+from warehouse.api.dependencies import now_of, warehouse
 from warehouse.client.warehouse import Warehouse
 
 FALLBACK = "no_aggressor_tape_for_symbol"

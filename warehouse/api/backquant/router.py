@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from warehouse.api.backquant import chain, documents, gex, history, multi, options, service
+from warehouse.api.backquant.endpoints import chain, documents, gex, history, multi, options, service
 from warehouse.api.backquant.errors import DialectRoute
 
 router = APIRouter(route_class=DialectRoute)

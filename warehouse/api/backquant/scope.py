@@ -15,7 +15,7 @@ from warehouse.api.backquant.errors import NotFound
 from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
-from warehouse.api.stored import OF_AN_INSTANT, is_stored_for, stored
+from warehouse.api.mart_reads import OF_AN_INSTANT, is_stored_for, stored
 from warehouse.client.warehouse import Warehouse
 
 NO_VENUE = "none"  # what macros are told when a snapshot has none of the venues asked: no row, instead of those of an older snapshot

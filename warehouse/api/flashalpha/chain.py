@@ -14,13 +14,13 @@ import polars as pl
 from fastapi import Depends, Request
 
 from models.market.roots import exercise_of
-from warehouse.api import access
+from warehouse.api import dependencies
 from warehouse.api.flashalpha.contracts import folded
 from warehouse.api.flashalpha.convert import instant, number
 from warehouse.api.flashalpha.envelope import DataAsOf
 from warehouse.api.flashalpha.errors import no_data, symbol_not_found
 from warehouse.api.flashalpha.parameters import At, Symbol, normalised, read_at
-from warehouse.api.stored import stored, stored_rows
+from warehouse.api.mart_reads import stored, stored_rows
 from warehouse.catalog.macros import MACROS
 from warehouse.client.warehouse import Warehouse, statement
 from warehouse.settings import Settings
@@ -52,10 +52,10 @@ class Moment:
 
 def moment(request: Request, at: At = None) -> Moment:
     """The moment of a request; its answer may be kept as long as the generation lives."""
-    now = access.now_of(request)
+    now = dependencies.now_of(request)
     request.state.endpoint = getattr(request.scope.get("route"), "path", "unmatched")
     request.state.may_keep = True
-    return Moment(access.warehouse(request), access.settings(request), read_at(at, now), now.replace(tzinfo=None))
+    return Moment(dependencies.warehouse(request), dependencies.settings(request), read_at(at, now), now.replace(tzinfo=None))
 
 
 # what is read of a settlement, by the macro that pools it where a date has several

@@ -12,15 +12,15 @@ from starlette.responses import Response
 
 from warehouse.api.flashalpha.errors import RESPONSES
 from warehouse.api.flashalpha.expected_move import ExpectedMove, expected_move
-from warehouse.api.flashalpha.exposure_gex import Gex, gex
-from warehouse.api.flashalpha.exposure_levels import ExposureLevels, exposure_levels
-from warehouse.api.flashalpha.exposure_summary import ExposureSummary, exposure_summary
+from warehouse.api.flashalpha.exposure.gex import Gex, gex
+from warehouse.api.flashalpha.exposure.levels import ExposureLevels, exposure_levels
+from warehouse.api.flashalpha.exposure.summary import ExposureSummary, exposure_summary
+from warehouse.api.flashalpha.exposure.term_structure import TermStructure, term_structure
 from warehouse.api.flashalpha.listing import Coverage, CoverageOfAll, Options, Symbols, Tickers, coverage, options, symbols, tickers
 from warehouse.api.flashalpha.max_pain import MaxPain, max_pain
 from warehouse.api.flashalpha.parameters import RequiredAt
-from warehouse.api.flashalpha.term_structure import TermStructure, term_structure
-from warehouse.api.flashalpha.zero_dte import zero_dte
-from warehouse.api.flashalpha.zero_dte_models import NoZeroDte, ZeroDte
+from warehouse.api.flashalpha.zero_dte.endpoint import zero_dte
+from warehouse.api.flashalpha.zero_dte.models import NoZeroDte, ZeroDte
 
 OF_A_SYMBOL: tuple[tuple[str, Callable[..., Any], Any, str], ...] = (
     ("/v1/maxpain/{symbol}", max_pain, MaxPain, "Max pain, its curve and what speaks for it"),

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from tests.small_warehouse import FIRST, LAST
 from tests.warehouse.api.backquant.serving import NOW, Client, application
 from warehouse.api.backquant import OPEN_PATHS, on_invalid, rate_headers, refuse
-from warehouse.api.keys import Quota, Rate
+from warehouse.api.server.keys import Quota, Rate
 from warehouse.home.paths import Home
 
 DATA = (

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from warehouse.api.dialects import Dialect
-from warehouse.api.generations import Generation
-from warehouse.api.keys import Rate
+from warehouse.api.server.generations import Generation
+from warehouse.api.server.keys import Rate
 
 KEY_HEADER, KEY_QUERY = b"x-api-key", "apiKey"
 SHORT = 512  # bytes of a query string or header whose reading is remembered

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from warehouse.api.backquant.models_gex import Pain, VenueInterest
+from warehouse.api.backquant.models.gex import Pain, VenueInterest
 
 ExpiryKind = Literal["daily", "weekly", "monthly", "quarterly", "unknown"]
 

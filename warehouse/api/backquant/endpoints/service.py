@@ -10,15 +10,15 @@ import polars as pl
 from fastapi import APIRouter, Depends, Request, Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, WarehouseError
-from warehouse.api.access import now_of, settings
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import VERSION, Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, Unavailable
-from warehouse.api.backquant.models_service import Health, Status, Symbols
+from warehouse.api.backquant.models.service import Health, Status, Symbols
 from warehouse.api.backquant.parameters import Reader
 from warehouse.api.backquant.queries import ask
 from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
-from warehouse.api.standing import by_underlying, fresh, standing, worst
+from warehouse.api.dependencies import now_of, settings
+from warehouse.api.freshness import by_underlying, fresh, standing, worst
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.monitor.freshness import STALE, Freshness

@@ -19,8 +19,8 @@ import duckdb
 import polars as pl
 
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
-from warehouse.api.answers import Answer
-from warehouse.api.deadlines import DEADLINES
+from warehouse.api.server.deadlines import DEADLINES
+from warehouse.api.server.responses import Answer
 from warehouse.client.warehouse import Found, Warehouse
 from warehouse.home.paths import Home
 from warehouse.read.query import connect_published

@@ -22,7 +22,7 @@ from warehouse.api.backquant.convert import (
 )  # fmt: skip
 from warehouse.api.backquant.envelope import Envelope, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute
-from warehouse.api.backquant.models_options import Chain
+from warehouse.api.backquant.models.options import Chain
 from warehouse.api.backquant.parameters import AtLeastZero, Days, Moneyness, OneSymbol, listed, names, ordered
 from warehouse.api.backquant.scope import Scope
 from warehouse.api.backquant.tokens import token_of

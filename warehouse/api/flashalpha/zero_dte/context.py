@@ -9,9 +9,9 @@ import polars as pl
 
 from warehouse.api.flashalpha.chain import Chain
 from warehouse.api.flashalpha.convert import known, number, percent, ratio, score
-from warehouse.api.flashalpha.zero_dte_models import Decay, Liquidity, Metadata, VolContext
-from warehouse.api.flashalpha.zero_dte_sections import Closeup
-from warehouse.api.flashalpha.zero_dte_strikes import iv_smoothness
+from warehouse.api.flashalpha.zero_dte.models import Decay, Liquidity, Metadata, VolContext
+from warehouse.api.flashalpha.zero_dte.sections import Closeup
+from warehouse.api.flashalpha.zero_dte.strikes import iv_smoothness
 
 OLD_SECONDS = 1800
 

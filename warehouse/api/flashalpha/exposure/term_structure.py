@@ -10,7 +10,7 @@ from pydantic import Field
 from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT, Chain, OfChain
 from warehouse.api.flashalpha.convert import day, known
 from warehouse.api.flashalpha.envelope import Day, OfSymbol, Part, Percent, Usd, Usd1Pct, Usd1Vol, UsdDay
-from warehouse.api.flashalpha.exposure_summary import net_exposures
+from warehouse.api.flashalpha.exposure.summary import net_exposures
 
 BUCKETS = (("0-7d", 0, 7), ("8-30d", 8, 30), ("31-60d", 31, 60), ("61-180d", 61, 180), ("180d+", 181, 2147483647))
 

@@ -8,13 +8,13 @@ from fastapi import Request
 
 from warehouse.api.flashalpha.chain import Chain, OfChain
 from warehouse.api.flashalpha.convert import day, instant, known, share_pct
-from warehouse.api.flashalpha.exposure_summary import net_exposures
+from warehouse.api.flashalpha.exposure.summary import net_exposures
 from warehouse.api.flashalpha.parameters import Expiry, StrikeRange, read_date
 from warehouse.api.flashalpha.session import Session, session_of
-from warehouse.api.flashalpha.zero_dte_context import decay_of, liquidity_of, metadata_of, vol_context_of
-from warehouse.api.flashalpha.zero_dte_models import NoZeroDte, ZeroDte, ZeroDteExposures
-from warehouse.api.flashalpha.zero_dte_sections import Closeup, flow_of, hedging_of, levels_of, move_of, pin_risk_of, regime_of
-from warehouse.api.flashalpha.zero_dte_strikes import in_window, strike_rows, strikes_of
+from warehouse.api.flashalpha.zero_dte.context import decay_of, liquidity_of, metadata_of, vol_context_of
+from warehouse.api.flashalpha.zero_dte.models import NoZeroDte, ZeroDte, ZeroDteExposures
+from warehouse.api.flashalpha.zero_dte.sections import Closeup, flow_of, hedging_of, levels_of, move_of, pin_risk_of, regime_of
+from warehouse.api.flashalpha.zero_dte.strikes import in_window, strike_rows, strikes_of
 
 
 def zero_dte(request: Request, chain: OfChain, strike_range: StrikeRange = 0.03, expiry: Expiry = None) -> ZeroDte | NoZeroDte:

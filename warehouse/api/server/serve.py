@@ -9,7 +9,7 @@ from typing import TextIO
 import uvicorn
 
 from warehouse.api.app import create_app
-from warehouse.api.keys import check_bind
+from warehouse.api.server.keys import check_bind
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 

@@ -24,7 +24,7 @@ from warehouse.api.backquant.convert import (
 from warehouse.api.backquant.envelope import Envelope, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, NotFound
 from warehouse.api.backquant.levels import levels_data, zero_dte_pain
-from warehouse.api.backquant.models_gex import ExpiryProfile, GexLevels, Heatmap, MaxPain, StrikeProfile
+from warehouse.api.backquant.models.gex import ExpiryProfile, GexLevels, Heatmap, MaxPain, StrikeProfile
 from warehouse.api.backquant.parameters import (
     AtLeastZero,
     Days,

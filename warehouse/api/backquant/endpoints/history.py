@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from warehouse.api.backquant.convert import cents, whole
 from warehouse.api.backquant.envelope import Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute
-from warehouse.api.backquant.models_gex import History
+from warehouse.api.backquant.models.gex import History
 from warehouse.api.backquant.parameters import OneSymbol, moment
 from warehouse.api.backquant.queries import ask
 

@@ -21,7 +21,7 @@ from warehouse.api.flashalpha.envelope import (
     Usd1Vol,
     UsdDay,
 )
-from warehouse.api.flashalpha.exposure_summary import HedgingMove
+from warehouse.api.flashalpha.exposure.summary import HedgingMove
 from warehouse.api.flashalpha.max_pain import Regime
 
 

@@ -12,10 +12,10 @@ import polars as pl
 
 from warehouse.api.flashalpha.chain import Chain
 from warehouse.api.flashalpha.convert import contracts, contracts_or_0, known, number, ratio, score, share_pct
-from warehouse.api.flashalpha.exposure_summary import hedge
+from warehouse.api.flashalpha.exposure.summary import hedge
 from warehouse.api.flashalpha.session import Session
-from warehouse.api.flashalpha.zero_dte_models import Flow, PinComponents, PinRisk, ZeroDteHedging, ZeroDteLevels, ZeroDteMove, ZeroDteRegime
-from warehouse.api.flashalpha.zero_dte_strikes import convexity, magnet_of
+from warehouse.api.flashalpha.zero_dte.models import Flow, PinComponents, PinRisk, ZeroDteHedging, ZeroDteLevels, ZeroDteMove, ZeroDteRegime
+from warehouse.api.flashalpha.zero_dte.strikes import convexity, magnet_of
 
 HOURS_A_YEAR = 8760
 MOVES = {"10bp": 0.001, "25bp": 0.0025, "half_pct": 0.005, "1pct": 0.01}

@@ -16,13 +16,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import WarehouseError
-from warehouse.api.access_log import AccessLog, Served
-from warehouse.api.answers import Answer, Headers
-from warehouse.api.arrival import Arrival, matches
 from warehouse.api.dialects import Dialect, Reason, Refusal
-from warehouse.api.generations import Generation, Generations, Reading
-from warehouse.api.keys import Keys, Rate, RateLimit
-from warehouse.api.metrics import METRICS_TYPE, Metrics
+from warehouse.api.server.access_log import AccessLog, Served
+from warehouse.api.server.generations import Generation, Generations, Reading
+from warehouse.api.server.keys import Keys, Rate, RateLimit
+from warehouse.api.server.metrics import METRICS_TYPE, Metrics
+from warehouse.api.server.request import Arrival, matches
+from warehouse.api.server.responses import Answer, Headers
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 

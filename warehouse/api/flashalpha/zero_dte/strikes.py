@@ -10,7 +10,7 @@ import polars as pl
 
 from warehouse.api.flashalpha.chain import Chain
 from warehouse.api.flashalpha.convert import contracts, negated, number, share_pct
-from warehouse.api.flashalpha.zero_dte_models import ZeroDteStrike
+from warehouse.api.flashalpha.zero_dte.models import ZeroDteStrike
 
 QUOTED = ("volume", "iv", "delta", "gamma", "theta", "mid", "spread_pct", "oi")
 

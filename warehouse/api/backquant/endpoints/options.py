@@ -14,7 +14,7 @@ from warehouse.api.backquant.convert import both, cents, interest, number, oi_co
 from warehouse.api.backquant.envelope import Envelope, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute
 from warehouse.api.backquant.levels import day_move, one_day
-from warehouse.api.backquant.models_options import ExpectedMove, Expiries, ExpirySummary, Opex
+from warehouse.api.backquant.models.options import ExpectedMove, Expiries, ExpirySummary, Opex
 from warehouse.api.backquant.parameters import AllVenues, OneSymbol, names
 from warehouse.api.backquant.scope import Scope
 from warehouse.api.backquant.tokens import token_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
-from warehouse.api.keys import Rate
+from warehouse.api.server.keys import Rate
 
 COMPRESS_FROM = 1024  # bytes
 LEVEL = 5

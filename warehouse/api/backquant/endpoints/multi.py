@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from warehouse.api.access import now_of
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import Envelope, instant_text, reply
 from warehouse.api.backquant.errors import ERRORS, DialectRoute, NotFound, invalid
 from warehouse.api.backquant.levels import levels_data
-from warehouse.api.backquant.models_gex import MultiLevels
+from warehouse.api.backquant.models.gex import MultiLevels
 from warehouse.api.backquant.parameters import AsOf, Exchanges, Positioning, Reader, listed, moment, names, positioned, venue_filter
 from warehouse.api.backquant.scope import Moment, Scope, VenueFilter, open_scope
 from warehouse.api.backquant.symbols import PUBLISHED, VENUES, supported
+from warehouse.api.dependencies import now_of
 from warehouse.client.warehouse import Warehouse
 
 router = APIRouter(prefix="/v2/multi/gex", tags=["gex"], route_class=DialectRoute, responses=ERRORS)

@@ -1,0 +1,1 @@
+"""Endpoints of the BackQuant dialect, one module per group of paths."""

@@ -1,0 +1,1 @@
+"""/v1/exposure: gamma exposure, levels, summary, term structure."""

@@ -1,0 +1,1 @@
+"""/v1/exposure/zero-dte: one expiration close up."""

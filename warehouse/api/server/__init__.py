@@ -1,0 +1,1 @@
+"""The HTTP server: middleware, keys, limits, cache, metrics, access log."""
