@@ -18,8 +18,8 @@ import polars as pl
 from flows.imports.importer import EARLIEST, LATEST, Importer
 from flows.imports.table import EXTRA, FileTable, read_csv
 from flows.sources.binance import BOOK, LOT, NAME
-from flows.sources.columns import field_names, quotes_table
-from flows.sources.contracts import SETTLES_AT
+from flows.sources.parsing.columns import field_names, quotes_table
+from flows.sources.parsing.contracts import SETTLES_AT
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
 from models.market.calendar import TradingCalendar

@@ -19,7 +19,7 @@ from flows.imports.importer import Importer
 from flows.imports.osi import settled_by_root, underlying_of, us_terms
 from flows.imports.table import EXTRA, FileTable, read_csv
 from flows.sources.cboe import SHARES_PER_CONTRACT, osi_terms
-from flows.sources.columns import quotes_table
+from flows.sources.parsing.columns import quotes_table
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
 from models.market.calendar import TradingCalendar

@@ -10,7 +10,7 @@ from flows.imports.mapping_keys import Clock
 from flows.imports.osi import settled_by_root, us_terms
 from flows.imports.table import EXTRA, FileTable
 from flows.sources.cboe import osi_terms
-from flows.sources.columns import quotes_table
+from flows.sources.parsing.columns import quotes_table
 from models.market.calendar import TradingCalendar, new_york_time
 
 AT, OF, EXPIRES = "\x00captured_at", "\x00underlying", "\x00expires"  # what tells chains apart, and the declared expiry

@@ -21,9 +21,9 @@ import polars as pl
 
 from flows.imports.importer import Importer
 from flows.imports.table import read_csv
-from flows.sources.columns import number_in
 from flows.sources.deribit import INDEX, INSTRUMENTS, KEY, LINEAR_BOOK, NAME, SUMMARY, Deribit
 from flows.sources.deribit_delivery import DeliveryReplies
+from flows.sources.parsing.columns import number_in
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import FileError
 from models.market.calendar import TradingCalendar

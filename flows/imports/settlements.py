@@ -14,7 +14,7 @@ import polars as pl
 from flows.imports.importer import EARLIEST, LATEST, Importer
 from flows.imports.mapping import UNDERLYING
 from flows.imports.table import EXTRA, read_csv
-from flows.sources.columns import NUMERIC_TEXT, TOO_LARGE
+from flows.sources.parsing.columns import NUMERIC_TEXT, TOO_LARGE
 from models.chain import ParsedChain, ParsedSettlements, RawPayload
 from models.errors import FileError
 from models.market.calendar import TradingCalendar

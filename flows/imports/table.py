@@ -1,6 +1,6 @@
 """The rows of a file as typed columns, a whole column at a time: what cannot be read is refused and remembered, never dropped.
 
-The same rules as for a reply (flows/sources/columns.py): a broken essential value refuses its row, any other becomes NULL, and both
+The same rules as for a reply (flows/sources/parsing/columns.py): a broken essential value refuses its row, any other becomes NULL, and both
 are recorded. So rows in the file = kept rows + refused rows.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from flows.sources.columns import LONGEST_SHOWN_VALUE, NOISE_DECIMALS, REJECTED_NONE, TOO_LARGE, lie_within
+from flows.sources.parsing.columns import LONGEST_SHOWN_VALUE, NOISE_DECIMALS, REJECTED_NONE, TOO_LARGE, lie_within
 from models.chain import RawPayload
 from models.errors import FileError
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from flows.sources.columns import Columns, field_names, number_in, price_in, quotes_table
-from flows.sources.contracts import SETTLES_AT, Stack, beside, contracts, crypto_chain, instant_in, own_rows
+from flows.sources.parsing.columns import Columns, field_names, number_in, price_in, quotes_table
+from flows.sources.parsing.contracts import SETTLES_AT, Stack, beside, contracts, crypto_chain, instant_in, own_rows
 from flows.sources.source import Source, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from flows.sources.columns import Columns, field_names, quotes_table
-from flows.sources.contracts import Stack, contracts, crypto_chain, instant_in, own_rows
+from flows.sources.parsing.columns import Columns, field_names, quotes_table
+from flows.sources.parsing.contracts import Stack, contracts, crypto_chain, instant_in, own_rows
 from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused

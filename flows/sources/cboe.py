@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from flows.sources.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
-from flows.sources.plain_rows import PlainRows, plain_document
+from flows.sources.parsing.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
+from flows.sources.parsing.plain_rows import PlainRows, plain_document
 from flows.sources.source import Source, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, UsageError, VenueBusy

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.sources.columns import (
+from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
+from flows.sources.parsing.columns import (
     FIRST_MS,
     LAST_MS,
     QUOTES_NONE,
@@ -30,7 +31,6 @@ from flows.sources.columns import (
     quotes_table,
     rejected_table,
 )
-from flows.sources.deribit_delivery import DELIVERY, DeliveryReplies, delivery_query
 from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.sources.columns import Columns, field_names
+from flows.sources.parsing.columns import Columns, field_names
 from models.chain import SETTLEMENTS_NONE, ParsedSettlements, RawPayload
 from models.market.calendar import CRYPTO_SETTLEMENT, FIRST_DAY, LAST_DAY
 

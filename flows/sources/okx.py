@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from flows.sources.columns import Columns, field_names, price_in, quotes_table
-from flows.sources.contracts import Stack, beside, contracts, crypto_chain, own_rows
+from flows.sources.parsing.columns import Columns, field_names, price_in, quotes_table
+from flows.sources.parsing.contracts import Stack, beside, contracts, crypto_chain, own_rows
 from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused

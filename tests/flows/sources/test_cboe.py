@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.sources.cboe import Cboe, osi_terms
-from flows.sources.plain_rows import PlainRows
+from flows.sources.parsing.plain_rows import PlainRows
 from models.chain import ParsedChain, ParsedQuotes, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
 from models.market.calendar import TradingCalendar

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.sources.columns import Columns, field_names, number_in, numbers_in_texts, price_in
+from flows.sources.parsing.columns import Columns, field_names, number_in, numbers_in_texts, price_in
 from models.chain import RejectedRows
 from tests.flows.sources.conftest import payload
 

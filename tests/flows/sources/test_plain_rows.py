@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.sources.columns import Columns
-from flows.sources.plain_rows import PlainRows, plain_document
+from flows.sources.parsing.columns import Columns
+from flows.sources.parsing.plain_rows import PlainRows, plain_document
 from tests.flows.sources.conftest import payload
 
 FIELDS: dict[str, type[pl.DataType]] = {"name": pl.String, "bid": pl.Float64, "oi": pl.Float64, "at": pl.String}

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from flows.sources.plain_rows import PlainRows
+from flows.sources.parsing.plain_rows import PlainRows
 from models.chain import ParsedQuotes, RawPayload, RejectedRows
 
 NUMBERS = {float, int, type(None)}

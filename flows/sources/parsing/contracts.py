@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.sources.columns import FIRST_MS, LAST_MS, Columns, is_numeric, rejected_table
+from flows.sources.parsing.columns import FIRST_MS, LAST_MS, Columns, is_numeric, rejected_table
 from flows.sources.source import Source, unexpected
 from models.chain import ParsedChain, RawPayload
 
