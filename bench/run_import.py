@@ -18,8 +18,8 @@ if __name__ == "__main__":  # workers import this module again
     home, folder, started = Home(Path(sys.argv[1])), Path(sys.argv[2]), time.perf_counter()
     with workers_for_files(home, Settings(), [folder]) as workers:  # as the command does
         lean_start()
+        from flows.formats.registry import importer
         from flows.imports.archive import Reading
-        from flows.imports.registry import importer
         from flows.imports.run import import_files
 
         import_files(

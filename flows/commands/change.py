@@ -119,9 +119,9 @@ def import_(
     home = home_of(settings)
     with workers_for_files(home, settings, files) as workers:
         lean_start()
+        from flows.formats.columns.mapping import read_mapping
+        from flows.formats.registry import importer
         from flows.imports.archive import Reading
-        from flows.imports.mapping import read_mapping
-        from flows.imports.registry import importer
         from flows.imports.report import file_progress, print_import
         from flows.imports.run import import_files
 

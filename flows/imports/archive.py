@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 
+from flows.formats.importer import Importer
 from flows.imports.files import FoundFile, read_file
-from flows.imports.importer import Importer
 from flows.imports.load import failure_key
 from models.chain import RawPayload
 from models.errors import FileError

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from flows.imports.registry import importer
+from flows.formats.registry import importer
 from models.chain import ParsedSettlements
 from models.errors import FileError, VenueError
 from models.market.calendar import TradingCalendar

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.imports.registry import importer
+from flows.formats.registry import importer
 from models.chain import ParsedChain, RawPayload
 from models.market.calendar import TradingCalendar
 

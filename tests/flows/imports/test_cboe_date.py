@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.imports.cboe_date import download_instant
+from flows.formats.cboe_date import download_instant
 from models.errors import FileError
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.imports.columns_file import ColumnsFile
-from flows.imports.registry import importer
+from flows.formats.columns.file import ColumnsFile
+from flows.formats.registry import importer
 from models.errors import FileError
 from models.market.calendar import TradingCalendar
 from tests.flows.imports.pieces import chains, payload
@@ -223,7 +223,7 @@ def test_several_sessions_and_underlyings_are_chains_of_their_own(calendar: Trad
 
 
 def test_a_large_file_is_read_in_parts_that_make_up_the_whole(calendar: TradingCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.imports.columns_file.ROWS_PER_PART", 4)
+    monkeypatch.setattr("flows.formats.columns.file.ROWS_PER_PART", 4)
     text = (
         TABLE
         + "".join(TABLE.split("\n", 1)[1].replace("2026-03-02", f"2026-03-{day:02}") for day in range(3, 14))

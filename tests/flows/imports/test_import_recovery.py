@@ -17,7 +17,8 @@ import pytest
 
 from flows import units
 from flows.archived import load_pending_runs
-from flows.imports import archive, cboe_csv
+from flows.formats import cboe_csv
+from flows.imports import archive
 from tests.chains import SETTINGS
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from flows.imports.mapping import ColumnMapping, read_mapping
+from flows.formats.columns.mapping import ColumnMapping, read_mapping
 from models.errors import UsageError
 from tests.commands import CHECKOUT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.imports.registry import importer
+from flows.formats.registry import importer
 from models.errors import FileError, UsageError
 from models.market.calendar import TradingCalendar
 from tests.flows.conftest import Cli

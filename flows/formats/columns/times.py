@@ -6,8 +6,8 @@ from datetime import UTC
 
 import polars as pl
 
-from flows.imports.importer import EARLIEST, LATEST
-from flows.imports.mapping_keys import EPOCHS, OFFSET, Clock, Expiry, Instant, instant_in
+from flows.formats.columns.mapping_keys import EPOCHS, OFFSET, Clock, Expiry, Instant, instant_in
+from flows.formats.importer import EARLIEST, LATEST
 from models.errors import FileError
 
 ISO_DATE = "%Y-%m-%d"

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from flows.imports.cboe_date import download_instant
-from flows.imports.completeness import incomplete_reason
-from flows.imports.importer import Importer
-from flows.imports.osi import settled_by_root, underlying_of, us_terms
-from flows.imports.table import EXTRA, FileTable, read_csv
+from flows.formats.cboe_date import download_instant
+from flows.formats.completeness import incomplete_reason
+from flows.formats.importer import Importer
+from flows.formats.osi import settled_by_root, underlying_of, us_terms
+from flows.formats.table import EXTRA, FileTable, read_csv
 from flows.sources.cboe import SHARES_PER_CONTRACT, osi_terms
 from flows.sources.parsing.columns import quotes_table
 from models.chain import ParsedChain, RawPayload

@@ -1,4 +1,4 @@
-"""What the keys of a mapping hold (flows/imports/mapping.py): columns, values, times, units."""
+"""What the keys of a mapping hold (flows/formats/columns/mapping.py): columns, values, times, units."""
 
 from __future__ import annotations
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from flows.imports.columns_times import settled_at
-from flows.imports.mapping import ColumnMapping
-from flows.imports.mapping_keys import Clock
-from flows.imports.osi import settled_by_root, us_terms
-from flows.imports.table import EXTRA, FileTable
+from flows.formats.columns.mapping import ColumnMapping
+from flows.formats.columns.mapping_keys import Clock
+from flows.formats.columns.times import settled_at
+from flows.formats.osi import settled_by_root, us_terms
+from flows.formats.table import EXTRA, FileTable
 from flows.sources.cboe import osi_terms
 from flows.sources.parsing.columns import quotes_table
 from models.market.calendar import TradingCalendar, new_york_time

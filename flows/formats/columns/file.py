@@ -1,4 +1,4 @@
-"""Any CSV or Parquet file whose columns a mapping declares (flows/imports/mapping.py), one row per contract or per strike.
+"""Any CSV or Parquet file whose columns a mapping declares (flows/formats/columns/mapping.py), one row per contract or per strike.
 
 A file may hold many chains: one per underlying and `captured_at`. A large one is read in parts, so that memory stays bounded. A row's
 place is its line in a CSV, its number in Parquet, both from 0.
@@ -13,11 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from flows.imports.columns_quotes import AT, EXPIRES, OF, contract_rows, quotes_of
-from flows.imports.columns_times import dates, instants
-from flows.imports.importer import Importer
-from flows.imports.mapping import UNDERLYING, ColumnMapping
-from flows.imports.table import EXTRA, FileTable, no_table, scan_csv
+from flows.formats.columns.mapping import UNDERLYING, ColumnMapping
+from flows.formats.columns.quotes import AT, EXPIRES, OF, contract_rows, quotes_of
+from flows.formats.columns.times import dates, instants
+from flows.formats.importer import Importer
+from flows.formats.table import EXTRA, FileTable, no_table, scan_csv
 from models.chain import ParsedChain, RawPayload
 from models.errors import FileError
 from models.market.calendar import TradingCalendar

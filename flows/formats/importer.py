@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
-from flows.imports.table import FileTable
+from flows.formats.table import FileTable
 from flows.sources.parsing.columns import rejected_table
 from models.chain import ParsedChain, ParsedSettlements, RawPayload
 from models.market.calendar import FIRST_DAY, LAST_DAY, TradingCalendar

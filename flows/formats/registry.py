@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flows.imports.importer import Importer
+from flows.formats.importer import Importer
 from models.errors import UsageError
 
 FORMATS = ("cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns", "settlements")
@@ -13,11 +13,11 @@ FORMATS = ("cboe-csv", "deribit-json", "deribit-csv", "binance-vision", "columns
 
 def importer(format: str, mapping: Mapping[str, Any] | None = None) -> Importer:
     """The importer of a format; `mapping` is that of `columns`. Raises `UsageError` for a format that is not known."""
-    from flows.imports.binance_vision import BinanceVision
-    from flows.imports.cboe_csv import CboeCsv
-    from flows.imports.columns_file import ColumnsFile
-    from flows.imports.deribit_files import DeribitCsv, DeribitJson
-    from flows.imports.settlements import Settlements
+    from flows.formats.binance_vision import BinanceVision
+    from flows.formats.cboe_csv import CboeCsv
+    from flows.formats.columns.file import ColumnsFile
+    from flows.formats.deribit_files import DeribitCsv, DeribitJson
+    from flows.formats.settlements import Settlements
 
     if format == ColumnsFile.format:
         if mapping is None:

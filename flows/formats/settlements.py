@@ -11,9 +11,9 @@ from datetime import UTC
 
 import polars as pl
 
-from flows.imports.importer import EARLIEST, LATEST, Importer
-from flows.imports.mapping import UNDERLYING
-from flows.imports.table import EXTRA, read_csv
+from flows.formats.columns.mapping import UNDERLYING
+from flows.formats.importer import EARLIEST, LATEST, Importer
+from flows.formats.table import EXTRA, read_csv
 from flows.sources.parsing.columns import NUMERIC_TEXT, TOO_LARGE
 from models.chain import ParsedChain, ParsedSettlements, RawPayload
 from models.errors import FileError

@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from flows.imports.importer import Importer
-from flows.imports.table import read_csv
+from flows.formats.importer import Importer
+from flows.formats.table import read_csv
 from flows.sources.deribit import INDEX, INSTRUMENTS, KEY, LINEAR_BOOK, NAME, SUMMARY, Deribit
 from flows.sources.deribit_delivery import DeliveryReplies
 from flows.sources.parsing.columns import number_in

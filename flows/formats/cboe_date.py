@@ -11,7 +11,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-from flows.imports.importer import EARLIEST, LATEST
+from flows.formats.importer import EARLIEST, LATEST
 from models.errors import FileError
 from models.market.calendar import NEW_YORK
 

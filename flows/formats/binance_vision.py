@@ -15,8 +15,8 @@ from math import log
 
 import polars as pl
 
-from flows.imports.importer import EARLIEST, LATEST, Importer
-from flows.imports.table import EXTRA, FileTable, read_csv
+from flows.formats.importer import EARLIEST, LATEST, Importer
+from flows.formats.table import EXTRA, FileTable, read_csv
 from flows.sources.binance import BOOK, LOT, NAME
 from flows.sources.parsing.columns import field_names, quotes_table
 from flows.sources.parsing.contracts import SETTLES_AT

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints, ValidationError, model_validator
 
-from flows.imports.mapping_keys import Amount, Cell, Clock, Column, Expiry, Instant, Name, OptionType, Part, Volatility
+from flows.formats.columns.mapping_keys import Amount, Cell, Clock, Column, Expiry, Instant, Name, OptionType, Part, Volatility
 from flows.sources.registry import SOURCES
 from models.errors import UsageError
 
