@@ -10,9 +10,9 @@ import duckdb
 import orjson
 import polars as pl
 
-from flows.archived import archived_readings
-from flows.load import venue_rows
-from flows.plan import make_plan
+from flows.run.parse import venue_rows
+from flows.run.plan import make_plan
+from flows.run.replay import archived_readings
 from models.chain import RawPayload
 from models.pricing.implied_vol import implied_vol
 from models.snapshot import greeks_of

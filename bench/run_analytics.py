@@ -16,8 +16,8 @@ from warehouse.home.lean_imports import lean_start  # noqa: E402
 
 lean_start()
 
-from flows.archived import archived_readings  # noqa: E402
-from flows.load import venue_rows  # noqa: E402
+from flows.run.parse import venue_rows  # noqa: E402
+from flows.run.replay import archived_readings  # noqa: E402
 from models import snapshot_analytics  # noqa: E402
 from warehouse.archive.replies import read_run, run_ids  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402

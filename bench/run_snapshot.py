@@ -14,7 +14,7 @@ from warehouse.home.lean_imports import lean_start  # noqa: E402
 
 lean_start()
 
-from flows.archived import load_pending_runs  # noqa: E402
+from flows.run.replay import load_pending_runs  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402
 from warehouse.publish.generations import publish  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402

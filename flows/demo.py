@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from flows.plan import Plan, make_plan
+from flows.run.plan import Plan, make_plan
 from models.errors import StrikehouseError, UsageError
 from warehouse.archive.replies import read_runs
 from warehouse.home.paths import Home

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from flows.archived import pending_runs
-from flows.delivery import unknown_addresses
+from flows.run.delivery import unknown_addresses
+from flows.run.replay import pending_runs
 from flows.sources.registry import source
 from models.errors import SettingsError, UnknownSymbol, VenueError
 from warehouse.home.paths import Home

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from flows.archived import bytes_of_unit, pending_runs, units_of
+from flows.run.replay import bytes_of_unit, pending_runs, units_of
 from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReport
 from flows.workers import compute_units, history_workers
 from models.market.calendar import TradingCalendar

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
-from flows.alerts import AlertNews
 from flows.rebuild import RebuildResult
-from flows.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
-from flows.run import RunResult
+from flows.run.alerts import AlertNews
+from flows.run.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
+from flows.run.steps import RunResult
 from models.errors import UsageError
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home

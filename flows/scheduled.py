@@ -19,8 +19,8 @@ from prefect.states import Completed, Failed
 
 from flows.decisions import decide_due
 from flows.due import due_instants
-from flows.plan import make_plan
-from flows.run import DONE, NOTHING_USABLE, RunResult
+from flows.run.plan import make_plan
+from flows.run.steps import DONE, NOTHING_USABLE, RunResult
 from flows.snapshot import run_with_prefect
 from models.errors import AlreadyRunning, UsageError
 from models.market.calendar import TradingCalendar

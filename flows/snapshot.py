@@ -1,4 +1,4 @@
-"""The snapshot flow: the functions of flows/run.py as Prefect tasks, with retries, lineage and a run report.
+"""The snapshot flow: the functions of flows/run/steps.py as Prefect tasks, with retries, lineage and a run report.
 
 Tasks are coarse, because each costs about 50 ms: one fetch per venue and book, one parse per underlying and venue, one load (models, marts,
 checks) per underlying, one publication. Only what can heal is retried; the HTTP client has retried single requests before that.
@@ -19,15 +19,15 @@ from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.alerts import alerts_after_publication, alerts_before_publication
-from flows.archived import load_pending_runs
-from flows.charts import with_charts
-from flows.fetch import FetchedBook, VenueLine, write_run_manifest
-from flows.load import UnderlyingLoad, load_underlying, read_chain
-from flows.plan import Plan, sources_of
 from flows.prefect_limit import prefect_slot
-from flows.report import report_markdown, report_rows
-from flows.run import RunResult, all_outcomes, asked, close_run, outcomes_of, publish_run
+from flows.run.alerts import alerts_after_publication, alerts_before_publication
+from flows.run.charts import with_charts
+from flows.run.fetch import FetchedBook, VenueLine, write_run_manifest
+from flows.run.parse import UnderlyingLoad, load_underlying, read_chain
+from flows.run.plan import Plan, sources_of
+from flows.run.replay import load_pending_runs
+from flows.run.report import report_markdown, report_rows
+from flows.run.steps import RunResult, all_outcomes, asked, close_run, outcomes_of, publish_run
 from models.chain import Book
 from models.snapshot import OK
 from warehouse.home.logs import log_fields, logged

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from flows.archived import UnitReadings, read_unit
-from flows.load import settlement_rows, settlements_of, venue_rows
+from flows.run.parse import settlement_rows, settlements_of, venue_rows
+from flows.run.replay import UnitReadings, read_unit
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from warehouse.archive.replies import read_run

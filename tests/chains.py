@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.load import venue_rows
+from flows.run.parse import venue_rows
 from models.chain import ParsedChain, ParsedQuotes, ParsedSettlements, RejectedRows
 from models.market.calendar import TradingCalendar
 from models.snapshot import OK, VenueReading

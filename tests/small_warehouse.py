@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from flows.load import settlement_rows
+from flows.run.parse import settlement_rows
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, NEXT_FRIDAY, chain, listed, on_venue, run_rows, settled

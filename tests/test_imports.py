@@ -74,7 +74,7 @@ def test_only_the_client_imports_httpx() -> None:
 
 
 def test_only_the_delivery_imports_apprise() -> None:
-    assert [shown(file) for file in MODULES if "apprise" in third_parties(file)] == ["flows/delivery.py"]
+    assert [shown(file) for file in MODULES if "apprise" in third_parties(file)] == ["flows/run/delivery.py"]
 
 
 def test_only_flows_import_prefect() -> None:

@@ -20,7 +20,7 @@ from warehouse.settings import Settings
 @app.command
 def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = False) -> int:
     """Fetch option chains, load, check and publish them; without arguments, the whole watchlist."""
-    from flows.plan import make_plan
+    from flows.run.plan import make_plan
 
     settings = load_settings()
     plan = make_plan(underlyings, listed(venue), settings, datetime.now(UTC))
@@ -41,11 +41,11 @@ def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = 
 
 
 def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
-    from flows.charts import with_charts
-    from flows.plan import Plan
     from flows.prefect_environment import set_prefect_environment
     from flows.printing import print_run
-    from flows.run import run_snapshot
+    from flows.run.charts import with_charts
+    from flows.run.plan import Plan
+    from flows.run.steps import run_snapshot
     from warehouse.home.locks import underlying_locks
 
     assert isinstance(plan, Plan)

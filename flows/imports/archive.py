@@ -16,7 +16,7 @@ import duckdb
 
 from flows.formats.importer import Importer
 from flows.imports.files import FoundFile, read_file
-from flows.imports.load import failure_key
+from flows.run.archived_file import failure_key
 from models.chain import RawPayload
 from models.errors import FileError
 from warehouse.archive.replies import BookArchive, read_run, write_run

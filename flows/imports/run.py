@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.archived import pending_runs
 from flows.imports.archive import Reading, archive_files, known_files
 from flows.imports.files import find_files
-from flows.imports.load import failure_key
 from flows.partitions import load_history
-from flows.run import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
+from flows.run.archived_file import failure_key
+from flows.run.replay import pending_runs
+from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
 from models.snapshot import OK, REJECTED
 from warehouse.archive.replies import read_run
 from warehouse.catalog.checks import all_checks

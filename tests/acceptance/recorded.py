@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from flows.archived import load_pending_runs
+from flows.run.replay import load_pending_runs
 from models.chain import RawPayload
 from models.market.calendar import TradingCalendar
 from tests.acceptance.brute_force import Curve, Expiry, Recording, pain, pooled, read_cboe, read_deribit

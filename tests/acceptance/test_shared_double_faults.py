@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.plan import make_plan
-from flows.run import RunResult, run_snapshot
+from flows.run.plan import make_plan
+from flows.run.steps import RunResult, run_snapshot
 from tests.flows.faults.bad_day import run_exit_code, settings_for
 from tests.flows.faults.expected import FAULTS, VENUES, Fault
 from warehouse.home.paths import Home

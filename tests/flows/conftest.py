@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from flows.plan import make_plan
-from flows.run import run_snapshot
+from flows.run.plan import make_plan
+from flows.run.steps import run_snapshot
 from tests.chains import SETTINGS
 from tests.flows.alert_hook import Hook
 from tests.venue_double import Double, serve

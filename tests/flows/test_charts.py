@@ -10,8 +10,8 @@ from typing import get_args, get_type_hints
 import pytest
 
 from flows.commands.read import chart
-from flows.report import report_markdown
-from flows.run import RunChart, RunResult
+from flows.run.report import report_markdown
+from flows.run.steps import RunChart, RunResult
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.venue_double import Double

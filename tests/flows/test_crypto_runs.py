@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.plan import make_plan
-from flows.run import DONE, NOTHING_USABLE, PARTLY, RunResult, run_snapshot
+from flows.run.plan import make_plan
+from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, RunResult, run_snapshot
 from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.read.query import query

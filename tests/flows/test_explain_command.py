@@ -12,8 +12,8 @@ import orjson
 import pytest
 import zstandard
 
-from flows.plan import make_plan
-from flows.run import DONE, run_snapshot
+from flows.run.plan import make_plan
+from flows.run.steps import DONE, run_snapshot
 from models.errors import UsageError
 from tests.conftest import CHECKOUT, Demo
 from tests.flows.conftest import Cli

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.fetch import fetch_all, write_run_manifest
-from flows.plan import make_plan, sources_of
+from flows.run.fetch import fetch_all, write_run_manifest
+from flows.run.plan import make_plan, sources_of
 from tests.commands import CHECKOUT
 from tests.flows.conftest import Cli
 from tests.venue_double import Double

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.plan import Plan, make_plan, sources_of
+from flows.run.plan import Plan, make_plan, sources_of
 from models.errors import UsageError
 from warehouse.settings import Settings, Watch
 

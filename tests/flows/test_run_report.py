@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flows.report import PRINTED_RELATIONS, gamma_lines, missing_lines
+from flows.run.report import PRINTED_RELATIONS, gamma_lines, missing_lines
 from models.contracts.registry import PUBLISHED
 from models.pricing import black76
 from tests.conftest import Demo

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from flows.archived import read_unit, units_of
-from flows.load import venue_rows
+from flows.run.parse import venue_rows
+from flows.run.replay import read_unit, units_of
 from models.market.calendar import TradingCalendar
 from tests.commands import strikehouse
 from tests.soak.publication import flaws, hash_flaw

@@ -17,7 +17,7 @@ from typing import Any
 
 from flows.cli import main
 from flows.maintain import maintain
-from flows.run import run_snapshot
+from flows.run.steps import run_snapshot
 from tests.soak.steps import Steps
 from warehouse.home.lean_imports import lean_start
 from warehouse.home.paths import Home

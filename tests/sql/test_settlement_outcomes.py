@@ -208,7 +208,7 @@ def gap(strikes: tuple[float, ...], strike: float) -> float | None:
 
 def test_a_chain_and_its_delivery_price_give_an_outcome(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> None:
     """Through the whole load, in both orders."""
-    from flows.load import settlement_rows
+    from flows.run.parse import settlement_rows
     from warehouse.load.settlements import load_settlements
 
     load = Loader(work, calendar)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import pytest
 
-from flows.load import settlement_rows
+from flows.run.parse import settlement_rows
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
 from tests.chains import AT, FRIDAY, chain, listed, settled

@@ -8,7 +8,7 @@ from itertools import permutations
 import duckdb
 import polars as pl
 
-from flows.load import settlement_rows
+from flows.run.parse import settlement_rows
 from tests.chains import AT, settled
 from warehouse.load.settlements import load_settlements
 from warehouse.storage.transactions import is_unpublished

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from flows.plan import make_plan
-from flows.run import DONE, PARTLY, SET_ASIDE, RunResult, run_snapshot
+from flows.run.plan import make_plan
+from flows.run.steps import DONE, PARTLY, SET_ASIDE, RunResult, run_snapshot
 from tests.flows.faults.expected import ATTEMPTS, WORDS, Group
 from tests.venue_double import Double
 from tests.venue_double.server import WIRES, Request

@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 
 from flows import units
-from flows.archived import load_pending_runs
 from flows.formats import cboe_csv
 from flows.imports import archive
+from flows.run.replay import load_pending_runs
 from tests.chains import SETTINGS
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli

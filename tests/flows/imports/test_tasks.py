@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.archived import bytes_of_unit, units_of
 from flows.partitions import _tasks
+from flows.run.replay import bytes_of_unit, units_of
 from flows.units import RunUnit
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli

@@ -13,7 +13,7 @@ from typing import Self
 
 import orjson
 
-from flows.plan import Plan
+from flows.run.plan import Plan
 from flows.sources.source import Source
 from models.chain import Book, RawPayload
 from models.errors import VenueBusy, VenueError, VenueUnreachable

@@ -11,11 +11,11 @@ from typing import Any
 
 import duckdb
 
-from flows.alerts import NO_NEWS, AlertNews, alerts_after_publication, alerts_before_publication
-from flows.archived import load_pending_runs
-from flows.fetch import FetchedBook, fetch_all, write_run_manifest
-from flows.load import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
-from flows.plan import Plan, sources_of
+from flows.run.alerts import NO_NEWS, AlertNews, alerts_after_publication, alerts_before_publication
+from flows.run.fetch import FetchedBook, fetch_all, write_run_manifest
+from flows.run.parse import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
+from flows.run.plan import Plan, sources_of
+from flows.run.replay import load_pending_runs
 from models.errors import StructureCheckFailed
 from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.catalog.checks import all_checks

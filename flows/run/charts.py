@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from flows.run import RunChart, RunResult
+from flows.run.steps import RunChart, RunResult
 from models.errors import StrikehouseError
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home

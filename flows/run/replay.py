@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from flows.load import Replies, load_underlying, read_chain, replies_for, settlement_rows
+from flows.run.parse import Replies, load_underlying, read_chain, replies_for, settlement_rows
 from flows.sources.registry import source
 from models.chain import SETTLEMENTS_NONE
 from models.errors import ArchiveDamaged, StrikehouseError
@@ -123,7 +123,7 @@ def read_unit(home: Home, settings: Settings, manifest: Mapping[str, Any], unit:
     with logged(run_id=run_id, step="parse"):
         if manifest.get("origin") != "import":
             return UnitReadings([(unit, archived_readings(home, settings, manifest, unit, calendar))], run_id=run_id)
-        from flows.imports.load import read_archived_file
+        from flows.run.archived_file import read_archived_file
 
         place, part = map(int, unit.split("/"))
         read = UnitReadings(*read_archived_file(home, manifest, place, part, calendar), run_id=run_id)

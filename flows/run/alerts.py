@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from flows.delivery import address_names, deliver
+from flows.run.delivery import address_names, deliver
 from models.errors import AlreadyRunning, PublicationMissing, PublicationUnreadable, WorkFileLocked
 from warehouse.home.locks import alerts_lock
 from warehouse.home.logs import logged
