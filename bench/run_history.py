@@ -10,14 +10,14 @@ import orjson
 from warehouse.home.lean_imports import lean_start
 
 if __name__ == "__main__":  # workers import this module again
-    from flows.workers import workers_for_all_runs
+    from flows.history.workers import workers_for_all_runs
     from warehouse.home.paths import Home
     from warehouse.settings import Settings
 
     home, started = Home(Path(sys.argv[1])), time.perf_counter()
     with workers_for_all_runs(home, Settings()) as workers:  # as the command does
         lean_start()
-        from flows.rebuild import EVERY_SESSION, rebuild
+        from flows.history.rebuild import EVERY_SESSION, rebuild
 
         rebuild(home, Settings(), sessions=EVERY_SESSION, progress=lambda _run: None, workers=workers)
     seconds = time.perf_counter() - started

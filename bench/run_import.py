@@ -11,7 +11,7 @@ import orjson
 from warehouse.home.lean_imports import lean_start
 
 if __name__ == "__main__":  # workers import this module again
-    from flows.workers import workers_for_files
+    from flows.history.workers import workers_for_files
     from warehouse.home.paths import Home
     from warehouse.settings import Settings
 
@@ -19,8 +19,8 @@ if __name__ == "__main__":  # workers import this module again
     with workers_for_files(home, Settings(), [folder]) as workers:  # as the command does
         lean_start()
         from flows.formats.registry import importer
-        from flows.imports.archive import Reading
-        from flows.imports.run import import_files
+        from flows.history.imports.archive import Reading
+        from flows.history.imports.run import import_files
 
         import_files(
             home,

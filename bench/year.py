@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from bench.prepare import archive_run
-from flows.rebuild import EVERY_SESSION, rebuild
+from flows.history.rebuild import EVERY_SESSION, rebuild
 from tests.venue_double.cboe import Cboe
 from tests.venue_double.market import Market
 from tests.venue_double.products import INDEX_ANCHOR, SPX, SPY, US_PRODUCTS, Band, Kind, UsProduct

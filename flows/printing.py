@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 
-from flows.rebuild import RebuildResult
+from flows.history.rebuild import RebuildResult
 from flows.run.alerts import AlertNews
 from flows.run.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
 from flows.run.steps import RunResult
@@ -25,7 +25,7 @@ from warehouse.read.json_values import json_value
 from warehouse.read.query import report
 
 if TYPE_CHECKING:
-    from flows.maintain import Maintenance
+    from flows.history.maintain import Maintenance
     from warehouse.charts.chart import Chart
     from warehouse.monitor.health_machine import Finding
 

@@ -111,7 +111,7 @@ def import_(
     json: Json = False,
 ) -> int:
     """Import files that you have: downloads, dumps, tables of your own. Run again, it goes on where it was stopped."""
-    from flows.workers import workers_for_files
+    from flows.history.workers import workers_for_files
 
     if not files:
         raise UsageError("Name the files or folders to import.")
@@ -121,9 +121,9 @@ def import_(
         lean_start()
         from flows.formats.columns.mapping import read_mapping
         from flows.formats.registry import importer
-        from flows.imports.archive import Reading
+        from flows.history.imports.archive import Reading
+        from flows.history.imports.run import import_files
         from flows.imports.report import file_progress, print_import
-        from flows.imports.run import import_files
 
         start_log_file(home, settings)
         document = read_mapping(mapping) if mapping is not None else None
@@ -144,7 +144,7 @@ def rebuild(
     json: Json = False,
 ) -> int:
     """Build every table again from raw/; with --verify compare the hashes of all tables and say which differ."""
-    from flows.workers import workers_for_all_runs
+    from flows.history.workers import workers_for_all_runs
 
     if tolerance is not None and not verify:
         raise UsageError("--tolerance goes with --verify.")
@@ -155,7 +155,7 @@ def rebuild(
     start_log_file(home, settings)
     with nullcontext() if from_ or to else workers_for_all_runs(home, settings) as workers:
         lean_start()
-        from flows import rebuild as rebuilding
+        from flows.history import rebuild as rebuilding
         from flows.printing import print_rebuild, progress_line
 
         with progress_line("runs rebuilt") as advance:
@@ -174,7 +174,7 @@ def maintain(
     json: Json = False,
 ) -> int:
     """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
-    from flows import maintain as maintenance
+    from flows.history import maintain as maintenance
     from flows.printing import print_maintenance, progress_line
 
     settings = load_settings()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flows.imports.run import ImportResult
+from flows.history.imports.run import ImportResult
 from flows.printing import print_json
 from models.snapshot import OK
 from warehouse.home.paths import Home

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.maintain import COMPACTED, MOVED, NOT_VERIFIED, PUBLISHED, REMOVED, SWEPT, Maintenance, maintain
+from flows.history.maintain import COMPACTED, MOVED, NOT_VERIFIED, PUBLISHED, REMOVED, SWEPT, Maintenance, maintain
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.archive.replies import run_ids

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli import main
-from flows.maintain import maintain
+from flows.history.maintain import maintain
 from flows.run.steps import run_snapshot
 from tests.soak.steps import Steps
 from warehouse.home.lean_imports import lean_start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.rebuild import verify
+from flows.history.rebuild import verify
 from tests.flows.faults.conftest import NextDay
 from tests.flows.faults.expected import FAULTS, Expected, Fault, Group
 from warehouse.home.paths import Home

@@ -13,7 +13,7 @@ from warehouse.home.paths import Home
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting processes takes longer than these files; one test does."""
-    monkeypatch.setattr("flows.workers.FEW", 1000)
+    monkeypatch.setattr("flows.history.workers.FEW", 1000)
 
 
 @pytest.fixture

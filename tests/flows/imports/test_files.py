@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.imports import files as importing
-from flows.imports.files import FoundFile, find_files, read_file
+from flows.history.imports import files as importing
+from flows.history.imports.files import FoundFile, find_files, read_file
 from models.errors import FileError, UsageError
 
 

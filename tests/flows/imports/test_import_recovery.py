@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows import units
 from flows.formats import cboe_csv
-from flows.imports import archive
+from flows.history import work_units
+from flows.history.imports import archive
 from flows.run.replay import load_pending_runs
 from tests.chains import SETTINGS
 from tests.commands import PYTHON, environment
@@ -45,7 +45,7 @@ def test_rebuild_gives_the_same_tables_from_raw_alone(cli: Cli, folder: Path) ->
 def test_what_was_archived_and_not_loaded_is_loaded_by_whoever_comes_next(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, one=download(), two=download(MONDAY + timedelta(days=1)), bad="<html></html>")
     with monkeypatch.context() as patch:
-        patch.setattr("flows.imports.run._load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt) if archived(cli.home) else [])
+        patch.setattr("flows.history.imports.run._load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt) if archived(cli.home) else [])
         assert load(cli, folder).code == 130
     with open_work(cli.home, SETTINGS, "test") as con:
         load_pending_runs(con, cli.home, SETTINGS, but="", calendar=read_calendar(con))
@@ -57,7 +57,7 @@ def test_what_was_archived_and_not_loaded_is_loaded_by_whoever_comes_next(cli: C
 
 def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, a=download(), b=download(root="ABC"), c=download(root="PARSER"))
-    compute, terms = units.compute_snapshots, cboe_csv.osi_terms
+    compute, terms = work_units.compute_snapshots, cboe_csv.osi_terms
 
     def odd_chain(captured: Sequence[Captured], **named: Any) -> Any:
         if any(one.venues["underlying"][0] == "ABC" for one in captured):
@@ -70,7 +70,7 @@ def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Pa
         return terms(names)
 
     with monkeypatch.context() as patch:
-        patch.setattr(units, "compute_snapshots", odd_chain)
+        patch.setattr(work_units, "compute_snapshots", odd_chain)
         patch.setattr(cboe_csv, "osi_terms", odd_row)
         said = load(cli, folder)
     assert said.code == 3
@@ -104,7 +104,7 @@ def test_an_import_that_was_stopped_goes_on(cli: Cli, folder: Path, monkeypatch:
 
 def test_an_import_that_was_killed_goes_on(cli: Cli, folder: Path) -> None:
     write(folder, **{f"d{day}": download(date(2026, 3, day)) for day in (2, 3, 4, 5, 6, 9, 10, 11)})
-    small_runs = "from flows.imports import archive; archive.RUN_FILES = 2; from flows.cli import main; main()"
+    small_runs = "from flows.history.imports import archive; archive.RUN_FILES = 2; from flows.cli import main; main()"
     command = [*PYTHON, "-c", small_runs, "import", str(folder), "--format", "cboe-csv"]
     with subprocess.Popen(
         command, env=environment(cli.home.root), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -122,7 +122,7 @@ def test_an_import_that_was_killed_goes_on(cli: Cli, folder: Path) -> None:
 
 
 def test_many_files_are_loaded_by_several_processes(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.workers.FEW", 0)
+    monkeypatch.setattr("flows.history.workers.FEW", 0)
     write(folder, **{f"d{day}": download(date(2026, 3, day)) for day in (2, 3, 4)}, bad="<html></html>")
     said = load(cli, folder, more=("--json",))
     assert said.code == 3

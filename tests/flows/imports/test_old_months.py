@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.maintain import MOVED, PUBLISHED, SWEPT, maintain
-from flows.partitions import load_history
-from flows.rebuild import REBUILD
+from flows.history.bulk_load import load_history
+from flows.history.maintain import MOVED, PUBLISHED, SWEPT, maintain
+from flows.history.rebuild import REBUILD
 from models.contracts.registry import TABLES
 from models.errors import WarehouseError
 from tests.chains import SETTINGS
@@ -38,7 +38,7 @@ def months(folder: Path) -> Path:
 
 @pytest.fixture
 def every_month_is_worth_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.partitions.Moving", partial(Moving, least_contracts=1))
+    monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=1))
 
 
 def kept(home: Home) -> tuple[dict[tuple[str, str], tuple[int, str]], dict[str, int], list[tuple[str, int]]]:
@@ -55,7 +55,7 @@ def test_old_months_are_in_files_at_once_and_hold_the_rows_that_they_would_hold_
     assert load(cli, months).code == 0
     hashes, native, files = kept(cli.home)
     assert files == [] and sorted(name for name, count in native.items() if count) == FILLED, "so few contracts are not worth a file"
-    monkeypatch.setattr("flows.partitions.Moving", partial(Moving, least_contracts=1))
+    monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=1))
     cli.home.work_file.unlink()
     assert cli("rebuild").code == 0
     moved_hashes, moved_native, moved_files = kept(cli.home)
@@ -116,7 +116,7 @@ def test_what_another_run_captured_again_is_merged_and_stands_nowhere_twice(
     cli.home.work_file.unlink()
     assert cli("rebuild").code == 0, "both runs in one load"
     assert kept(cli.home)[0] == hashes
-    monkeypatch.setattr("flows.partitions.Moving", Moving)
+    monkeypatch.setattr("flows.history.bulk_load.Moving", Moving)
     cli.home.work_file.unlink()
     assert cli("rebuild").code == 0
     assert kept(cli.home)[0] == hashes, "and natively"
@@ -136,10 +136,10 @@ def test_a_verification_leaves_no_file_and_a_stopped_rebuild_keeps_its_own(cli: 
     assert said.code == 0, said.out
     assert files() == before and not any(cli.home.temporary.iterdir())
 
-    monkeypatch.setattr("flows.partitions.BATCH_CONTRACTS", 1)
-    monkeypatch.setattr("flows.partitions.MOST_UNITS", 1)
+    monkeypatch.setattr("flows.history.bulk_load.BATCH_CONTRACTS", 1)
+    monkeypatch.setattr("flows.history.bulk_load.MOST_UNITS", 1)
     with monkeypatch.context() as patch:
-        patch.setattr("flows.partitions.settle_history", lambda *_: (_ for _ in ()).throw(WarehouseError("stopped. Go on")))
+        patch.setattr("flows.history.bulk_load.settle_history", lambda *_: (_ for _ in ()).throw(WarehouseError("stopped. Go on")))
         assert cli("rebuild").code == 1
     assert (cli.home.root / REBUILD).exists()
     mine = files() - before
@@ -152,8 +152,8 @@ def test_a_verification_leaves_no_file_and_a_stopped_rebuild_keeps_its_own(cli: 
 
 
 def test_a_load_by_several_processes_writes_files(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.workers.FEW", 0)
-    monkeypatch.setattr("flows.partitions.Moving", partial(Moving, least_contracts=40))
+    monkeypatch.setattr("flows.history.workers.FEW", 0)
+    monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=40))
     write(folder, **{f"d{day:%d}": download(day) for day in DAYS[:3]})
     assert load(cli, folder).code == 0
     _, native, files = kept(cli.home)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.partitions import _tasks
+from flows.history.bulk_load import _tasks
+from flows.history.work_units import RunUnit
 from flows.run.replay import bytes_of_unit, units_of
-from flows.units import RunUnit
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import MONDAY, download, load, near_the_money, write
@@ -20,7 +20,7 @@ from warehouse.settings import Settings, StorageSettings
 def test_tasks_hold_every_unit_once_in_order_and_end_each_run_with_its_last_one(
     cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.imports.archive.RUN_FILES", 3)
+    monkeypatch.setattr("flows.history.imports.archive.RUN_FILES", 3)
     days = [MONDAY + timedelta(days=day) for day in range(5)]
     write(
         folder,
@@ -33,7 +33,7 @@ def test_tasks_hold_every_unit_once_in_order_and_end_each_run_with_its_last_one(
     every = [RunUnit(run_id, unit) for run_id in runs for unit in units_of(manifests[run_id])]
     assert (len(runs), len(every)) == (4, 10)
 
-    monkeypatch.setattr("flows.partitions.MOST_UNITS", 3)
+    monkeypatch.setattr("flows.history.bulk_load.MOST_UNITS", 3)
     tasks = _tasks(cli.home, Settings(storage=StorageSettings(threads=2)), runs)
     assert [unit for task in tasks for unit in task.units] == every
     assert [manifest["run_id"] for task in tasks for manifest in task.ended] == runs

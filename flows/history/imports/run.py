@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.imports.archive import Reading, archive_files, known_files
-from flows.imports.files import find_files
-from flows.partitions import load_history
+from flows.history.bulk_load import load_history
+from flows.history.imports.archive import Reading, archive_files, known_files
+from flows.history.imports.files import find_files
 from flows.run.archived_file import failure_key
 from flows.run.replay import pending_runs
 from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run

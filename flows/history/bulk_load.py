@@ -19,9 +19,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from flows.history.work_units import ComputedGroup, ReadUnits, RunUnit, UnitReport
+from flows.history.workers import compute_units, history_workers
 from flows.run.replay import bytes_of_unit, pending_runs, units_of
-from flows.units import ComputedGroup, ReadUnits, RunUnit, UnitReport
-from flows.workers import compute_units, history_workers
 from models.market.calendar import TradingCalendar
 from warehouse.archive.replies import read_run
 from warehouse.home.paths import Home

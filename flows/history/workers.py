@@ -24,7 +24,7 @@ from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from flows.units import ReadUnits, RunUnit
+    from flows.history.work_units import ReadUnits, RunUnit
     from models.market.calendar import TradingCalendar
     from warehouse.storage.parquet_files import Moving
 
@@ -84,7 +84,7 @@ def workers_for_files(home: Home, settings: Settings, paths: Sequence[Path]) -> 
 
 def compute_units(units: Sequence[RunUnit], folder: Path, calendar: TradingCalendar, moving: Moving) -> ReadUnits:
     """In a worker: see `UnitReader.read`."""
-    from flows.units import UnitReader
+    from flows.history.work_units import UnitReader
 
     return UnitReader(_Worker.home, _Worker.settings, calendar, moving).read(units, folder)
 
@@ -100,7 +100,7 @@ def _start(home: Home, settings: Settings) -> None:
 
 def _get_ready() -> None:
     """What the first unit would have to wait for."""
-    for name in ("flows.units", "scipy.optimize"):
+    for name in ("flows.history.work_units", "scipy.optimize"):
         import_module(name)
     from warehouse.catalog.checks import all_checks
     from warehouse.catalog.relations import all_relations

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from flows.formats.importer import Importer
-from flows.imports.files import FoundFile, read_file
+from flows.history.imports.files import FoundFile, read_file
 from flows.run.archived_file import failure_key
 from models.chain import RawPayload
 from models.errors import FileError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from flows.partitions import load_history
+from flows.history.bulk_load import load_history
 from models.errors import WarehouseError
 from warehouse.archive.tombstones import TakenOver, take_over, tombstones
 from warehouse.home.files import disk_errors
@@ -48,7 +48,7 @@ def rebuild(
     """Build a new work file from raw/, put it in the place of the old one, publish. The old one stays until the new one is whole.
 
     A rebuild that was stopped goes on where it was. With `sessions`, only snapshots of these session dates are built again. `workers`: of
-    `flows.workers`, when they are started already.
+    `flows.history.workers`, when they are started already.
     """
     home.prepare()
     beside = home.root / (REBUILD if sessions == EVERY_SESSION else "work.partial.duckdb")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-from flows.partitions import load_history
-from flows.rebuild import REBUILD, copy_of_work
+from flows.history.bulk_load import load_history
+from flows.history.rebuild import REBUILD, copy_of_work
 from models.errors import ArchiveDamaged, WarehouseError
 from warehouse.archive.replies import read_run, run_ids
 from warehouse.archive.tombstones import Hashes, bury, replies, tombstones
@@ -34,7 +34,12 @@ from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import connect_work, native_from, parquet_folder
 
 MOVED, REMOVED, NOT_VERIFIED, COMPACTED, PUBLISHED, SWEPT = "moved", "removed", "not verified", "compacted", "published", "swept"
-BESIDE = ("work.verify.duckdb", "work.partial.duckdb", "work.compact.duckdb", "work.maintain.duckdb")  # flows.rebuild.REBUILD goes on
+BESIDE = (
+    "work.verify.duckdb",
+    "work.partial.duckdb",
+    "work.compact.duckdb",
+    "work.maintain.duckdb",
+)  # flows.history.rebuild.REBUILD goes on
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The same steps over many runs and files: rebuild, import, maintain, workers."""
