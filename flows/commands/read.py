@@ -201,7 +201,7 @@ def doctor(
     json: Json = False,
 ) -> int:
     """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
-    from flows.doctor import examine
+    from flows.doctor.examine import examine
     from flows.printing import print_findings
     from flows.run.steps import DONE, NOTHING_USABLE
     from warehouse.monitor.health_machine import PROBLEM

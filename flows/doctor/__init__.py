@@ -1,0 +1,1 @@
+"""What is wrong with this machine, home or venue, and how to repair it."""
