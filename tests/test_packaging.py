@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from flows.cli import app
-from flows.due import deployments
+from flows.prefect_app.due import deployments
 from tests.commands import environment
 from tests.conftest import CHECKOUT
 from warehouse.settings import DEFAULT_WATCHLIST

@@ -41,7 +41,7 @@ def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = 
 
 
 def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
-    from flows.prefect_environment import set_prefect_environment
+    from flows.prefect_app.environment import set_prefect_environment
     from flows.printing import print_run
     from flows.run.charts import with_charts
     from flows.run.plan import Plan
@@ -56,7 +56,7 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
     with underlying_locks(home, plan.underlyings, f"snapshot {plan.run_id}", wait_s=settings.storage.lock_wait_s):
         if use_prefect:
             set_prefect_environment(home)
-            from flows.snapshot import run_with_prefect
+            from flows.prefect_app.flow import run_with_prefect
 
             result = run_with_prefect(home, settings, plan)
         else:

@@ -20,7 +20,7 @@ def schedule(
     json: Json = False,
 ) -> int:
     """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
-    from flows.prefect_environment import set_prefect_environment
+    from flows.prefect_app.environment import set_prefect_environment
     from flows.printing import print_rows
 
     settings = load_settings()
@@ -28,13 +28,13 @@ def schedule(
     home.prepare()  # Prefect puts its files there as soon as it is imported
     if list_:
         set_prefect_environment(home)
-        from flows.next_runs import next_runs
+        from flows.prefect_app.next_runs import next_runs
 
         print_rows(next_runs(settings, datetime.now(UTC)), json=json)
     else:
         if json:
             raise UsageError("--json goes with --list.")
-        from flows.prefect_server import serving_prefect
+        from flows.prefect_app.server import serving_prefect
 
         start_log_file(home, settings)
         if not any(watch.schedule for watch in settings.watchlist.values()):
@@ -42,7 +42,7 @@ def schedule(
                 "Nothing in the watchlist has a schedule: give an underlying cron lines in strikehouse.toml (docs/operations.md)."
             )
         with serving_prefect(home, settings):
-            from flows.serve import serve_schedules
+            from flows.prefect_app.serve import serve_schedules
 
             serve_schedules(home, settings)
     return 0

@@ -1,4 +1,4 @@
-"""One run as plain functions: fetch, archive, load, check, publish. Prefect (flows/snapshot.py) calls the same ones."""
+"""One run as plain functions: fetch, archive, load, check, publish. Prefect (flows/prefect_app/flow.py) calls the same ones."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from flows.decisions import decide_due, note_missed
+from flows.prefect_app.decisions import decide_due, note_missed
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, RUN, SKIPPED
 from warehouse.home.paths import Home

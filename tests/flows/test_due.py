@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prefect._vendor.croniter import CroniterBadDateError, croniter  # what Prefect's server reads cron lines with
 
-from flows.due import deployments, due_instants, next_dues
+from flows.prefect_app.due import deployments, due_instants, next_dues
 from tests.commands import strikehouse
 from warehouse.settings import DEFAULT_WATCHLIST, Watch
 from warehouse.settings.cron import check_cron_line

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from flows.prefect_limit import limit_name
+from flows.prefect_app.limit import limit_name
 from tests.commands import environment
 from tests.flows.conftest import Cli
 from tests.venue_double import serve

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from flows.due import due_instants, market_of
+from flows.prefect_app.due import due_instants, market_of
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, RUN, SKIPPED, decide_all
 from warehouse.settings import DEFAULT_WATCHLIST

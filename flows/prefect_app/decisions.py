@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from flows.due import due_instants, market_of
+from flows.prefect_app.due import due_instants, market_of
 from models.market.calendar import TradingCalendar
 from models.market.schedule import SKIPPED, Decision, decide_all
 from warehouse.home.paths import Home

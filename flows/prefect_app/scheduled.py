@@ -17,11 +17,11 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.decisions import decide_due
-from flows.due import due_instants
+from flows.prefect_app.decisions import decide_due
+from flows.prefect_app.due import due_instants
+from flows.prefect_app.flow import run_with_prefect
 from flows.run.plan import make_plan
 from flows.run.steps import DONE, NOTHING_USABLE, RunResult
-from flows.snapshot import run_with_prefect
 from models.errors import AlreadyRunning, UsageError
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, Decision

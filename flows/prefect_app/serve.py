@@ -32,9 +32,9 @@ from prefect.states import Completed, Crashed, Scheduled
 from prefect.types import DateTime
 from prefect.types.entrypoint import EntrypointType
 
-from flows.decisions import note_missed
-from flows.due import Deployment, deployments
-from flows.scheduled import scheduled
+from flows.prefect_app.decisions import note_missed
+from flows.prefect_app.due import Deployment, deployments
+from flows.prefect_app.scheduled import scheduled
 from models.errors import UsageError
 from models.market.calendar import TradingCalendar
 from warehouse.home.paths import Home

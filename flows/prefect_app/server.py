@@ -1,6 +1,6 @@
 """A Prefect server of our own for `strikehouse schedule`, on this machine only; its database is in the home.
 
-`python -m flows.prefect_server PORT` is that server. It ends when its standard input does, hence with the process that started it, however
+`python -m flows.prefect_app.server PORT` is that server. It ends when its standard input does, hence with the process that started it, however
 that ends: a server left over would hold the port and the database.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flows.prefect_environment import set_prefect_environment
+from flows.prefect_app.environment import set_prefect_environment
 from models.errors import AlreadyRunning, StrikehouseError
 from warehouse.home.locks import schedule_lock
 from warehouse.home.paths import Home
@@ -53,7 +53,7 @@ def prefect_server(port: int) -> Iterator[str]:
     """Start the server and wait until it answers; gives the URL of its API. Raises `AlreadyRunning` when the port is taken."""
     _refuse_taken(port)
     url = f"http://{HOST}:{port}/api"
-    with subprocess.Popen([sys.executable, "-m", "flows.prefect_server", str(port)], stdin=subprocess.PIPE) as server:
+    with subprocess.Popen([sys.executable, "-m", "flows.prefect_app.server", str(port)], stdin=subprocess.PIPE) as server:
         try:
             _wait_until_it_answers(server, url)
             yield url

@@ -19,7 +19,7 @@ from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.prefect_limit import prefect_slot
+from flows.prefect_app.limit import prefect_slot
 from flows.run.alerts import alerts_after_publication, alerts_before_publication
 from flows.run.charts import with_charts
 from flows.run.fetch import FetchedBook, VenueLine, write_run_manifest

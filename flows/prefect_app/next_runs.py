@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flows.due import market_of, next_dues
+from flows.prefect_app.due import market_of, next_dues
 from models.market.calendar import TradingCalendar
 from models.market.schedule import part_of_day
 from warehouse.settings import Settings
