@@ -76,13 +76,13 @@ bench: $(READY) ## time whole processes against the naive way; part of it needs 
 .PHONY: docs
 docs: $(READY) ## write what is generated again: docs/tables.md, docs/cli.md, and what the README shows of the demo
 	@$(BIN)/python -m warehouse.catalog.docs_page
-	@$(BIN)/cyclopts generate-docs flows/cli.py:app --output docs/cli.md
+	@$(BIN)/cyclopts generate-docs flows/cli/entry.py:app --output docs/cli.md
 	@$(BIN)/python -m tests.readme
 
 .PHONY: docs-check
 docs-check: $(READY) ## fail when a generated page is stale
 	@$(BIN)/python -m warehouse.catalog.docs_page --check
-	@$(BIN)/cyclopts generate-docs flows/cli.py:app --output $(VENV)/cli.md
+	@$(BIN)/cyclopts generate-docs flows/cli/entry.py:app --output $(VENV)/cli.md
 	@diff docs/cli.md $(VENV)/cli.md || { echo "docs/cli.md is stale: run make docs"; exit 1; }
 
 .PHONY: lock

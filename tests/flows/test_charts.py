@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from flows.commands.read import chart
+from flows.cli.commands.read import chart
 from flows.run.report import report_markdown
 from flows.run.steps import RunChart, RunResult
 from tests.chains import SETTINGS
@@ -124,7 +124,7 @@ def test_the_run_report_links_pages_and_says_how_to_draw_this_snapshot_later(
     cli: Cli, venues: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results: list[RunResult] = []
-    monkeypatch.setattr("flows.printing.print_run", lambda _home, result, **_: results.append(result))
+    monkeypatch.setattr("flows.cli.printing.print_run", lambda _home, result, **_: results.append(result))
     cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect", "--charts")
     (result,) = results
     report = report_markdown(cli.home, result)

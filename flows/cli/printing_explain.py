@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from flows.printing import print_json
+from flows.cli.printing import print_json
 
 if TYPE_CHECKING:
     from warehouse.explain.explanation import Alternative, Explanation, Number, RawRow, Scope

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from flows.commands import change, read, serve
-from flows.commands.app import LOG_OPTIONS, app
+from flows.cli.app import LOG_OPTIONS, app
+from flows.cli.commands import change, read, serve
 from models.errors import SettingsError, StrikehouseError, UsageError
 from models.redaction import redact
 from warehouse.home.lean_imports import lean_start

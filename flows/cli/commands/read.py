@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flows.commands.app import Json, Venues, app, listed, load_settings
-from flows.commands.filters import Filters
+from flows.cli.app import Json, Venues, app, listed, load_settings
+from flows.cli.filters import Filters
 from models.errors import UsageError
 from warehouse.home.logs import start_log_file
 from warehouse.home.paths import home_of
@@ -29,7 +29,7 @@ def show(
     json: Json = False,
 ) -> int:
     """Show a published table (`latest.max_pain`), a macro for one underlying (`max_pain SPX --expiry 2026-08-21`), or `opex SPX`."""
-    from flows.printing import print_calendar, print_frame
+    from flows.cli.printing import print_calendar, print_frame
     from warehouse.catalog.macros import MACROS
     from warehouse.read.opex import opex_calendar
     from warehouse.read.query import call_macro, show_table
@@ -69,7 +69,7 @@ def chart(
     json: Json = False,
 ) -> int:
     """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page."""
-    from flows.printing import print_chart
+    from flows.cli.printing import print_chart
     from warehouse.charts.registry import check_target, draw_all, draw_chart, write_charts
     from warehouse.read.filters import ChartRequest
 
@@ -98,7 +98,7 @@ def explain(
     json: Json = False,
 ) -> int:
     """Show where a number comes from: definition, inputs, contracts, archived rows, other conventions (`explain gex SPX 2026-08-21`)."""
-    from flows.printing_explain import print_explanation
+    from flows.cli.printing_explain import print_explanation
     from warehouse.explain.dispatch import explain as explain_question
     from warehouse.explain.request import from_words, instant_of
     from warehouse.read.query import open_published
@@ -127,7 +127,7 @@ def export(
     json: Json = False,
 ) -> int:
     """Write a table out: Parquet in folders by session and underlying, CSV, or an Arrow stream."""
-    from flows.printing import print_rows
+    from flows.cli.printing import print_rows
     from warehouse.read.export import export_table
 
     names = listed(underlying)
@@ -146,7 +146,7 @@ def sql(
     json: Json = False,
 ) -> int:
     """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""
-    from flows.printing import print_frame, write_frame
+    from flows.cli.printing import print_frame, write_frame
     from warehouse.read.query import query
 
     text = sys.stdin.read() if statement == "-" else statement
@@ -169,7 +169,7 @@ def status(
 
     Without names, what is not on the watchlist is shown and does not count.
     """
-    from flows.printing import print_status
+    from flows.cli.printing import print_status
     from flows.run.steps import DONE, STALE_DATA
     from warehouse.monitor.freshness import STALE
     from warehouse.monitor.status import read_freshness
@@ -201,8 +201,8 @@ def doctor(
     json: Json = False,
 ) -> int:
     """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
+    from flows.cli.printing import print_findings
     from flows.doctor.examine import examine
-    from flows.printing import print_findings
     from flows.run.steps import DONE, NOTHING_USABLE
     from warehouse.monitor.health_machine import PROBLEM
 

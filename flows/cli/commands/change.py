@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from flows.commands.app import Charts, Json, NoPrefect, Venues, app, listed, load_settings
+from flows.cli.app import Charts, Json, NoPrefect, Venues, app, listed, load_settings
 from models.errors import UsageError
 from warehouse.home.lean_imports import lean_start
 from warehouse.home.logs import start_log_file
@@ -41,8 +41,8 @@ def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = 
 
 
 def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
+    from flows.cli.printing import print_run
     from flows.prefect_app.environment import set_prefect_environment
-    from flows.printing import print_run
     from flows.run.charts import with_charts
     from flows.run.plan import Plan
     from flows.run.steps import run_snapshot
@@ -73,7 +73,7 @@ def publish(
     json: Json = False,
 ) -> int:
     """Publish the work file again, go back one generation, or list the generations."""
-    from flows.printing import print_rows
+    from flows.cli.printing import print_rows
     from warehouse.home.version import code_version
     from warehouse.publish import generations as publication
     from warehouse.publish.status import note_generation
@@ -119,11 +119,11 @@ def import_(
     home = home_of(settings)
     with workers_for_files(home, settings, files) as workers:
         lean_start()
+        from flows.cli.import_report import file_progress, print_import
         from flows.formats.columns.mapping import read_mapping
         from flows.formats.registry import importer
         from flows.history.imports.archive import Reading
         from flows.history.imports.run import import_files
-        from flows.imports.report import file_progress, print_import
 
         start_log_file(home, settings)
         document = read_mapping(mapping) if mapping is not None else None
@@ -155,8 +155,8 @@ def rebuild(
     start_log_file(home, settings)
     with nullcontext() if from_ or to else workers_for_all_runs(home, settings) as workers:
         lean_start()
+        from flows.cli.printing import print_rebuild, progress_line
         from flows.history import rebuild as rebuilding
-        from flows.printing import print_rebuild, progress_line
 
         with progress_line("runs rebuilt") as advance:
             if verify:
@@ -174,8 +174,8 @@ def maintain(
     json: Json = False,
 ) -> int:
     """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
+    from flows.cli.printing import print_maintenance, progress_line
     from flows.history import maintain as maintenance
-    from flows.printing import print_maintenance, progress_line
 
     settings = load_settings()
     home = home_of(settings)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows.commands.app import Json, app, load_settings
+from flows.cli.app import Json, app, load_settings
 from models.errors import UsageError
 from warehouse.home.logs import start_log_file
 from warehouse.home.paths import home_of
@@ -20,8 +20,8 @@ def schedule(
     json: Json = False,
 ) -> int:
     """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
+    from flows.cli.printing import print_rows
     from flows.prefect_app.environment import set_prefect_environment
-    from flows.printing import print_rows
 
     settings = load_settings()
     home = home_of(settings)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from flows.cli.printing import print_json
 from flows.history.imports.run import ImportResult
-from flows.printing import print_json
 from models.snapshot import OK
 from warehouse.home.paths import Home
 

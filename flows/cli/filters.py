@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from flows.commands.app import Venues, listed
+from flows.cli.app import Venues, listed
 
 
 @Parameter(name="*")  # each field is an option of its own
