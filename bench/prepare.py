@@ -16,7 +16,8 @@ from flows.run.replay import archived_readings
 from models.chain import RawPayload
 from models.pricing.implied_vol import implied_vol
 from models.snapshot import greeks_of
-from warehouse.archive.replies import BookArchive, read_run, run_ids, write_run
+from warehouse.archive.replies import BookArchive
+from warehouse.archive.runs import read_run, run_ids, write_run
 from warehouse.home.paths import Home
 from warehouse.load.compute import greeks_rules
 from warehouse.settings import Settings

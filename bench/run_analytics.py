@@ -19,7 +19,7 @@ lean_start()
 from flows.run.parse import venue_rows  # noqa: E402
 from flows.run.replay import archived_readings  # noqa: E402
 from models import snapshot_analytics  # noqa: E402
-from warehouse.archive.replies import read_run, run_ids  # noqa: E402
+from warehouse.archive.runs import read_run, run_ids  # noqa: E402
 from warehouse.home.paths import Home  # noqa: E402
 from warehouse.load import compute  # noqa: E402
 from warehouse.settings import Settings  # noqa: E402

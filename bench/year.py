@@ -15,7 +15,7 @@ from tests.venue_double.cboe import Cboe
 from tests.venue_double.market import Market
 from tests.venue_double.products import INDEX_ANCHOR, SPX, SPY, US_PRODUCTS, Band, Kind, UsProduct
 from tests.venue_double.sessions import session
-from warehouse.archive.replies import run_ids
+from warehouse.archive.runs import run_ids
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 

@@ -13,7 +13,7 @@ import orjson
 
 from flows.run.plan import Plan, make_plan
 from models.errors import StrikehouseError, UsageError
-from warehouse.archive.replies import read_runs
+from warehouse.archive.runs import read_runs
 from warehouse.home.paths import Home
 from warehouse.settings import Settings, Sources
 

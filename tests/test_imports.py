@@ -1,4 +1,7 @@
-"""What may import what: the folder table of the architecture, enforced on the syntax trees."""
+"""What may import what: the order of rooms in the architecture, enforced on the syntax trees.
+
+Imports inside functions and for type checkers count too. The `__init__` of a top package is exempt.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,75 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "models", "warehouse", "tests", "bench")
-UNDER_PREFECT = {f"flows/{name}.py" for name in ("decisions", "due", "next_runs", "prefect_limit", "scheduled", "serve", "snapshot")}
+# A room imports only rooms before it, and itself.
+ROOMS = (
+    "models",
+    *(
+        f"warehouse/{room}"
+        for room in (
+            "settings", "home", "archive", "catalog", "storage", "load", "publish", "read", "monitor", "explain", "charts", "client", "api",
+        )
+    ),
+    *(f"flows/{room}" for room in ("sources", "formats", "run", "history", "doctor", "demo", "prefect_app", "cli")),
+)  # fmt: skip
+MOST_MODULES, MOST_LINES = 12, 400  # of a folder, without its __init__; of a file
+# Modules that load Prefect when they are imported, so commands import them late: Prefect reads its environment at its import.
+UNDER_PREFECT = {f"flows/prefect_app/{name}.py" for name in ("decisions", "due", "flow", "limit", "next_runs", "scheduled", "serve")}
 LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
+TOP = {CHECKOUT / package / "__init__.py" for package in ("flows", "models", "warehouse")}
 
 
 def shown(file: Path) -> str:
     return file.relative_to(CHECKOUT).as_posix()
+
+
+def room_of(dotted: str) -> str:
+    """The room of a module of ours."""
+    parts = dotted.split(".")
+    return "models" if parts[0] == "models" else "/".join(parts[:2])
+
+
+def own_imports(file: Path) -> Iterator[str]:
+    """Dotted names of modules of ours that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if "." not in node.module else [node.module]
+        yield from (name for name in names if name.split(".")[0] in OURS)
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if file not in TOP], ids=shown)
+def test_a_room_imports_only_rooms_before_it(file: Path) -> None:
+    room = room_of(shown(file).removesuffix(".py").replace("/", "."))
+    assert room in ROOMS, "a new room takes its place in the order"
+    before = ROOMS[: ROOMS.index(room) + 1]
+    assert not {name for name in own_imports(file) if room_of(name) not in before}
+
+
+@pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith(("flows/sources/", "flows/formats/"))], ids=shown)
+def test_sources_and_formats_take_only_settings_of_the_warehouse(file: Path) -> None:
+    assert {room_of(name) for name in own_imports(file) if name.startswith("warehouse")} <= {"warehouse/settings"}
+    assert not third_parties(file) & {"duckdb"}
+
+
+def test_only_rooms_of_the_order_exist() -> None:
+    folders = {shown(file.parent) for file in MODULES if file not in TOP}
+    assert {"/".join(folder.split("/")[:2]) if not folder.startswith("models") else "models" for folder in folders} == set(ROOMS)
+
+
+def test_a_folder_has_a_dozen_modules_at_most_and_a_file_four_hundred_lines() -> None:
+    folders = {file.parent for file in MODULES}
+    sizes = {shown(folder): sum(1 for file in folder.glob("*.py") if file.name != "__init__.py") for folder in folders}
+    assert not {folder: size for folder, size in sizes.items() if size > MOST_MODULES}
+    assert not [shown(file) for file in MODULES if len(file.read_text().splitlines()) > MOST_LINES]
+
+
+def test_every_room_says_its_subject_in_one_line() -> None:
+    rooms = [file for file in MODULES if file.name == "__init__.py"]
+    assert {file.parent for file in MODULES} == {file.parent for file in rooms}
+    assert not [shown(file) for file in rooms if not ast.get_docstring(ast.parse(file.read_text()))]
 
 
 def imports(file: Path, *, only_at_start: bool = False) -> Iterator[str]:
@@ -62,13 +126,6 @@ def test_the_warehouse_never_fetches_and_never_parses(file: Path) -> None:
     assert not third_parties(file) & {"httpx", "prefect", "requests", "urllib3", "aiohttp"}
 
 
-@pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("flows/sources/")], ids=shown)
-def test_a_source_knows_models_and_its_settings(file: Path) -> None:
-    below = {name for name in ours(file) if not name.startswith(("models", "flows.sources"))}
-    assert {".".join(name.split(".")[:2]) for name in below} - {"warehouse", "flows"} <= {"warehouse.settings"}
-    assert not third_parties(file) & {"duckdb", "prefect"}
-
-
 def test_only_the_client_imports_httpx() -> None:
     assert [shown(file) for file in MODULES if "httpx" in third_parties(file)] == ["flows/sources/http.py"]
 
@@ -77,8 +134,8 @@ def test_only_the_delivery_imports_apprise() -> None:
     assert [shown(file) for file in MODULES if "apprise" in third_parties(file)] == ["flows/run/delivery.py"]
 
 
-def test_only_flows_import_prefect() -> None:
-    assert {shown(file).split("/")[0] for file in MODULES if "prefect" in third_parties(file)} == {"flows"}
+def test_only_the_prefect_app_imports_prefect() -> None:
+    assert {room_of(shown(file).replace("/", ".")) for file in MODULES if "prefect" in third_parties(file)} == {"flows/prefect_app"}
 
 
 @pytest.mark.parametrize("file", MODULES, ids=shown)

@@ -23,7 +23,7 @@ from flows.history.work_units import ComputedGroup, ReadUnits, RunUnit, UnitRepo
 from flows.history.workers import compute_units, history_workers
 from flows.run.replay import bytes_of_unit, pending_runs, units_of
 from models.market.calendar import TradingCalendar
-from warehouse.archive.replies import read_run
+from warehouse.archive.runs import read_run
 from warehouse.home.paths import Home
 from warehouse.load.compute import compute_snapshot
 from warehouse.load.history_checks import settle_history

@@ -16,7 +16,7 @@ import duckdb
 from flows.history.bulk_load import load_history
 from flows.history.rebuild import REBUILD, copy_of_work
 from models.errors import ArchiveDamaged, WarehouseError
-from warehouse.archive.replies import read_run, run_ids
+from warehouse.archive.runs import read_run, run_ids
 from warehouse.archive.tombstones import Hashes, bury, replies, tombstones
 from warehouse.home.files import remove_leftovers
 from warehouse.home.locks import writer_lock

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from flows.history.bulk_load import load_history
 from models.errors import WarehouseError
-from warehouse.archive.tombstones import TakenOver, take_over, tombstones
+from warehouse.archive.tombstones import tombstones
 from warehouse.home.files import disk_errors
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.load.fingerprints import differences, table_hashes, value_differences
+from warehouse.load.retained_rows import TakenOver, take_over
 from warehouse.load.runs import forget_sessions, loaded_runs
 from warehouse.load.snapshot_rows import has_snapshots
 from warehouse.monitor.alerts import carry_over

@@ -13,7 +13,7 @@ from flows.run.parse import settlement_rows, settlements_of, venue_rows
 from flows.run.replay import UnitReadings, read_unit
 from models.chain import ParsedChain
 from models.market.calendar import TradingCalendar
-from warehouse.archive.replies import read_run
+from warehouse.archive.runs import read_run
 from warehouse.home.paths import Home
 from warehouse.load.arrow_files import read_computed, write_computed
 from warehouse.load.compute import Captured, Computed, compute_snapshots

@@ -1,7 +1,7 @@
 """A Prefect server of our own for `strikehouse schedule`, on this machine only; its database is in the home.
 
-`python -m flows.prefect_app.server PORT` is that server. It ends when its standard input does, hence with the process that started it, however
-that ends: a server left over would hold the port and the database.
+`python -m flows.prefect_app.server PORT` is that server. It ends when its standard input does, hence with the process that started it,
+however that ends: a server left over would hold the port and the database.
 """
 
 from __future__ import annotations

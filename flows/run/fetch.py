@@ -18,7 +18,8 @@ from flows.sources.source import Source
 from models.chain import Book, RawPayload
 from models.errors import VenueBusy, VenueError, VenueUnreachable
 from models.redaction import redact
-from warehouse.archive.replies import BookArchive, write_run
+from warehouse.archive.replies import BookArchive
+from warehouse.archive.runs import write_run
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.logs import log_fields, logged
 from warehouse.home.paths import Home

@@ -20,7 +20,8 @@ from models.chain import SETTLEMENTS_NONE
 from models.errors import ArchiveDamaged, StrikehouseError
 from models.market.calendar import TradingCalendar
 from models.snapshot import VenueReading
-from warehouse.archive.replies import read_folder, read_run, run_ids
+from warehouse.archive.replies import read_folder
+from warehouse.archive.runs import read_run, run_ids
 from warehouse.archive.tombstones import tombstones
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home

@@ -18,7 +18,7 @@ import polars as pl
 
 from flows.sources.parsing.columns import Columns, field_names, number_in, price_in, quotes_table
 from flows.sources.parsing.contracts import SETTLES_AT, Stack, beside, contracts, crypto_chain, instant_in, own_rows
-from flows.sources.source import Source, read_json, refusal_by_status, unexpected
+from flows.sources.source import Probe, Source, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
 from models.market.calendar import TradingCalendar
@@ -66,6 +66,7 @@ class Binance(Source):
 
     name = "binance"
     market = "crypto"
+    probe = Probe("index", "/eapi/v1/index", {"underlying": "BTCUSDT"})
     settings: BinanceSettings
 
     def books(self, underlying: str) -> list[Book]:

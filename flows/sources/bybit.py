@@ -17,7 +17,7 @@ import polars as pl
 
 from flows.sources.parsing.columns import Columns, field_names, quotes_table
 from flows.sources.parsing.contracts import Stack, contracts, crypto_chain, instant_in, own_rows
-from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
+from flows.sources.source import Probe, Source, read_envelope, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused
 from models.market.calendar import TradingCalendar
@@ -64,6 +64,7 @@ class Bybit(Source):
 
     name = "bybit"
     market = "crypto"
+    probe = Probe("delivery-price", "/v5/market/delivery-price", {"category": "option", "baseCoin": "BTC", "limit": "1"})
     settings: BybitSettings
 
     def books(self, underlying: str) -> list[Book]:

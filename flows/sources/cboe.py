@@ -18,7 +18,7 @@ import polars as pl
 
 from flows.sources.parsing.columns import Columns, field_names, missing_when_zero, price_in, quotes_table, rejected_table
 from flows.sources.parsing.plain_rows import PlainRows, plain_document
-from flows.sources.source import Source, read_json, refusal_by_status, unexpected
+from flows.sources.source import Probe, Source, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, UsageError, VenueBusy
 from models.market.calendar import NEW_YORK, TradingCalendar, new_york_date
@@ -48,6 +48,8 @@ class Cboe(Source):
 
     name = "cboe"
     market = "us"
+    # Nothing but whole chains: what Cboe says of a symbol that no exchange lists is short and its own.
+    probe = Probe("chain", "/api/global/delayed_quotes/options/STRIKEHOUSEDOCTOR.json")
 
     def books(self, underlying: str) -> list[Book]:
         return [Book(self.name, underlying)]

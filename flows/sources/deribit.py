@@ -31,7 +31,7 @@ from flows.sources.parsing.columns import (
     quotes_table,
     rejected_table,
 )
-from flows.sources.source import Source, read_envelope, read_json, refusal_by_status, unexpected
+from flows.sources.source import Probe, Source, read_envelope, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
 from models.market.calendar import TradingCalendar
@@ -72,6 +72,7 @@ class Deribit(Source):
 
     name = "deribit"
     market = "crypto"
+    probe = Probe("index-btc_usd", "/api/v2/public/get_index_price", {"index_name": "btc_usd"})
 
     def books(self, underlying: str) -> list[Book]:
         return [Book(self.name, name) for name in (*(book for book in INVERSE_BOOKS if book == underlying), LINEAR_BOOK)]

@@ -19,7 +19,7 @@ import polars as pl
 
 from flows.sources.parsing.columns import Columns, field_names, price_in, quotes_table
 from flows.sources.parsing.contracts import Stack, beside, contracts, crypto_chain, own_rows
-from flows.sources.source import Source, read_envelope, refusal_by_status, unexpected
+from flows.sources.source import Probe, Source, read_envelope, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
 from models.market.calendar import TradingCalendar
@@ -65,6 +65,7 @@ class Okx(Source):
 
     name = "okx"
     market = "crypto"
+    probe = Probe("index-tickers", "/api/v5/market/index-tickers", {"instId": "BTC-USD"})
     settings: OkxSettings
 
     def books(self, underlying: str) -> list[Book]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import orjson
 
@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 BUSY_STATUS = frozenset({408, 418, 425, 429})
 
 
+class Probe(NamedTuple):
+    """One cheap documented request that shows whether a venue answers."""
+
+    name: str
+    path: str
+    params: Mapping[str, str] = {}
+
+
 class Source(ABC):
     """One venue. A new one is one file with a subclass, one recorded reply and one line in the registry."""
 
     name: ClassVar[str]
     market: ClassVar[Literal["us", "crypto"]]
+    probe: ClassVar[Probe | None] = None  # what `strikehouse doctor` requests; without one the venue is not tried
 
     def __init__(self, settings: SourceSettings) -> None:
         self.settings = settings

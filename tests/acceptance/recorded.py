@@ -17,7 +17,8 @@ from models.chain import RawPayload
 from models.market.calendar import TradingCalendar
 from tests.acceptance.brute_force import Curve, Expiry, Recording, pain, pooled, read_cboe, read_deribit
 from tests.chains import SETTINGS
-from warehouse.archive.replies import BookArchive, write_run
+from warehouse.archive.replies import BookArchive
+from warehouse.archive.runs import write_run
 from warehouse.home.paths import Home
 
 Body = tuple[str, str]  # name of the request, file of its recorded reply

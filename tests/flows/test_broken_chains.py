@@ -8,7 +8,8 @@ import pytest
 
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive.replies import folder_manifest, read_runs
+from warehouse.archive.replies import folder_manifest
+from warehouse.archive.runs import read_runs
 from warehouse.read.query import query
 from warehouse.settings import load_settings
 from warehouse.storage.work_file import open_work

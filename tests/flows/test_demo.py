@@ -11,7 +11,7 @@ from models.contracts.registry import TABLES
 from tests.chains import SETTINGS
 from tests.conftest import Demo
 from tests.flows.conftest import Cli
-from warehouse.archive.replies import read_runs, write_run
+from warehouse.archive.runs import read_runs, write_run
 from warehouse.catalog.checks import run_checks
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes

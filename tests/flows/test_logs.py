@@ -15,7 +15,7 @@ from models.chain import RawPayload
 from tests.commands import strikehouse
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive.replies import read_runs
+from warehouse.archive.runs import read_runs
 from warehouse.home.logs import LOGGER, logged, start_log_file, start_logs, stop_logs
 from warehouse.home.paths import Home
 from warehouse.settings import AlertSettings, ApiSettings, DeribitSettings, LogSettings, Settings

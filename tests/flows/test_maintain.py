@@ -12,7 +12,7 @@ import pytest
 from flows.history.maintain import COMPACTED, MOVED, NOT_VERIFIED, PUBLISHED, REMOVED, SWEPT, Maintenance, maintain
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
-from warehouse.archive.replies import run_ids
+from warehouse.archive.runs import run_ids
 from warehouse.archive.tombstones import tombstones
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import table_hashes

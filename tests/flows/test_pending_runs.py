@@ -14,7 +14,7 @@ from flows.run.plan import make_plan, sources_of
 from tests.commands import CHECKOUT
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive.replies import read_runs
+from warehouse.archive.runs import read_runs
 from warehouse.load.fingerprints import table_hashes
 from warehouse.read.query import query
 from warehouse.settings import load_settings

@@ -10,7 +10,8 @@ import pytest
 
 from tests.flows.conftest import Cli
 from tests.venue_double import Double
-from warehouse.archive.replies import folder_manifest, read_folder, read_runs
+from warehouse.archive.replies import folder_manifest, read_folder
+from warehouse.archive.runs import read_runs
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 

@@ -13,7 +13,7 @@ from flows.run.replay import read_unit, units_of
 from models.market.calendar import TradingCalendar
 from tests.commands import strikehouse
 from tests.soak.publication import flaws, hash_flaw
-from warehouse.archive.replies import read_runs, run_ids
+from warehouse.archive.runs import read_runs, run_ids
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import differences, table_hashes
 from warehouse.publish.generations import generations

@@ -11,8 +11,8 @@ import polars as pl
 
 from models.contracts.registry import TABLES
 from tests.chains import FRIDAY
+from warehouse.catalog.parameters import parameters_frame
 from warehouse.catalog.relations import all_relations, functions_sql
-from warehouse.load.compute import parameters_frame
 from warehouse.settings import Settings
 
 # What a relation may read and a test need not give: empty unless given.

@@ -15,7 +15,8 @@ import pytest
 
 from models.chain import RawPayload
 from models.errors import ArchiveDamaged, DiskProblem
-from warehouse.archive.replies import BookArchive, folder_manifest, read_folder, read_run, read_runs, run_ids, write_run
+from warehouse.archive.replies import BookArchive, folder_manifest, read_folder
+from warehouse.archive.runs import read_run, read_runs, run_ids, write_run
 from warehouse.home.files import write_whole
 from warehouse.home.paths import Home
 

@@ -12,8 +12,8 @@ from models.market.calendar import TradingCalendar
 from tests.chains import on_venue
 from tests.loads import LATER, Loader, xyz
 from tests.small_warehouse import FIRST, SECOND, coin
+from warehouse.catalog.parameters import parameters_frame
 from warehouse.load import history_checks
-from warehouse.load.compute import parameters_frame
 from warehouse.settings import CheckSettings, Settings
 from warehouse.storage.work_file import replace_table
 

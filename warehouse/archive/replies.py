@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ import zstandard
 
 from models.chain import RawPayload
 from models.errors import ArchiveDamaged
+from warehouse.archive.manifests import RESTORE_IT, read_manifest
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
 
 MANIFEST = "manifest.json"
-_RESTORE_IT = "Restore it from a backup; until then what it describes cannot be rebuilt."
 _REPLY_FIELDS = {"file", "name", "url", "params", "status", "headers", "bytes", "sha256", "sent_at", "received_at", "used"}
 COMPRESSION_LEVEL = 6  # a tenth smaller than level 1, and read in half the time, at a tenth of a second for the largest chain
 
@@ -91,10 +90,10 @@ class BookArchive:
 
 def folder_manifest(home: Home, folder: str) -> dict[str, Any]:
     """Manifest of one archive folder; raises `ArchiveDamaged` when it is missing or unreadable."""
-    manifest = _read_manifest(home.raw / folder / MANIFEST, {"venue", "book", "error", "replies"})
+    manifest = read_manifest(home.raw / folder / MANIFEST, {"venue", "book", "error", "replies"})
     for entry in manifest["replies"]:
         if missing := _REPLY_FIELDS - set(entry):
-            raise ArchiveDamaged(f"{home.raw / folder / MANIFEST}: a reply has no {', '.join(sorted(missing))}. {_RESTORE_IT}")
+            raise ArchiveDamaged(f"{home.raw / folder / MANIFEST}: a reply has no {', '.join(sorted(missing))}. {RESTORE_IT}")
     return manifest
 
 
@@ -109,7 +108,7 @@ def read_reply(home: Home, folder: str, file: str) -> RawPayload:
     manifest = folder_manifest(home, folder)
     entry = next((entry for entry in manifest["replies"] if entry["file"] == file), None)
     if entry is None:
-        raise ArchiveDamaged(f"{home.raw / folder / MANIFEST}: it does not list {file}. {_RESTORE_IT}")
+        raise ArchiveDamaged(f"{home.raw / folder / MANIFEST}: it does not list {file}. {RESTORE_IT}")
     return _read_reply(home, folder, manifest, entry)
 
 
@@ -135,34 +134,3 @@ def _read_reply(home: Home, folder: str, manifest: dict[str, Any], entry: dict[s
     if payload.sha256 != entry["sha256"]:
         raise ArchiveDamaged(f"{path}: the archived reply does not have the hash of its manifest. {advice}")
     return payload
-
-
-def write_run(home: Home, manifest: dict[str, Any]) -> None:
-    """Write a run's manifest, the last file of its archive; raises `DiskProblem`."""
-    write_whole(home.runs / f"{manifest['run_id']}.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-
-
-def run_ids(home: Home) -> list[str]:
-    """Archived runs in the order in which they started."""
-    return sorted(path.stem for path in home.runs.glob("*.json"))
-
-
-def read_run(home: Home, run_id: str) -> dict[str, Any]:
-    """Manifest of one run; raises `ArchiveDamaged`."""
-    return _read_manifest(home.runs / f"{run_id}.json", {"run_id", "asks", "fetched"})
-
-
-def read_runs(home: Home) -> Iterator[dict[str, Any]]:
-    """Run manifests in the order in which they started; raises `ArchiveDamaged`."""
-    for run_id in run_ids(home):
-        yield read_run(home, run_id)
-
-
-def _read_manifest(path: Path, needed: set[str]) -> dict[str, Any]:
-    try:
-        manifest = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ArchiveDamaged(f"{path}: the manifest cannot be read ({error}). {_RESTORE_IT}") from error
-    if not isinstance(manifest, dict) or not needed <= set(manifest):
-        raise ArchiveDamaged(f"{path}: this is no manifest; {', '.join(sorted(needed))} are not all there. {_RESTORE_IT}")
-    return manifest

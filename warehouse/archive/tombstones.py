@@ -1,44 +1,27 @@
-"""Tombstones: what stands in raw/ for replies that `maintain` has removed.
+"""Tombstones: what replaces in raw/ the replies that `maintain` has removed.
 
     raw/_tombstones/<run_id>.json   written before the replies of a run go: the hashes that a rebuild of its snapshots was verified to have
 
-Manifests stay, of runs and of folders, so that everything is still told but the bytes of the replies. A rebuild cannot give such snapshots:
-it takes them over from the work file, or from the published file where there is none.
+Manifests of runs and folders stay, so only the bytes of the replies are lost. `warehouse/load/retained_rows.py` carries the rows of
+such snapshots through a rebuild.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
-import polars as pl
 
-from models.contracts.registry import TABLES
 from models.errors import ArchiveDamaged
-from warehouse.archive.replies import folder_manifest, read_run
-from warehouse.catalog import ddl
+from warehouse.archive.replies import folder_manifest
+from warehouse.archive.runs import read_run
 from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
-from warehouse.load.fingerprints import table_hashes
-from warehouse.load.runs import loaded_runs
-from warehouse.storage.transactions import transaction
 
 Hashes = dict[tuple[str, str], tuple[int, str]]  # (table, snapshot_id) → rows, hash
-# What was read from the replies; all else is computed from it, and may be computed anew by other settings or a later version.
-_FROM_REPLIES = "core.option_quotes"
-
-
-@dataclass(frozen=True)
-class TakenOver:
-    """What a rebuild kept because its replies are gone."""
-
-    snapshots: int = 0
-    problems: tuple[str, ...] = ()  # what is lost, or is not what was verified
 
 
 def tombstones(home: Home) -> dict[str, dict[str, Any]]:
@@ -69,59 +52,6 @@ def replies(home: Home, run_id: str) -> list[Path]:
     folders = {one["folder"] for one in read_run(home, run_id)["fetched"] if one["folder"]}
     files = (home.raw / folder / entry["file"] for folder in sorted(folders) for entry in folder_manifest(home, folder)["replies"])
     return [file for file in files if file.exists()]
-
-
-def take_over(con: duckdb.DuckDBPyConnection, home: Home) -> TakenOver:
-    """Copy into a new work file what raw/ cannot give any more, and compare it with its tombstones. Again changes nothing."""
-    buried = tombstones(home)
-    missing = buried.keys() - loaded_runs(con)
-    source = home.work_file if home.work_file.exists() else home.published_file
-    if missing and source.exists():
-        con.execute(f"attach {ddl.literal(str(source))} as old (read_only)")
-        try:
-            with transaction(con):
-                _copy(con, missing)
-        finally:
-            con.execute("detach old")
-    verified = {
-        (name, snapshot_id): (rows, digest) for tombstone in buried.values() for name, snapshot_id, rows, digest in tombstone["tables"]
-    }
-    snapshots = {snapshot_id for _, snapshot_id in verified}
-    return TakenOver(len(snapshots), tuple(_problems(con, verified, snapshots - _with_later_parts(con, buried))))
-
-
-def _with_later_parts(con: duckdb.DuckDBPyConnection, buried: Collection[str]) -> set[str]:
-    """Snapshots to which a run that came after the tombstones gave something."""
-    parts = con.execute("select distinct snapshot_id, run_id from core.snapshot_venues").fetchall()
-    return {snapshot_id for snapshot_id, run_id in parts if run_id not in buried}
-
-
-def _problems(con: duckdb.DuckDBPyConnection, verified: Hashes, snapshots: Collection[str]) -> list[str]:
-    here = table_hashes(con, snapshots) if snapshots else {}
-    lines = []
-    for (name, snapshot_id), expected in sorted(verified.items()):
-        if name == _FROM_REPLIES and snapshot_id in snapshots and here.get((name, snapshot_id)) != expected:
-            found = "are lost" if (name, snapshot_id) not in here else "are not those that were verified when its replies were removed"
-            lines.append(f"{name} {snapshot_id}: its rows {found}, and it cannot be rebuilt. Restore a backup of the home")
-    return lines
-
-
-def _copy(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
-    con.register("gone", pl.DataFrame({"run_id": sorted(run_ids)}, schema={"run_id": pl.String}))
-    con.execute("create temp table taken as select distinct snapshot_id from old.core.snapshot_venues where run_id in (from gone)")
-    for name, contract in TABLES.items():
-        stored, kept = ddl.stored_name(name), ddl.kept_name(name)
-        if "snapshot_id" in contract.column_names():
-            rows = f"from old.{kept} where snapshot_id in (from taken)"
-        elif name in ("ops.runs", "ops.payloads"):
-            rows = f"from old.{name} where run_id in (from gone)"
-        elif name in ("core.calendar", "core.delivery_prices"):  # of no snapshot: what is not there yet
-            rows = f"from old.{name} anti join {name} using ({', '.join(contract.primary_key())})"
-        else:
-            continue
-        con.execute(f"insert into {stored} by name {rows} order by {', '.join(contract.primary_key()) or 'all'}")
-    con.execute("drop table taken")
-    con.unregister("gone")
 
 
 def _folder(home: Home) -> Path:

@@ -4,7 +4,8 @@ A table with a `scope_venue` in its key is kept in schema `store` with one more 
 offers the rows of a snapshot's only venue as scope `all` too, so the same numbers are stored once.
 
 The tables of `MOVED` have a row per contract or strike, which is nearly everything. Their recent rows are native, in schema `store` too;
-old ones are Parquet files (warehouse/storage/cold_partitions.py). The view `store.<table>_kept` shows both, and the view of the published name reads it.
+old ones are Parquet files (warehouse/storage/cold_partitions.py). The view `store.<table>_kept` shows both, and the view of the
+published name reads it.
 """
 
 from __future__ import annotations

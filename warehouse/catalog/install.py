@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import duckdb
 from models.contracts.registry import PUBLISHED, TABLES
 from warehouse.catalog import ddl
 from warehouse.catalog.relations import SQL_FOLDER, all_relations, all_views, functions_sql
-from warehouse.storage import cold_partitions
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _SAME_COLUMNS = ("core.option_quotes", "core.option_greeks", "core.snapshots")  # whose columns views without a contract show
@@ -22,30 +21,25 @@ _OWN_COLUMNS = {
     "theirs": "Gamma by the venue [1/USD]",
     "difference": "|gamma - theirs| as a share of theirs [fraction]",
 }
-_SOURCES = (
-    "warehouse/catalog/ddl.py",
-    "warehouse/catalog/macros.py",
-    "warehouse/catalog/install.py",
-    "warehouse/storage/cold_partitions.py",
-)
+_SOURCES = ("warehouse/catalog/ddl.py", "warehouse/catalog/macros.py", "warehouse/catalog/install.py")
 
 
 @cache
-def fingerprint() -> str:
+def fingerprint(checkout: Path = _CHECKOUT) -> str:
     """Hash of everything that is installed: when it differs from a file's, all is installed again."""
-    files = [
-        *sorted(SQL_FOLDER.rglob("*.sql")),
-        *(_CHECKOUT / name for name in _SOURCES),
-        *sorted((_CHECKOUT / "models" / "contracts").glob("*.py")),
-    ]
+    contracts = sorted((checkout / "models" / "contracts").glob("*.py"))
+    files = [*sorted((checkout / SQL_FOLDER.name).rglob("*.sql")), *(checkout / name for name in _SOURCES), *contracts]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def install_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Tables, and the views under whose names their rows are read: what a load needs."""
+def install_tables(con: duckdb.DuckDBPyConnection, cold_files: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Create the tables that a load needs, and the views under whose names their rows are read.
+
+    `cold_files`: published name → path of each Parquet file with its older rows → the columns in that file.
+    """
     con.execute(functions_sql())
     for name, contract in TABLES.items():
         con.execute(ddl.create_table(name))
@@ -55,7 +49,7 @@ def install_tables(con: duckdb.DuckDBPyConnection) -> None:
                 con.execute(f"alter table {ddl.stored_name(name)} add column {column} {ddl.sql_type(definition)}")
         if ddl.is_moved(name):
             _take_over(con, name)
-            con.execute(ddl.create_kept_view(name, cold_partitions.files_of(con, name)))
+            con.execute(ddl.create_kept_view(name, cold_files[name]))
         view = ddl.create_view(name)
         if view:
             con.execute(view)

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from models.contracts.core import Parameters
 from models.market.calendar import TradingCalendar, classify_expiries
 from models.snapshot import OK, REJECTED, GreeksRules, describe, greeks_of, with_implied_spots
 from models.snapshot_analytics import analytics_of
 from warehouse.catalog.checks import all_checks, check_results_of, run_checks, venues_to_set_aside
+from warehouse.catalog.parameters import parameters_frame
 from warehouse.catalog.relations import all_relations, functions_sql, relation_from
 from warehouse.settings import Settings
 
@@ -52,32 +52,6 @@ class Computed:
             return self
         tables = {name: _without(frame, snapshot_ids) for name, frame in self.tables.items()}
         return Computed(tables, _without(self.check_results, snapshot_ids))
-
-
-def parameters_frame(settings: Settings) -> pl.DataFrame:
-    """The row of `core.parameters`."""
-    return pl.DataFrame(
-        [
-            {
-                "settings_hash": settings.numbers_hash,
-                "level_min_share": settings.models.level_min_share,
-                "min_live_share_of_previous": settings.checks.min_live_share_of_previous,
-                "max_gone_expiries_share": settings.checks.max_gone_expiries_share,
-                "spot_outlier_pct": settings.checks.spot_outlier_pct,
-                "previous_max_age_days": settings.checks.previous_max_age_days,
-                "thin_contracts": settings.models.thin_contracts,
-                "thin_coins": settings.models.thin_coins,
-                "flat_depth": settings.models.flat_depth,
-                "v_depth": settings.models.v_depth,
-                "skewed_asymmetry": settings.models.skewed_asymmetry,
-                "gamma_source": settings.models.gamma_source,
-                "flip_min_strikes": settings.models.flip_min_strikes,
-                "flip_min_window_pct": settings.models.flip_min_window_pct,
-                "flip_sensitive_pct": settings.models.flip_sensitive_pct,
-            }
-        ],
-        schema={name: column.dtype for name, column in Parameters.columns().items()},
-    )
 
 
 def greeks_rules(settings: Settings) -> GreeksRules:

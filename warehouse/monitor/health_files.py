@@ -13,7 +13,8 @@ import duckdb
 import orjson
 
 from models.errors import ArchiveDamaged, PublicationMissing, PublicationUnreadable
-from warehouse.archive.replies import folder_manifest, read_reply, read_run, run_ids
+from warehouse.archive.replies import folder_manifest, read_reply
+from warehouse.archive.runs import read_run, run_ids
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
 from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding

@@ -14,10 +14,10 @@ from models.contracts.core import LISTING_RULES, SIGN_SCENARIOS
 from models.errors import DiskProblem, WarehouseError, WorkFileLocked, WorkFileTooNew
 from models.market.calendar import TradingCalendar, scheduled_expiries
 from warehouse.catalog import ddl, install
+from warehouse.catalog.parameters import parameters_frame
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
-from warehouse.load.compute import parameters_frame
 from warehouse.settings import Settings, StorageSettings
 from warehouse.storage import cold_partitions
 from warehouse.storage.transactions import mark_unpublished, transaction
@@ -128,7 +128,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
         for migration in migrations[version:]:
             con.execute(migration.read_text())
         cold_partitions.note_folder(con, parquet)
-        install.install_tables(con)
+        install.install_tables(con, {name: cold_partitions.files_of(con, name) for name in ddl.MOVED})
         mark_unpublished(con)
         con.execute("delete from main.work_version")
         con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(TABLES_ONLY)})")

@@ -120,9 +120,9 @@ def import_(
     with workers_for_files(home, settings, files) as workers:
         lean_start()
         from flows.cli.import_report import file_progress, print_import
-        from flows.formats.columns.mapping import read_mapping
         from flows.formats.registry import importer
         from flows.history.imports.archive import Reading
+        from flows.history.imports.mapping_file import read_mapping
         from flows.history.imports.run import import_files
 
         start_log_file(home, settings)

@@ -6,9 +6,7 @@ A mapping is a TOML file (docs/imports.md has the keys). It is kept in the run m
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping as Mapped
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints, ValidationError, model_validator
@@ -137,17 +135,13 @@ class ColumnMapping(SideColumns):
         return any(side.instrument and side.instrument.names and side.instrument.column for side in self.sides.values())
 
 
-def read_mapping(file: Path) -> dict[str, Any]:
-    """A mapping file as the document that a run manifest keeps; raises `UsageError` naming every key that is wrong."""
-    try:
-        document = tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file.name}: the mapping cannot be read ({error}).") from None
+def mapping_document(document: Mapped[str, Any], file_name: str) -> dict[str, Any]:
+    """The mapping as a run manifest stores it, checked; raises `UsageError` naming every key that is wrong."""
     try:
         return ColumnMapping.model_validate(document).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {_said(one)}".removeprefix(": ") for one in error.errors())
-        raise UsageError(f"{file.name}: the mapping is not whole: {wrong}. docs/imports.md lists the keys.") from None
+        raise UsageError(f"{file_name}: the mapping is not whole: {wrong}. docs/imports.md lists the keys.") from None
 
 
 def _said(problem: Mapped[str, Any]) -> str:

@@ -19,7 +19,8 @@ from flows.history.imports.files import FoundFile, read_file
 from flows.run.archived_file import failure_key
 from models.chain import RawPayload
 from models.errors import FileError
-from warehouse.archive.replies import BookArchive, read_run, write_run
+from warehouse.archive.replies import BookArchive
+from warehouse.archive.runs import read_run, write_run
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.load.runs import import_failures

@@ -17,7 +17,7 @@ from flows.run.archived_file import failure_key
 from flows.run.replay import pending_runs
 from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
 from models.snapshot import OK, REJECTED
-from warehouse.archive.replies import read_run
+from warehouse.archive.runs import read_run
 from warehouse.catalog.checks import all_checks
 from warehouse.home.paths import Home
 from warehouse.load.runs import venues_of_runs

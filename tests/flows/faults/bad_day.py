@@ -19,7 +19,8 @@ from flows.run.steps import DONE, PARTLY, SET_ASIDE, RunResult, run_snapshot
 from tests.flows.faults.expected import ATTEMPTS, WORDS, Group
 from tests.venue_double import Double
 from tests.venue_double.server import WIRES, Request
-from warehouse.archive.replies import folder_manifest, read_reply, read_run
+from warehouse.archive.replies import folder_manifest, read_reply
+from warehouse.archive.runs import read_run
 from warehouse.home.paths import Home
 from warehouse.publish.status import VenueOutcome
 from warehouse.read.query import open_published, query_on

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from flows.formats.columns.mapping import ColumnMapping, read_mapping
+from flows.formats.columns.mapping import ColumnMapping
+from flows.history.imports.mapping_file import read_mapping
 from models.errors import UsageError
 from tests.commands import CHECKOUT
 

@@ -13,7 +13,7 @@ from flows.run.replay import bytes_of_unit, units_of
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import MONDAY, download, load, near_the_money, write
-from warehouse.archive.replies import read_run, run_ids
+from warehouse.archive.runs import read_run, run_ids
 from warehouse.settings import Settings, StorageSettings
 
 
