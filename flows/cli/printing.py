@@ -16,7 +16,7 @@ import polars as pl
 from flows.history.rebuild import RebuildResult
 from flows.run.alerts import AlertNews
 from flows.run.report import alert_lines, chart_lines, gamma_lines, missing_lines, report_rows, snapshot_ids, venue_lines
-from flows.run.steps import RunResult
+from flows.run.result import RunResult
 from models.errors import UsageError
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home

@@ -41,24 +41,6 @@ class AlertNews:
 NO_NEWS = AlertNews()
 
 
-def alerts_before_publication(
-    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, outcomes: Sequence[VenueOutcome]
-) -> AlertNews:
-    """Ask every rule about what a run has loaded; what it opens is published with it."""
-    return _ask_rules(con, home, settings, outcomes, held=_last_held(home), now=datetime.now(UTC))
-
-
-def alerts_after_publication(
-    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, news: AlertNews, outcomes: Sequence[VenueOutcome], *, held: str | None
-) -> AlertNews:
-    """Ask again when the publication has changed what the rules find, then deliver."""
-    now = datetime.now(UTC)
-    if (held is None) != (_last_held(home) is None):
-        more = _ask_rules(con, home, settings, outcomes, held=held, now=now)
-        news = AlertNews([*news.opened, *more.opened], [*news.cleared, *more.cleared], [*news.failures, *more.failures])
-    return _send(con, settings, news, now)
-
-
 def alerts_without_run(home: Home, settings: Settings, now: datetime) -> AlertNews:
     """Ask every rule and deliver where no run does, for data that no longer come.
 
@@ -67,7 +49,7 @@ def alerts_without_run(home: Home, settings: Settings, now: datetime) -> AlertNe
     """
     try:
         with open_work(home, settings, "status --alert") as con:
-            news = _send(con, settings, _ask_rules(con, home, settings, (), held=_last_held(home), now=now), now)
+            news = deliver_news(con, settings, evaluate_rules(con, home, settings, (), held=_last_held(home), now=now), now)
             note_alerts(con, home)
             return news
     except WorkFileLocked as error:
@@ -92,7 +74,7 @@ def _alerts_beside_a_run(home: Home, settings: Settings, now: datetime, why: str
         return AlertNews(opened, failures=list(failures.values()), not_asked=why)
 
 
-def _ask_rules(
+def evaluate_rules(
     con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, outcomes: Sequence[VenueOutcome], *, held: str | None, now: datetime
 ) -> AlertNews:
     """Bring `ops.alerts` up to date. A rule that fails is said so and does not end the run."""
@@ -114,7 +96,7 @@ def _ask_rules(
         return AlertNews([one.message for one in changes.opened], changes.cleared)
 
 
-def _send(con: duckdb.DuckDBPyConnection, settings: Settings, news: AlertNews, now: datetime) -> AlertNews:
+def deliver_news(con: duckdb.DuckDBPyConnection, settings: Settings, news: AlertNews, now: datetime) -> AlertNews:
     """Deliver what is due, to each address what it has not taken yet; what fails is due again at the next evaluation."""
     names = address_names(settings)
     notes = notes_due(con) if names else []

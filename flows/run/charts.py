@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
-from flows.run.steps import RunChart, RunResult
+from flows.run.result import RunChart, RunResult
 from models.errors import StrikehouseError
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 
 
-def with_charts(home: Home, settings: Settings, result: RunResult) -> RunResult:
-    """The result with the pages of its snapshots, where `charts.after_run` asks for them; a page that fails does not fail the run."""
+def draw_pages(home: Home, settings: Settings, result: RunResult) -> tuple[RunChart, ...]:
+    """Draw a page per snapshot of a run, where `charts.after_run` asks for them; a page that fails does not fail the run."""
     if not settings.charts.after_run or result.generation is None:
-        return result
-    return replace(result, charts=tuple(_page(home, settings, *one) for one in _snapshots(result)))
+        return ()
+    return tuple(_page(home, settings, *one) for one in _snapshots(result))
 
 
 def chart_commands(result: RunResult) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from flows.run.charts import chart_commands
-from flows.run.steps import RunResult
+from flows.run.result import RunResult
 from models.errors import PublicationMissing
 from warehouse.home.paths import Home
 from warehouse.read.query import report

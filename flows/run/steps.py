@@ -1,178 +1,233 @@
-"""One run as plain functions: fetch, archive, load, check, publish. Prefect (flows/prefect_app/flow.py) calls the same ones."""
+"""One run as a list of named steps, `STEPS`. `run_snapshot` takes them here; flows/prefect_app/flow.py takes the same list with Prefect."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import duckdb
 
-from flows.run.alerts import NO_NEWS, AlertNews, alerts_after_publication, alerts_before_publication
-from flows.run.fetch import FetchedBook, fetch_all, write_run_manifest
-from flows.run.parse import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
+from flows.run.alerts import AlertNews, deliver_news, evaluate_rules
+from flows.run.charts import draw_pages
+from flows.run.fetch import VenueLine, write_run_manifest
+from flows.run.parse import Replies, load_underlying, read_chain, replies_for
 from flows.run.plan import Plan, sources_of
 from flows.run.replay import load_pending_runs
+from flows.run.report import report_markdown, report_rows
+from flows.run.result import RunChart, RunResult, all_outcomes, nothing_usable
+from flows.run.walk import Artifact, Asset, Call, PublicationCheck, RunContext, RunState, Step, once, walk
 from models.errors import StructureCheckFailed
-from models.snapshot import OK, REJECTED, VenueReading
-from warehouse.catalog.checks import all_checks
+from models.snapshot import OK
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.load.runs import record_run
 from warehouse.load.snapshot_rows import has_snapshots
-from warehouse.publish.generations import live_generation, mend_manifest, publish
-from warehouse.publish.status import VenueOutcome, write_status
+from warehouse.publish.generations import check_structure, live_generation, mend_manifest, write_generation
+from warehouse.publish.status import write_status
 from warehouse.settings import Settings
 from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import open_work, read_calendar
 
 LOG = logging.getLogger("strikehouse.run")
-DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5
-
-
-@dataclass(frozen=True)
-class RunChart:
-    """The page of charts of one underlying, or why there is none."""
-
-    underlying: str
-    file: Path | None
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did."""
-
-    plan: Plan
-    fetched: Sequence[FetchedBook]
-    loads: Sequence[UnderlyingLoad]
-    generation: int | None  # None: nothing was published
-    held: str | None  # why not
-    not_loaded: Sequence[str] = ()  # earlier runs whose archive is damaged
-    charts: Sequence[RunChart] = ()  # what it drew, when it was asked to
-    alerts: AlertNews = NO_NEWS
-
-    @property
-    def outcomes(self) -> list[VenueOutcome]:
-        """What came of each underlying and venue asked, in the order of the plan."""
-        return all_outcomes(self.loads)
-
-    @property
-    def exit_code(self) -> int:
-        """0 done, 1 nothing usable, 3 some venues failed, 4 checks set something aside."""
-        checks = {check.name for check in all_checks()}
-        outcomes = self.outcomes
-        is_aside = [outcome.status == REJECTED and outcome.error in checks for outcome in outcomes]
-        has_failed = any(outcome.status != OK and not aside for outcome, aside in zip(outcomes, is_aside, strict=True))
-        if not any(is_aside) and not any(outcome.status == OK for outcome in outcomes):
-            return NOTHING_USABLE
-        if has_failed:
-            return PARTLY
-        return SET_ASIDE if any(is_aside) or self.held else DONE
+PUBLISHED = "duckdb://strikehouse/published"
 
 
 def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
     """Fetch, load and publish one plan, without Prefect."""
-    home.prepare()
-    with logged(run_id=plan.run_id):
-        return _run_snapshot(home, settings, plan)
+    return walk(STEPS, RunContext(home, settings, plan))
 
 
-def _run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
-    fetched = fetch_all(home, sources_of(plan, settings), plan.books())
-    manifest = write_run_manifest(home, settings, plan, fetched, datetime.now(UTC))
-    with open_work(home, settings, f"snapshot {plan.run_id}") as con:
-        calendar = read_calendar(con)
-        damaged = load_pending_runs(con, home, settings, but=plan.run_id, calendar=calendar)
-        loads = []
-        for underlying in plan.underlyings:
-            readings = [read_chain(source, underlying, replies, calendar) for source, replies in asked(plan, settings, underlying, fetched)]
-            loads.append(
-                load_underlying(con, underlying, readings, run_id=plan.run_id, origin="live", calendar=calendar, settings=settings)
-            )
-        record_run(con, home, manifest)
-        news = alerts_before_publication(con, home, settings, all_outcomes(loads))
-        generation, held = publish_run(con, home, settings, plan.run_id)
-        news = alerts_after_publication(con, home, settings, news, all_outcomes(loads), held=held)
-        result = RunResult(plan, fetched, loads, generation, held, tuple(damaged), alerts=news)
-        close_run(con, home, result)
-    return result
+# ── fetch ──
 
 
-def asked(plan: Plan, settings: Settings, underlying: str, fetched: Sequence[FetchedBook]) -> list[tuple[Any, Replies]]:
-    """For one underlying: each source that was asked, and its replies."""
-    sources = sources_of(plan, settings)
-    replies = {(one.venue, one.book): Replies(one.payloads, one.error) for one in fetched}
-    return [
-        (sources[ask.venue], replies_for({"venue": ask.venue, "books": ask.books}, replies))
-        for ask in plan.asks
-        if ask.underlying == underlying
-    ]
+def _fetch_calls(run: RunContext, state: RunState) -> Iterator[Call]:
+    """One call per venue and book; the books of a venue share its line, and so its pace."""
+    sources = sources_of(run.plan, run.settings)
+    for venue, books in run.plan.books().items():
+        line = state.resources.enter_context(VenueLine(run.home, sources[venue]))
+        yield from (Call(f"fetch {venue}/{book.name}", partial(line.fetch, book), lane=venue) for book in books)
 
 
-def publish_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str) -> tuple[int | None, str | None]:
-    """Publish what readers do not see yet: (live generation, None), or (None, why a structural check holds it back)."""
+def _note_fetched(state: RunState, results: list[Any]) -> None:
+    state.fetched = results
+    state.resources.close()  # the lines to the venues
+
+
+def _archive(run: RunContext, state: RunState) -> dict[str, Any]:
+    """Close the archive of the run: what was requested, which folders answer it, what failed."""
+    return write_run_manifest(run.home, run.settings, run.plan, state.fetched, datetime.now(UTC))
+
+
+# ── load ──
+
+
+def _open(run: RunContext, state: RunState) -> duckdb.DuckDBPyConnection:
+    """Open the work file, for this process alone."""
+    con = state.resources.enter_context(open_work(run.home, run.settings, f"snapshot {run.run_id}"))
+    state.calendar = read_calendar(con)
+    return con
+
+
+def _replay(run: RunContext, state: RunState) -> list[str]:
+    """Load what earlier runs archived and could not load."""
+    return load_pending_runs(state.con, run.home, run.settings, but=run.run_id, calendar=state.sessions)
+
+
+def _parse_calls(run: RunContext, state: RunState) -> Iterator[Call]:
+    sources = sources_of(run.plan, run.settings)
+    replies = {(one.venue, one.book): Replies(one.payloads, one.error) for one in state.fetched}
+    for underlying in run.plan.underlyings:
+        for ask in (ask for ask in run.plan.asks if ask.underlying == underlying):
+            answer = replies_for({"venue": ask.venue, "books": ask.books}, replies)
+            function = partial(_parse, underlying, sources[ask.venue], answer, state)
+            yield Call(f"parse {underlying} on {ask.venue}", function)
+
+
+def _parse(underlying: str, source: Any, replies: Replies, state: RunState) -> tuple[str, Any]:
+    return underlying, read_chain(source, underlying, replies, state.sessions)
+
+
+def _note_readings(state: RunState, results: list[Any]) -> None:
+    for underlying, reading in results:
+        state.readings.setdefault(underlying, []).append(reading)
+
+
+def _load_calls(run: RunContext, state: RunState) -> Iterator[Call]:
+    """Models, marts and row checks of one underlying, and its transaction."""
+    for underlying, readings in state.readings.items():
+        load = partial(load_underlying, state.con, underlying, readings, run_id=run.run_id, origin="live")
+        yield Call(f"load {underlying}", partial(load, calendar=state.sessions, settings=run.settings))
+
+
+def _note_loads(state: RunState, results: list[Any]) -> None:
+    state.loads, state.outcomes = results, all_outcomes(results)
+
+
+def _record(run: RunContext, state: RunState) -> None:
+    record_run(state.con, run.home, dict(state.manifest))
+
+
+def _asset_of(call: Call) -> str:
+    return _asset(call.title.removeprefix("load "))
+
+
+def _loaded_assets(state: RunState) -> list[str]:
+    return [_asset(load.underlying) for load in state.loads if nothing_usable(load) is None]
+
+
+def _asset(underlying: str) -> str:
+    return f"duckdb://strikehouse/snapshots/{underlying.lower()}"
+
+
+# ── check, alert, publish ──
+
+
+def _check(run: RunContext, state: RunState) -> PublicationCheck:
+    return check_publication(state.con, run.home)
+
+
+def check_publication(con: duckdb.DuckDBPyConnection, home: Home) -> PublicationCheck:
+    """Whether something is to be published, and whether the structural checks let it."""
     if not has_snapshots(con):
-        return None, None
+        return PublicationCheck(is_due=False, hold_reason=None)
     mend_manifest(home)
-    live = live_generation(home)
-    if live is not None and home.published_file.exists() and not is_unpublished(con):
-        return live, None
-    with logged(step="publish"):
+    if live_generation(home) is not None and home.published_file.exists() and not is_unpublished(con):
+        return PublicationCheck(is_due=False, hold_reason=None)
+    with logged(step="check"):
         try:
-            generation = publish(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version())
+            check_structure(con)
         except StructureCheckFailed as error:
             LOG.error("held back: %s", error, extra={"shown": True})
-            return None, str(error)
+            return PublicationCheck(is_due=True, hold_reason=str(error))
+    return PublicationCheck(is_due=True, hold_reason=None)
+
+
+def _alert(run: RunContext, state: RunState) -> AlertNews:
+    """Evaluate every rule before the publication, so that it holds what they open."""
+    return evaluate_rules(state.con, run.home, run.settings, state.outcomes, held=state.check.hold_reason, now=datetime.now(UTC))
+
+
+def _publish(run: RunContext, state: RunState) -> int | None:
+    return publish_checked(state.con, run.home, run.settings, run.run_id, state.check)
+
+
+def publish_checked(
+    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str | None, check: PublicationCheck
+) -> int | None:
+    """The live generation, a new one when one is due; None when a check holds it back, or nothing usable was ever captured."""
+    if check.hold_reason is not None or not has_snapshots(con):
+        return None
+    if not check.is_due:
+        return live_generation(home)
+    with logged(step="publish"):
+        generation = write_generation(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version())
         LOG.info("generation %d is live", generation)
-        return generation, None
+        return generation
 
 
-def close_run(con: duckdb.DuckDBPyConnection, home: Home, result: RunResult) -> None:
+def _not_published(generation: int | None, state: RunState) -> str | None:
+    return None if generation is not None else state.check.hold_reason or "nothing usable was ever captured"
+
+
+def _deliver(run: RunContext, state: RunState) -> AlertNews:
+    return deliver_news(state.con, run.settings, state.news, datetime.now(UTC))
+
+
+# ── report ──
+
+
+def _status(run: RunContext, state: RunState) -> None:
     """Write published/status.json, and what came of each venue into the log."""
-    for one in result.outcomes:
+    for one in state.outcomes:
         with logged(underlying=one.underlying, venue=one.venue, step="end"):
             level = logging.INFO if one.status == OK else logging.WARNING
             LOG.log(level, "%s%s", one.status, f": {one.error}" if one.error else "", extra={"shown": True})
     write_status(
-        con,
-        home,
-        run_id=result.plan.run_id,
+        state.con,
+        run.home,
+        run_id=run.run_id,
         now=datetime.now(UTC),
-        generation=live_generation(home),
-        held=result.held,
-        outcomes=result.outcomes,
+        generation=live_generation(run.home),
+        held=state.check.hold_reason,
+        outcomes=state.outcomes,
     )
 
 
-def all_outcomes(loads: Sequence[UnderlyingLoad]) -> list[VenueOutcome]:
-    """What came of each underlying and venue of these loads."""
-    return [outcome for load in loads for outcome in outcomes_of(load)]
+def _close(_run: RunContext, state: RunState) -> None:
+    """Let the next writer have the work file: what follows only reads what is published."""
+    state.resources.close()
+    state.connection = None
 
 
-def outcomes_of(load: UnderlyingLoad) -> list[VenueOutcome]:
-    """What came of each venue that was asked for one underlying."""
-    rows = {row["venue"]: row for row in load.load.venues.iter_rows(named=True)} if load.load else {}
-    return [_outcome(load.underlying, reading, rows.get(reading.venue)) for reading in load.readings]
+def _report(run: RunContext, state: RunState) -> tuple[RunChart, ...]:
+    return draw_pages(run.home, run.settings, state.result(run.plan))
 
 
-def _outcome(underlying: str, reading: VenueReading, row: dict[str, Any] | None) -> VenueOutcome:
-    chain = reading.chain
-    status = row["status"] if row and chain else "empty" if chain else "failed"
-    error = row["error"] if row and chain else reading.error or "the venue lists no contract of it"
-    return VenueOutcome(
-        underlying=underlying,
-        venue=reading.venue,
-        market=reading.market,
-        status=status,
-        error=error,
-        contracts=chain.quotes.height if chain else None,
-        open_interest=row["oi_base_total"] if row and chain else None,
-        rejected_rows=chain.rejected.height if chain else None,
-        warnings=chain.warnings if chain else (),
-        unknown_fields=dict(chain.unknown_fields) if chain else {},
-    )
+def _artifacts(run: RunContext, state: RunState) -> list[Artifact]:
+    result = state.result(run.plan)
+    return [
+        Artifact("run-venues", f"Venues of run {run.run_id}", report_rows(result)),
+        Artifact("run-report", f"Run {run.run_id}", report_markdown(run.home, result)),
+    ]
+
+
+STEPS = (
+    Step("fetch", _fetch_calls, _note_fetched, is_task=True, is_concurrent=True, can_heal=lambda fetched: fetched.can_heal),
+    once("archive", _archive, "manifest"),
+    once("open", _open, "connection", guards_writing=True),
+    once("replay", _replay, "damaged"),
+    Step("parse", _parse_calls, _note_readings, is_task=True),
+    Step("load", _load_calls, _note_loads, is_task=True, asset=Asset(_asset_of, lambda load, _state: nothing_usable(load))),
+    once("record", _record),
+    once("check", _check, "check"),
+    once("alert", _alert, "news", title="alerts", is_task=True),
+    once("publish", _publish, "generation", is_task=True, asset=Asset(lambda _call: PUBLISHED, _not_published, _loaded_assets)),
+    once("deliver", _deliver, "news", title="deliver alerts", is_task=True),
+    once("status", _status),
+    once("close", _close),
+    once("report", _report, "charts", artifacts=_artifacts),
+)

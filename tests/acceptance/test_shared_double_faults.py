@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from flows.run.plan import make_plan
-from flows.run.steps import RunResult, run_snapshot
+from flows.run.result import RunResult
+from flows.run.steps import run_snapshot
 from tests.flows.faults.bad_day import run_exit_code, settings_for
 from tests.flows.faults.expected import FAULTS, VENUES, Fault
 from warehouse.home.paths import Home

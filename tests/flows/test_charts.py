@@ -11,7 +11,7 @@ import pytest
 
 from flows.cli.commands.read import chart
 from flows.run.report import report_markdown
-from flows.run.steps import RunChart, RunResult
+from flows.run.result import RunChart, RunResult
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from tests.venue_double import Double

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.run.plan import make_plan
-from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, RunResult, run_snapshot
+from flows.run.result import DONE, NOTHING_USABLE, PARTLY, RunResult
+from flows.run.steps import run_snapshot
 from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.read.query import query

@@ -13,7 +13,8 @@ import pytest
 import zstandard
 
 from flows.run.plan import make_plan
-from flows.run.steps import DONE, run_snapshot
+from flows.run.result import DONE
+from flows.run.steps import run_snapshot
 from models.errors import UsageError
 from tests.conftest import CHECKOUT, Demo
 from tests.flows.conftest import Cli

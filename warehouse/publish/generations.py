@@ -47,14 +47,26 @@ class Generation:
 
 
 def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, run_id: str | None, now: datetime, code_version: str) -> int:
-    """Publish the work file that `con` has open; returns the generation.
+    """Check and publish the work file that `con` has open; returns the generation.
 
     Raises `StructureCheckFailed` when a structural check finds rows, and leaves what readers see as it is.
     """
+    check_structure(con)
+    return write_generation(con, home, settings, run_id=run_id, now=now, code_version=code_version)
+
+
+def check_structure(con: duckdb.DuckDBPyConnection) -> None:
+    """Raise `StructureCheckFailed` when a structural check finds rows in the work file."""
     failing = run_checks(con, scope="structure", needs="snapshot")
     if failing.height:
         named = "; ".join(f"{row['check_name']} ({row['rows']} rows, such as {row['example']})" for row in failing.iter_rows(named=True))
         raise StructureCheckFailed(f"Readers keep the last good file, because of {named}. Run `strikehouse rebuild`.")
+
+
+def write_generation(
+    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, run_id: str | None, now: datetime, code_version: str
+) -> int:
+    """Publish the work file that `con` has open, whose structure was checked; returns the generation."""
     number = max([generation.number for generation in generations(home)], default=0) + 1
     con.execute("delete from ops.publication")
     row = {

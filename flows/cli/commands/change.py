@@ -43,7 +43,6 @@ def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = 
 def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
     from flows.cli.printing import print_run
     from flows.prefect_app.environment import set_prefect_environment
-    from flows.run.charts import with_charts
     from flows.run.plan import Plan
     from flows.run.steps import run_snapshot
     from warehouse.home.locks import underlying_locks
@@ -60,7 +59,7 @@ def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, cha
 
             result = run_with_prefect(home, settings, plan)
         else:
-            result = with_charts(home, settings, run_snapshot(home, settings, plan))
+            result = run_snapshot(home, settings, plan)
     print_run(home, result, json=json)
     return result.exit_code
 

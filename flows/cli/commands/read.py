@@ -170,7 +170,7 @@ def status(
     Without names, what is not on the watchlist is shown and does not count.
     """
     from flows.cli.printing import print_status
-    from flows.run.steps import DONE, STALE_DATA
+    from flows.run.result import DONE, STALE_DATA
     from warehouse.monitor.freshness import STALE
     from warehouse.monitor.status import read_freshness
     from warehouse.publish.schedule_log import read_schedule_log
@@ -203,7 +203,7 @@ def doctor(
     """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
     from flows.cli.printing import print_findings
     from flows.doctor.examine import examine
-    from flows.run.steps import DONE, NOTHING_USABLE
+    from flows.run.result import DONE, NOTHING_USABLE
     from warehouse.monitor.health_machine import PROBLEM
 
     findings = examine(load_settings, offline=offline, deep=deep, now=datetime.now(UTC))

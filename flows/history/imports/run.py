@@ -15,7 +15,8 @@ from flows.history.imports.archive import Reading, archive_files, known_files
 from flows.history.imports.files import find_files
 from flows.run.archived_file import failure_key
 from flows.run.replay import pending_runs
-from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE, publish_run
+from flows.run.result import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE
+from flows.run.steps import check_publication, publish_checked
 from models.snapshot import OK, REJECTED
 from warehouse.archive.runs import read_run
 from warehouse.catalog.checks import all_checks
@@ -92,7 +93,8 @@ def import_files(
         runs += _load(home, settings, result, clock(), workers, settle)
     with open_work(home, settings, "import") as con:
         result.venues = venues_of_runs(con, runs)
-        result.generation, result.held = publish_run(con, home, settings, runs[-1] if runs else "")
+        check = check_publication(con, home)
+        result.generation, result.held = publish_checked(con, home, settings, runs[-1] if runs else "", check), check.hold_reason
         write_status(con, home, run_id=runs[-1] if runs else None, now=clock(), generation=live_generation(home), held=result.held)
     return result
 

@@ -15,7 +15,8 @@ import orjson
 import polars as pl
 
 from flows.run.plan import make_plan
-from flows.run.steps import DONE, PARTLY, SET_ASIDE, RunResult, run_snapshot
+from flows.run.result import DONE, PARTLY, SET_ASIDE, RunResult
+from flows.run.steps import run_snapshot
 from tests.flows.faults.expected import ATTEMPTS, WORDS, Group
 from tests.venue_double import Double
 from tests.venue_double.server import WIRES, Request

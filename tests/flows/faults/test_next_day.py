@@ -7,7 +7,7 @@ from subprocess import run
 
 import pytest
 
-from flows.run.steps import DONE, SET_ASIDE
+from flows.run.result import DONE, SET_ASIDE
 from tests.flows.faults.bad_day import (
     UNDERLYING,
     BadDay,
