@@ -12,6 +12,7 @@ from flows.run.replay import pending_runs
 from flows.sources.registry import source
 from models.errors import SettingsError, UnknownSymbol, VenueError
 from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.monitor import health_files, health_machine
 from warehouse.monitor.freshness import read_trading_calendar
 from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding
@@ -88,7 +89,7 @@ def reach(venue: str, settings: Settings) -> Finding:
 
     check = f"venue {venue}"
     try:
-        with VenueClient(venue, quick, record=note) as http:
+        with VenueClient(venue, quick, record=note, version=code_version()) as http:
             http.get("doctor", name, path, params, judge=asked.judge)
     except UnknownSymbol:
         pass  # Cboe answers

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from flows.demo.venues import Double, serve
 from flows.run.plan import make_plan
 from flows.run.steps import DONE, NOTHING_USABLE, PARTLY, RunResult, run_snapshot
-from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 from warehouse.settings import Settings, load_settings

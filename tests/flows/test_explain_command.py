@@ -12,13 +12,13 @@ import orjson
 import pytest
 import zstandard
 
+from flows.demo.venues import serve
 from flows.run.plan import make_plan
 from flows.run.steps import DONE, run_snapshot
 from models.errors import UsageError
 from tests.conftest import CHECKOUT, Demo
 from tests.flows.conftest import Cli
 from tests.flows.test_crypto_runs import AT, VENUES
-from tests.venue_double import serve
 from warehouse.client.warehouse import Warehouse, open_warehouse
 from warehouse.explain.explanation import Explanation, RawRow
 from warehouse.explain.request import from_words
