@@ -98,6 +98,10 @@ lock-check: $(READY) ## fail when requirements.lock is older than pyproject.toml
 		|| { echo "requirements.lock is stale: run make lock"; exit 1; }
 	@! grep -n '://' requirements.lock || { echo "requirements.lock names an address: run make lock"; exit 1; }
 
+.PHONY: wheel-check
+wheel-check: $(READY) ## build the wheel, install it into an empty environment, and run the demo from an empty folder
+	@packaging/wheel-check
+
 .PHONY: clean
 clean: ## remove .venv and caches; data stays
 	@rm -rf $(VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis

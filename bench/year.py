@@ -10,11 +10,11 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from bench.prepare import archive_run
+from flows.demo.market.market import Market
+from flows.demo.market.products import INDEX_ANCHOR, SPX, SPY, US_PRODUCTS, Band, Kind, UsProduct
+from flows.demo.market.sessions import session
+from flows.demo.venues.cboe import Cboe
 from flows.history.rebuild import EVERY_SESSION, rebuild
-from tests.venue_double.cboe import Cboe
-from tests.venue_double.market import Market
-from tests.venue_double.products import INDEX_ANCHOR, SPX, SPY, US_PRODUCTS, Band, Kind, UsProduct
-from tests.venue_double.sessions import session
 from warehouse.archive.runs import run_ids
 from warehouse.home.paths import Home
 from warehouse.settings import Settings

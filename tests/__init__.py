@@ -1,1 +1,1 @@
-"""Tests, and the venue double that they and the demo share."""
+"""Tests."""

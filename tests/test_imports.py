@@ -138,11 +138,23 @@ def test_only_the_prefect_app_imports_prefect() -> None:
     assert {room_of(shown(file).replace("/", ".")) for file in MODULES if "prefect" in third_parties(file)} == {"flows/prefect_app"}
 
 
+def test_only_the_command_line_knows_of_the_demo() -> None:
+    importers = {shown(file) for file in MODULES if any(name.startswith("flows.demo") for name in ours(file))}
+    assert {file for file in importers if not file.startswith("flows/demo/")} == {"flows/cli/commands/change.py"}
+
+
+@pytest.mark.parametrize("folder", ["market", "venues"])
+def test_the_synthetic_market_knows_no_wire_format_and_the_venue_server_nothing_of_runs(folder: str) -> None:
+    below = {"market": ("models", "flows.demo.market"), "venues": ("flows.demo.market", "flows.demo.venues")}[folder]
+    files = [file for file in MODULES if shown(file).startswith(f"flows/demo/{folder}/")]
+    names = {name for file in files for name in ours(file)} - {"flows.demo"}
+    assert names and all(name.startswith(below) for name in names)
+
+
 @pytest.mark.parametrize("file", MODULES, ids=shown)
 def test_nothing_imports_tests_or_benchmarks(file: Path) -> None:
     assert not {name.split(".")[0] for name in ours(file)} & {"tests", "bench"}
-    if "tests." in file.read_text():
-        assert shown(file) == "flows/demo.py", "the demo starts the venue server as a process of its own"
+    assert "tests." not in file.read_text()
 
 
 @pytest.mark.parametrize("file", MODULES, ids=shown)

@@ -8,18 +8,25 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
+import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 import yaml
 
-from flows.cli import app
+from flows.cli import app, main
 from flows.prefect_app.due import deployments
 from tests.commands import environment
 from tests.conftest import CHECKOUT
-from warehouse.settings import DEFAULT_WATCHLIST
+from warehouse.api.app import create_app
+from warehouse.home.paths import Home
+from warehouse.home.version import code_version
+from warehouse.settings import DEFAULT_WATCHLIST, Settings
 
 UNIT = CHECKOUT / "packaging" / "strikehouse.service"
+PACKAGES = ("flows", "models", "sql", "warehouse")
 OPERATIONS = (CHECKOUT / "docs" / "operations.md").read_text()
 
 
@@ -109,3 +116,63 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 def test_the_operations_page_says_what_is_not_tested() -> None:
     assert "Not tested: building and running the image" in OPERATIONS
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a wheel of this checkout, by path."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([CHECKOUT / "packaging" / "build-wheel", folder], check=True, timeout=120)
+    (file,) = folder.iterdir()
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def files_of_the_packages() -> dict[str, bytes]:
+    files = [file for package in PACKAGES for file in (CHECKOUT / package).rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    return {file.relative_to(CHECKOUT).as_posix(): file.read_bytes() for file in files}
+
+
+def test_the_wheel_holds_every_file_of_the_packages_where_the_checkout_has_it(wheel: dict[str, bytes]) -> None:
+    files = files_of_the_packages()
+    assert {Path(name).suffix for name in files} >= {".py", ".sql", ".typed"}
+    assert {name: content for name, content in wheel.items() if ".dist-info/" not in name} == files
+
+
+def test_the_wheel_holds_nothing_of_tests_and_benchmarks(wheel: dict[str, bytes]) -> None:
+    (top_level,) = [content.decode().split() for name, content in wheel.items() if name.endswith(".dist-info/top_level.txt")]
+    assert {name.split("/")[0] for name in wheel if ".dist-info/" not in name} == set(top_level) == set(PACKAGES)
+
+
+def test_types_of_each_package_are_for_others_too(wheel: dict[str, bytes]) -> None:
+    assert {name for name in wheel if name.endswith("py.typed")} == {f"{name}/py.typed" for name in PACKAGES if name != "sql"}
+
+
+def test_the_wheel_needs_what_the_project_depends_on_and_starts_the_command_line(wheel: dict[str, bytes]) -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    (metadata,) = [message_from_bytes(content) for name, content in wheel.items() if name.endswith(".dist-info/METADATA")]
+    (scripts,) = [content.decode() for name, content in wheel.items() if name.endswith(".dist-info/entry_points.txt")]
+    names = {re.match(r"[\w.-]+", needed)[0] for needed in metadata.get_all("Requires-Dist", [])}  # type: ignore[index]
+    assert names == {re.match(r"[\w.-]+", needed)[0] for needed in project["dependencies"]}  # type: ignore[index]
+    assert metadata["Version"] == project["version"]
+    assert "strikehouse = flows.cli:main" in scripts
+
+
+def test_there_is_one_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    assert code_version() == version, "make .venv/.ready, if it was changed just now"
+    assert create_app(Home(tmp_path), Settings()).openapi()["info"]["version"] == version
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == version
+
+
+def test_the_pins_of_an_installed_wheel_leave_out_development() -> None:
+    command = [sys.executable, CHECKOUT / "packaging" / "run_time_pins.py"]
+    pins = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lock = (CHECKOUT / "requirements.lock").read_text()
+    names = {line.partition("==")[0].partition("[")[0] for line in pins.splitlines() if re.match(r"\w", line)}
+    assert {"prefect", "duckdb", "sqlalchemy", "pydantic-core"} <= names, "those that others need are pinned too"
+    assert not names & {"pytest", "hypothesis", "mypy", "ruff", "schemathesis", "sqlfluff", "uv", "vollib"}
+    assert all(f"\n{line}\n" in lock for line in pins.splitlines())
+    assert pins.count("--hash=") >= len(names)

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from warehouse.home.logs import start_logs
+from warehouse.home.version import code_version
 from warehouse.settings import Settings
 from warehouse.settings import load_settings as read_settings
 
 app = App(
     name="strikehouse",
     help="A self-hosted warehouse of option positioning: snapshots of whole option chains, max pain, gamma exposure and key levels in SQL.",
+    version=code_version,
     version_flags=["--version"],
     help_format="plaintext",
 )

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from flows.sources.registry import source
 from models.errors import SettingsError, UnknownSymbol, VenueError
 from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.monitor import health_files
 from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding
 from warehouse.settings import Settings
@@ -43,7 +44,7 @@ def reach(venue: str, settings: Settings) -> Finding:
         clocks.append(_ahead_s(payload))
 
     try:
-        with VenueClient(venue, quick, record=note) as http:
+        with VenueClient(venue, quick, record=note, version=code_version()) as http:
             http.get("doctor", probe.name, probe.path, dict(probe.params), judge=asked.judge)
     except UnknownSymbol:
         pass  # Cboe answers

@@ -52,7 +52,8 @@ class VenueLine:
         self._home, self._source = home, source
         self._fields = log_fields()  # books are fetched in threads
         self._archives: dict[str, BookArchive] = {}
-        self._http = VenueClient(source.name, source.settings, record=self._record, rest_until=_rest_until(home, source.name))
+        rest_until = _rest_until(home, source.name)
+        self._http = VenueClient(source.name, source.settings, record=self._record, rest_until=rest_until, version=code_version())
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ import duckdb
 from flows.run.alerts import AlertNews, deliver_news, evaluate_rules
 from flows.run.charts import draw_pages
 from flows.run.fetch import VenueLine, write_run_manifest
-from flows.run.parse import Replies, load_underlying, read_chain, replies_for
+from flows.run.parse import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
 from flows.run.plan import Plan, sources_of
 from flows.run.replay import load_pending_runs
 from flows.run.report import report_markdown, report_rows
@@ -78,37 +78,47 @@ def _replay(run: RunContext, state: RunState) -> list[str]:
 
 
 def _parse_calls(run: RunContext, state: RunState) -> Iterator[Call]:
+    """One call per venue of the underlying."""
     sources = sources_of(run.plan, run.settings)
     replies = {(one.venue, one.book): Replies(one.payloads, one.error) for one in state.fetched}
-    for underlying in run.plan.underlyings:
-        for ask in (ask for ask in run.plan.asks if ask.underlying == underlying):
-            answer = replies_for({"venue": ask.venue, "books": ask.books}, replies)
-            function = partial(_parse, underlying, sources[ask.venue], answer, state)
-            yield Call(f"parse {underlying} on {ask.venue}", function)
-
-
-def _parse(underlying: str, source: Any, replies: Replies, state: RunState) -> tuple[str, Any]:
-    return underlying, read_chain(source, underlying, replies, state.sessions)
+    for ask in (ask for ask in run.plan.asks if ask.underlying == state.underlying):
+        answer = replies_for({"venue": ask.venue, "books": ask.books}, replies)
+        parse = partial(read_chain, sources[ask.venue], ask.underlying, answer, state.sessions)
+        yield Call(f"parse {ask.underlying} on {ask.venue}", parse)
 
 
 def _note_readings(state: RunState, results: list[Any]) -> None:
-    for underlying, reading in results:
-        state.readings.setdefault(underlying, []).append(reading)
+    state.readings = results
+
+
+def _load(run: RunContext, state: RunState) -> UnderlyingLoad:
+    """Models, marts and row checks of the underlying, and its transaction."""
+    return load_underlying(
+        state.con,
+        state.underlying,
+        state.readings,
+        run_id=run.run_id,
+        origin="live",
+        calendar=state.sessions,
+        settings=run.settings,
+    )
 
 
 def _load_calls(run: RunContext, state: RunState) -> Iterator[Call]:
-    """Models, marts and row checks of one underlying, and its transaction."""
-    for underlying, readings in state.readings.items():
-        load = partial(load_underlying, state.con, underlying, readings, run_id=run.run_id, origin="live")
-        yield Call(f"load {underlying}", partial(load, calendar=state.sessions, settings=run.settings))
+    yield Call(f"load {state.underlying}", partial(_load, run, state))
 
 
-def _note_loads(state: RunState, results: list[Any]) -> None:
-    state.loads, state.outcomes = results, all_outcomes(results)
+def _note_load(state: RunState, results: list[Any]) -> None:
+    state.loads += results
 
 
 def _record(run: RunContext, state: RunState) -> None:
     record_run(state.con, run.home, dict(state.manifest))
+    state.outcomes = all_outcomes(state.loads)
+
+
+def _not_loaded(load: UnderlyingLoad, _state: RunState) -> str | None:
+    return nothing_usable(load)
 
 
 def _asset_of(call: Call) -> str:
@@ -220,8 +230,8 @@ STEPS = (
     once("archive", _archive, "manifest"),
     once("open", _open, "connection", guards_writing=True),
     once("replay", _replay, "damaged"),
-    Step("parse", _parse_calls, _note_readings, is_task=True),
-    Step("load", _load_calls, _note_loads, is_task=True, asset=Asset(_asset_of, lambda load, _state: nothing_usable(load))),
+    Step("parse", _parse_calls, _note_readings, is_task=True, is_per_underlying=True),
+    Step("load", _load_calls, _note_load, is_task=True, is_per_underlying=True, asset=Asset(_asset_of, _not_loaded)),
     once("record", _record),
     once("check", _check, "check"),
     once("alert", _alert, "news", title="alerts", is_task=True),

@@ -62,7 +62,8 @@ class RunState:
     connection: duckdb.DuckDBPyConnection | None = None
     calendar: TradingCalendar | None = None
     damaged: list[str] = field(default_factory=list)  # earlier runs whose archive cannot be read
-    readings: dict[str, list[VenueReading]] = field(default_factory=dict)  # by underlying
+    underlying: str = ""  # that the steps of one underlying are taken for
+    readings: list[VenueReading] = field(default_factory=list)  # of that underlying
     loads: list[UnderlyingLoad] = field(default_factory=list)
     outcomes: list[VenueOutcome] = field(default_factory=list)
     check: PublicationCheck = NOT_CHECKED
@@ -134,6 +135,7 @@ class Step:
     asset: Asset | None = None
     artifacts: Callable[[RunContext, RunState], list[Artifact]] | None = None
     guards_writing: bool = False  # from here on this process is the home's only writer
+    is_per_underlying: bool = False  # taken for each underlying in turn, with its neighbours that are too
 
 
 def once(name: str, function: Callable[[RunContext, RunState], Any], into: str | None = None, *, title: str = "", **traits: Any) -> Step:
@@ -170,6 +172,9 @@ def walk(steps: Sequence[Step], context: RunContext, perform: Perform = call_dir
     context.home.prepare()
     with logged(run_id=context.run_id), ExitStack() as resources:
         state = RunState(resources)
-        for step in steps:
-            step.note(state, perform(step, list(step.calls(context, state)), context, state))
+        for is_per_underlying, group in groupby(steps, key=lambda step: step.is_per_underlying):
+            together = list(group)
+            for state.underlying in context.plan.underlyings if is_per_underlying else [""]:
+                for step in together:
+                    step.note(state, perform(step, list(step.calls(context, state)), context, state))
         return state.result(context.plan)

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -24,12 +23,7 @@ from models.errors import MalformedReply, SettingsError, VenueBusy, VenueError, 
 from models.redaction import public_headers, public_params, redact
 from warehouse.settings import SourceSettings
 
-try:
-    VERSION = version("strikehouse")
-except PackageNotFoundError:  # run from a checkout that was never installed
-    VERSION = "0"
-USER_AGENT = f"Strikehouse/{VERSION} (self-hosted option warehouse)"
-
+USER_AGENT = "Strikehouse/{} (self-hosted option warehouse)"
 FIRST_BACKOFF_S = 1.0
 LONGEST_REST_S = 366 * 86_400.0  # nothing sensible asks for more, and dates beyond the year 9999 do not exist
 GAP_SLACK = 1.02  # requests leave a little further apart than the rate says, because the way to the venue varies
@@ -41,7 +35,8 @@ class VenueClient:
     """GET requests to one venue, politely; thread-safe. One client per venue and process keeps the rate.
 
     `record` is called with every whole reply, errors and retries included, before it is read. `rest_until` is the instant, kept from
-    an earlier run, before which the venue must not be asked. `jitter` gives numbers in [0, 1). Clock and sleep are arguments.
+    an earlier run, before which the venue must not be asked. `version` is Strikehouse's, for the User-Agent. `jitter` gives numbers in
+    [0, 1). Clock and sleep are arguments.
     """
 
     def __init__(
@@ -51,6 +46,7 @@ class VenueClient:
         *,
         record: Callable[[RawPayload], None],
         rest_until: datetime | None = None,
+        version: str = "0",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -66,7 +62,7 @@ class VenueClient:
         seconds = settings.timeout_s
         try:
             self._http = httpx.Client(
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
+                headers={"User-Agent": USER_AGENT.format(version), "Accept": "application/json", "Accept-Encoding": "gzip"},
                 timeout=httpx.Timeout(seconds, connect=min(seconds, 10.0)),
             )
         except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:

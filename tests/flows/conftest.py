@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from flows.cli import main
+from flows.demo.venues import Double, serve
 from flows.run.plan import make_plan
 from flows.run.steps import run_snapshot
 from tests.chains import SETTINGS
 from tests.flows.alert_hook import Hook
-from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.settings import DeribitSettings, Sources
 

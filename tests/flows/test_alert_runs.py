@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from flows.demo.venues import Double
 from tests.flows.alert_hook import Hook, rules, table, without_token
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.read.query import query
 
 RUN = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-prefect")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.demo.venues import Double
 from tests.commands import CHECKOUT, PYTHON, environment
 from tests.flows.alert_hook import Hook, rules, table, without_token
 from tests.flows.conftest import Cli
 from tests.flows.imports.downloads import download
-from tests.venue_double import Double
 
 SOL = ("snapshot", "SOL", "--venue", "deribit", "--no-prefect")
 LINE = "SOL on deribit is unavailable: over 24 hours old"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from flows.demo.venues import Double
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.archive.replies import folder_manifest
 from warehouse.archive.runs import read_runs
 from warehouse.read.query import query

@@ -10,11 +10,11 @@ from typing import get_args, get_type_hints
 import pytest
 
 from flows.cli.commands.read import chart
+from flows.demo.venues import Double
 from flows.run.report import report_markdown
 from flows.run.result import RunChart, RunResult
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.charts.registry import KINDS
 from warehouse.home.paths import Home
 from warehouse.publish.generations import publish

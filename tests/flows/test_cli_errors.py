@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.demo.venues import Double
 from tests.commands import PYTHON, environment
 from tests.flows.conftest import Cli, Said
-from tests.venue_double import Double
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from flows.demo.venues import Double, serve
 from flows.run.plan import make_plan
 from flows.run.result import DONE, NOTHING_USABLE, PARTLY, RunResult
 from flows.run.steps import run_snapshot
-from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 from warehouse.settings import Settings, load_settings

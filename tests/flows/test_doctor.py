@@ -14,10 +14,10 @@ import orjson
 import polars as pl
 import pytest
 
+from flows.demo.venues import Double
 from flows.sources.registry import SOURCES
 from models.market.calendar import TradingCalendar
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.monitor import health_machine

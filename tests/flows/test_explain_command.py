@@ -12,6 +12,7 @@ import orjson
 import pytest
 import zstandard
 
+from flows.demo.venues import serve
 from flows.run.plan import make_plan
 from flows.run.result import DONE
 from flows.run.steps import run_snapshot
@@ -19,7 +20,6 @@ from models.errors import UsageError
 from tests.conftest import CHECKOUT, Demo
 from tests.flows.conftest import Cli
 from tests.flows.test_crypto_runs import AT, VENUES
-from tests.venue_double import serve
 from warehouse.client.warehouse import Warehouse, open_warehouse
 from warehouse.explain.explanation import Explanation, RawRow
 from warehouse.explain.request import from_words

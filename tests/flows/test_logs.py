@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.demo.venues import Double
 from flows.sources.http import VenueClient
 from models.chain import RawPayload
 from tests.commands import strikehouse
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.archive.runs import read_runs
 from warehouse.home.logs import LOGGER, logged, start_log_file, start_logs, stop_logs
 from warehouse.home.paths import Home

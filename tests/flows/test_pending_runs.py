@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from flows.demo.venues import Double
 from flows.run.fetch import fetch_all, write_run_manifest
 from flows.run.plan import make_plan, sources_of
 from tests.commands import CHECKOUT
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.archive.runs import read_runs
 from warehouse.load.fingerprints import table_hashes
 from warehouse.read.query import query

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from flows.demo.venues import serve
 from tests.commands import strikehouse
-from tests.venue_double import serve
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 

@@ -24,10 +24,10 @@ from typing import Any
 
 import pytest
 
+from flows.demo.venues import serve
 from flows.prefect_app.limit import limit_name
 from tests.commands import environment
 from tests.flows.conftest import Cli
-from tests.venue_double import serve
 from warehouse.home.locks import underlying_lock
 from warehouse.home.paths import Home
 from warehouse.publish.schedule_log import read_schedule_log

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
+from flows.demo.venues import Double
 from tests.flows.conftest import Cli
-from tests.venue_double import Double
 from warehouse.archive.replies import folder_manifest, read_folder
 from warehouse.archive.runs import read_runs
 from warehouse.home.paths import Home

@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from flows.demo.venues import Double, serve
 from tests.soak.job import Ending, Job
 from tests.soak.plan import CLOCK, START, STEP, Kill, RunSpec
 from tests.soak.publication import flaws, generation_of
 from tests.soak.soak import variables_of
 from tests.soak.steps import ARCHIVE, MAINTENANCE, PUBLICATION
-from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.publish.generations import live_manifest
 from warehouse.read.query import open_published

@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 
+from flows.demo.venues import Double, serve
 from tests.commands import CHECKOUT, PYTHON, environment, strikehouse
 from tests.soak import ending
 from tests.soak.job import Ending, Job
 from tests.soak.plan import RunSpec, watchlist
 from tests.soak.tally import Tally
-from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 from warehouse.publish.generations import live_generation
 from warehouse.read.query import query

@@ -6,8 +6,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.venue_double.faults import KINDS
-from tests.venue_double.server import WIRES
+from flows.demo.venues.faults import KINDS
+from flows.demo.venues.server import WIRES
 
 SHORT = {"TIMEOUT_S": "0.6"}  # the double holds replies for longer
 SMALL = {"MAX_RESPONSE_MB": "6"}  # more than any reply needs, but for SPX of Cboe, whose chain is larger

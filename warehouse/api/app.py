@@ -19,6 +19,7 @@ from warehouse.api.server.generations import MIB, Generations
 from warehouse.api.server.middleware import Gate
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
+from warehouse.home.version import code_version
 from warehouse.settings import Settings
 
 REASONS: dict[type[Exception], tuple[Reason, str | None]] = {
@@ -67,7 +68,7 @@ def create_app(home: Home, settings: Settings) -> Api:
     app = Api(
         title="Strikehouse",
         summary="Option positioning: max pain, gamma exposure and key levels, from a warehouse of your own.",
-        version="2026.08.25",
+        version=code_version(),
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,

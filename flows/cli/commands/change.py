@@ -30,7 +30,7 @@ def snapshot(*underlyings: str, venue: Venues = None, no_prefect: NoPrefect = Fa
 @app.command
 def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = False) -> int:
     """Add the next session of a synthetic market: it needs no network. Kept in STRIKEHOUSE_HOME, or in `data-demo` when that is not set."""
-    from flows.demo import demo_home, demo_plan, demo_settings, demo_venues, next_session
+    from flows.demo.demo_run import demo_home, demo_plan, demo_settings, demo_venues, next_session
 
     settings = load_settings()
     home = demo_home(settings)

@@ -14,12 +14,12 @@ from typing import Any
 import orjson
 import polars as pl
 
+from flows.demo.venues import Double
+from flows.demo.venues.server import WIRES, Request
 from flows.run.plan import make_plan
 from flows.run.result import DONE, PARTLY, SET_ASIDE, RunResult
 from flows.run.steps import run_snapshot
 from tests.flows.faults.expected import ATTEMPTS, WORDS, Group
-from tests.venue_double import Double
-from tests.venue_double.server import WIRES, Request
 from warehouse.archive.replies import folder_manifest, read_reply
 from warehouse.archive.runs import read_run
 from warehouse.home.paths import Home

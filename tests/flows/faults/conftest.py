@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.demo.venues import Double, serve
 from tests.flows.faults.bad_day import BadDay, bad_day
 from tests.flows.faults.expected import VENUES, Fault, Group
-from tests.venue_double import Double, serve
 from warehouse.home.paths import Home
 
 NextDay = Callable[[Fault, Group], BadDay]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.demo.venues import Double
 from tests.commands import PYTHON, environment
 from tests.flows.faults.bad_day import BadDay
-from tests.venue_double import Double
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 

@@ -10,6 +10,8 @@ import orjson
 import polars as pl
 import pytest
 
+from flows.demo.market.coins import PAIRS, contracts
+from flows.demo.venues import Double
 from tests.flows.faults.bad_day import (
     OF_A_REPLY,
     UNDERLYING,
@@ -23,8 +25,6 @@ from tests.flows.faults.bad_day import (
     run_exit_code,
 )
 from tests.flows.faults.expected import FAULTS, NONE, SOME, VENUES, WHOLE, Expected, Fault, Group
-from tests.venue_double import Double
-from tests.venue_double.coins import PAIRS, contracts
 
 Run = Callable[[Fault, Group], BadDay]
 TOGETHER = [(fault, group) for place, fault in enumerate(FAULTS) for group in fault.together(place)]

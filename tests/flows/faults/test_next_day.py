@@ -7,6 +7,7 @@ from subprocess import run
 
 import pytest
 
+from flows.demo.venues import Double
 from flows.run.result import DONE, SET_ASIDE
 from tests.flows.faults.bad_day import (
     UNDERLYING,
@@ -19,7 +20,6 @@ from tests.flows.faults.bad_day import (
     run_exit_code,
 )
 from tests.flows.faults.expected import Expected, Fault, Group, rejected
-from tests.venue_double import Double
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 

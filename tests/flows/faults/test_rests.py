@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from flows.demo.venues import Double
 from flows.run.fetch import _remember_rest
 from tests.flows.faults.bad_day import BadDay, assert_failure_is_noted, assert_healthy_venue_is_unchanged, assert_rate_is_kept, bad_day
 from tests.flows.faults.conftest import NextDay
 from tests.flows.faults.expected import Expected, Fault, Group
-from tests.venue_double import Double
 from warehouse.home.paths import Home
 
 BANS = Fault(

@@ -164,7 +164,7 @@ def venue(web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
         asked = DeribitSettings(**{"base_url": web.url, "max_requests_per_second": 1000, "timeout_s": 5, **settings})
         archive: list[RawPayload] = []
         times: dict[str, Any] = {} if is_real_time else {"now": clock.now, "monotonic": clock.monotonic, "sleep": clock.sleep}
-        made.append(VenueClient(name, asked, record=archive.append, rest_until=rest_until, jitter=lambda: 0.5, **times))
+        made.append(VenueClient(name, asked, record=archive.append, rest_until=rest_until, jitter=lambda: 0.5, version="2.3", **times))
         return Venue(made[-1], archive)
 
     yield make

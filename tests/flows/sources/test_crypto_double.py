@@ -9,13 +9,13 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
+from flows.demo.market.coins import PAIRS, contracts
+from flows.demo.venues import Double, serve
 from flows.sources.registry import source
 from models.chain import ParsedChain, ParsedQuotes, RejectedRows
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueUnreachable
 from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import Clock, Venue
-from tests.venue_double import Double, serve
-from tests.venue_double.coins import PAIRS, contracts
 from warehouse.settings import Settings
 
 VENUES = {"bybit": 148, "okx": 74, "binance": 74}  # contracts of SOL: Bybit has two books of it

@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from flows.demo.venues import serve
 from flows.sources.http import VenueClient
 from flows.sources.registry import source
 from models.chain import RawPayload
 from models.market.calendar import TradingCalendar
 from models.snapshot import SnapshotRules, VenueReading, read_venues
 from tests.flows.sources import crypto_captures
-from tests.venue_double import serve
 from warehouse.load.compute import compute_snapshot
 from warehouse.settings import Settings
 

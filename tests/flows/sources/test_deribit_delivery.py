@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flows.demo.venues import Double, serve
 from flows.sources.deribit_delivery import DAYS
 from models.chain import Book, ParsedChain, ParsedSettlements
 from models.errors import MalformedReply
@@ -16,7 +17,6 @@ from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import Venue, Web, answer
 from tests.flows.sources.test_deribit import CALL, DERIBIT, NO_LINEAR, book, instrument, refusal, reply, summary
 from tests.flows.sources.test_fetch import book_of
-from tests.venue_double import Double, serve
 
 CHAIN = ([instrument(CALL, 82_000)], [summary(CALL)])
 

@@ -49,7 +49,7 @@ def test_it_says_who_it_is_and_takes_gzip(web: Web, venue: Maker) -> None:
     web.steps = [answer(gzip.compress(b'{"a": 1}'), Content_Encoding="gzip")]
     assert get(venue()).body == b'{"a": 1}'
     headers = web.asked[0][1]
-    assert headers["User-Agent"].startswith("Strikehouse/")
+    assert headers["User-Agent"].startswith("Strikehouse/2.3 (")
     assert headers["Accept-Encoding"] == "gzip"
 
 
