@@ -10,7 +10,7 @@ import cyclopts
 
 from flows.cli.app import LOG_OPTIONS, app
 from flows.cli.commands import change, read, serve
-from models.errors import SettingsError, StrikehouseError, UsageError
+from models.errors import SettingsError, StrikehouseError, StructureCheckFailed, UsageError
 from models.redaction import redact
 from warehouse.home.lean_imports import lean_start
 from warehouse.home.logs import LOGGER, is_json_log, stop_logs
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 2
     except (UsageError, SettingsError) as error:
         code = _say(error, 2)
+    except StructureCheckFailed as error:
+        code = _say(error, 4)
     except StrikehouseError as error:
         code = _say(error, 1)
     except BrokenPipeError:  # who reads has left, as `head` does

@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 
 from flows.sources.registry import source
 from models.errors import SettingsError, UnknownSymbol, VenueError
+from warehouse.home.cooldowns import read_cooldowns
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
-from warehouse.monitor import health_files
 from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding
 from warehouse.settings import Settings
 
@@ -21,7 +21,7 @@ LONGEST_WAIT_S = 10.0
 
 def venues(home: Home, settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether each watched venue answers; one that asked for a rest is left alone."""
-    resting = {venue for venue, until in health_files.venue_rests(home).items() if until > now}
+    resting = {venue for venue, until in read_cooldowns(home).items() if until > now}
     watched = sorted({venue for watch in settings.watchlist.values() for venue in watch.venues} - resting)
     with ThreadPoolExecutor(max_workers=max(len(watched), 1)) as pool:
         yield from pool.map(lambda venue: reach(venue, settings), watched)

@@ -11,20 +11,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from flows.history.bulk_load import load_history
-from models.errors import WarehouseError
+from flows.run.steps import PUBLICATION
+from flows.run.walk import RunContext, RunState, walk
+from models.errors import StructureCheckFailed, WarehouseError
 from warehouse.archive.tombstones import tombstones
 from warehouse.home.files import disk_errors
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
-from warehouse.home.version import code_version
 from warehouse.load.fingerprints import differences, table_hashes, value_differences
 from warehouse.load.retained_rows import TakenOver, take_over
 from warehouse.load.runs import forget_sessions, loaded_runs
-from warehouse.load.snapshot_rows import has_snapshots
 from warehouse.monitor.alerts import carry_over
-from warehouse.publish.generations import publish
-from warehouse.publish.status import write_status
 from warehouse.settings import Settings
+from warehouse.storage.transactions import mark_unpublished
 from warehouse.storage.work_file import connect_work, is_other_settings, parquet_folder
 
 Sessions = tuple[date | None, date | None]  # first and last session date, None for no bound
@@ -64,12 +63,12 @@ def rebuild(
             _remove(home.root / "work.duckdb.wal")
             beside.replace(home.work_file)
         with connect_work(home, settings, home.work_file) as con:
-            now = datetime.now(UTC)
-            generation = None
-            if has_snapshots(con):
-                generation = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
-            write_status(con, home, run_id=None, now=now, generation=generation, held=None)
-    return RebuildResult(runs, 0, list(kept.problems), generation, kept.snapshots)
+            mark_unpublished(con)  # also where the rows are the same
+            state = RunState(connection=con)
+            walk(PUBLICATION, RunContext(home, settings, None), state)
+    if state.check.hold_reason is not None:
+        raise StructureCheckFailed(state.check.hold_reason)
+    return RebuildResult(runs, 0, list(kept.problems), state.generation, kept.snapshots)
 
 
 def verify(

@@ -21,8 +21,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.prefect_app.limit import prefect_slot
 from flows.run.plan import Plan
 from flows.run.result import RunResult
-from flows.run.steps import STEPS
-from flows.run.walk import Call, RunContext, RunState, Step, call_directly, walk
+from flows.run.steps import run_snapshot
+from flows.run.walk import Call, RunContext, RunState, Step, call_directly
 from warehouse.home.logs import log_fields, logged
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
@@ -54,7 +54,7 @@ def run_with_prefect(home: Home, settings: Settings, plan: Plan) -> RunResult:
 
     @flow(name="snapshot", flow_run_name=f"snapshot {plan.run_id}", task_runner=runner)
     def snapshot(asks: list[str]) -> RunResult:  # noqa: ARG001 - Prefect shows what was asked
-        return walk(STEPS, RunContext(home, settings, plan), call_as_tasks)
+        return run_snapshot(home, settings, plan, call_as_tasks)
 
     return snapshot([f"{ask.underlying}@{ask.venue}" for ask in plan.asks])
 

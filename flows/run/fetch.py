@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
-
-import orjson
 
 from flows.run.plan import Plan
 from flows.sources.source import Source
@@ -20,14 +17,13 @@ from models.errors import VenueBusy, VenueError, VenueUnreachable
 from models.redaction import redact
 from warehouse.archive.replies import BookArchive
 from warehouse.archive.runs import write_run
-from warehouse.home.files import disk_errors, write_whole
+from warehouse.home.cooldowns import note_cooldown, read_cooldowns
 from warehouse.home.logs import log_fields, logged
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.settings import Settings
 
 LOG = logging.getLogger("strikehouse.fetch")
-_NOTING_REST = threading.Lock()  # two venues may ask for a rest at the same instant, and both must be noted
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class VenueLine:
         self._home, self._source = home, source
         self._fields = log_fields()  # books are fetched in threads
         self._archives: dict[str, BookArchive] = {}
-        rest_until = _rest_until(home, source.name)
+        rest_until = read_cooldowns(home).get(source.name)
         self._http = VenueClient(source.name, source.settings, record=self._record, rest_until=rest_until, version=code_version())
 
     def __enter__(self) -> Self:
@@ -83,10 +79,10 @@ class VenueLine:
         except VenueError as failure:
             error, can_heal = redact(str(failure)), isinstance(failure, VenueUnreachable)
             if isinstance(failure, VenueBusy) and failure.rest_until is not None:
-                _remember_rest(self._home, book.venue, failure.rest_until)
+                note_cooldown(self._home, book.venue, failure.rest_until)
         rest_until = self._http.rest_until  # also asked for with what a source can do without
         if rest_until is not None and rest_until > datetime.now(UTC):
-            _remember_rest(self._home, book.venue, rest_until)
+            note_cooldown(self._home, book.venue, rest_until)
         folder = archive.close(payloads, error)
         return FetchedBook(book.venue, book.name, tuple(payloads), folder, error, time.monotonic() - started, can_heal)
 
@@ -126,26 +122,3 @@ def write_run_manifest(home: Home, settings: Settings, plan: Plan, fetched: Sequ
     }
     write_run(home, manifest)
     return manifest
-
-
-def _rest_until(home: Home, venue: str) -> datetime | None:
-    """Until when the venue asked not to be called."""
-    until = _rests(home).get(venue)
-    return datetime.fromisoformat(until) if until else None
-
-
-def _remember_rest(home: Home, venue: str, until: datetime) -> None:
-    with _NOTING_REST:
-        rests = {name: instant for name, instant in _rests(home).items() if datetime.fromisoformat(instant) > datetime.now(UTC)}
-        known = rests.get(venue)
-        rests[venue] = max(until, datetime.fromisoformat(known)).isoformat() if known else until.isoformat()
-        write_whole(home.rest_file, orjson.dumps(rests))
-
-
-def _rests(home: Home) -> dict[str, str]:
-    try:
-        with disk_errors(home.rest_file):
-            rests: dict[str, str] = orjson.loads(home.rest_file.read_bytes()) if home.rest_file.exists() else {}
-    except orjson.JSONDecodeError:
-        return {}  # a damaged note costs at most one call too many
-    return rests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from flows.run.plan import Plan, sources_of
 from flows.run.replay import load_pending_runs
 from flows.run.report import report_markdown, report_rows
 from flows.run.result import RunChart, RunResult, all_outcomes, nothing_usable
-from flows.run.walk import Artifact, Asset, Call, PublicationCheck, RunContext, RunState, Step, once, walk
+from flows.run.walk import Artifact, Asset, Call, Perform, PublicationCheck, RunContext, RunState, Step, call_directly, once, walk
 from models.errors import StructureCheckFailed
 from models.snapshot import OK
 from warehouse.home.logs import logged
@@ -36,9 +37,13 @@ LOG = logging.getLogger("strikehouse.run")
 PUBLISHED = "duckdb://strikehouse/published"
 
 
-def run_snapshot(home: Home, settings: Settings, plan: Plan) -> RunResult:
-    """Fetch, load and publish one plan, without Prefect."""
-    return walk(STEPS, RunContext(home, settings, plan))
+def run_snapshot(home: Home, settings: Settings, plan: Plan, perform: Perform = call_directly) -> RunResult:
+    """Fetch, load and publish one plan."""
+    home.prepare()
+    with logged(run_id=plan.run_id), ExitStack() as resources:
+        state = RunState(resources)
+        walk(STEPS, RunContext(home, settings, plan.run_id, plan), state, perform)
+        return state.result(plan)
 
 
 # ── fetch ──
@@ -74,7 +79,7 @@ def _open(run: RunContext, state: RunState) -> duckdb.DuckDBPyConnection:
 
 def _replay(run: RunContext, state: RunState) -> list[str]:
     """Load what earlier runs archived and could not load."""
-    return load_pending_runs(state.con, run.home, run.settings, but=run.run_id, calendar=state.sessions)
+    return load_pending_runs(state.con, run.home, run.settings, but=run.plan.run_id, calendar=state.sessions)
 
 
 def _parse_calls(run: RunContext, state: RunState) -> Iterator[Call]:
@@ -97,7 +102,7 @@ def _load(run: RunContext, state: RunState) -> UnderlyingLoad:
         state.con,
         state.underlying,
         state.readings,
-        run_id=run.run_id,
+        run_id=run.plan.run_id,
         origin="live",
         calendar=state.sessions,
         settings=run.settings,
@@ -137,11 +142,8 @@ def _asset(underlying: str) -> str:
 
 
 def _check(run: RunContext, state: RunState) -> PublicationCheck:
-    return check_publication(state.con, run.home)
-
-
-def check_publication(con: duckdb.DuckDBPyConnection, home: Home) -> PublicationCheck:
     """Whether something is to be published, and whether the structural checks let it."""
+    con, home = state.con, run.home
     if not has_snapshots(con):
         return PublicationCheck(is_due=False, hold_reason=None)
     mend_manifest(home)
@@ -162,19 +164,14 @@ def _alert(run: RunContext, state: RunState) -> AlertNews:
 
 
 def _publish(run: RunContext, state: RunState) -> int | None:
-    return publish_checked(state.con, run.home, run.settings, run.run_id, state.check)
-
-
-def publish_checked(
-    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, run_id: str | None, check: PublicationCheck
-) -> int | None:
     """The live generation, a new one when one is due; None when a check holds it back, or nothing usable was ever captured."""
-    if check.hold_reason is not None or not has_snapshots(con):
+    if state.check.hold_reason is not None or not has_snapshots(state.con):
         return None
-    if not check.is_due:
-        return live_generation(home)
+    if not state.check.is_due:
+        return live_generation(run.home)
     with logged(step="publish"):
-        generation = write_generation(con, home, settings, run_id=run_id, now=datetime.now(UTC), code_version=code_version())
+        now = datetime.now(UTC)
+        generation = write_generation(state.con, run.home, run.settings, run_id=run.run_id, now=now, code_version=code_version())
         LOG.info("generation %d is live", generation)
         return generation
 
@@ -225,6 +222,10 @@ def _artifacts(run: RunContext, state: RunState) -> list[Artifact]:
     ]
 
 
+CHECK = once("check", _check, "check")
+PUBLISH = once("publish", _publish, "generation", is_task=True, asset=Asset(lambda _call: PUBLISHED, _not_published, _loaded_assets))
+STATUS = once("status", _status)
+PUBLICATION = (CHECK, PUBLISH, STATUS)  # what a rebuild and an import end with too
 STEPS = (
     Step("fetch", _fetch_calls, _note_fetched, is_task=True, is_concurrent=True, can_heal=lambda fetched: fetched.can_heal),
     once("archive", _archive, "manifest"),
@@ -233,11 +234,11 @@ STEPS = (
     Step("parse", _parse_calls, _note_readings, is_task=True, is_per_underlying=True),
     Step("load", _load_calls, _note_load, is_task=True, is_per_underlying=True, asset=Asset(_asset_of, _not_loaded)),
     once("record", _record),
-    once("check", _check, "check"),
+    CHECK,
     once("alert", _alert, "news", title="alerts", is_task=True),
-    once("publish", _publish, "generation", is_task=True, asset=Asset(lambda _call: PUBLISHED, _not_published, _loaded_assets)),
+    PUBLISH,
     once("deliver", _deliver, "news", title="deliver alerts", is_task=True),
-    once("status", _status),
+    STATUS,
     once("close", _close),
     once("report", _report, "charts", artifacts=_artifacts),
 )

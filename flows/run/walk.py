@@ -5,10 +5,12 @@ A step knows nothing of who calls it. `walk` calls it here; `flows/prefect_app/`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -27,6 +29,8 @@ from warehouse.home.paths import Home
 from warehouse.publish.status import VenueOutcome
 from warehouse.settings import Settings
 
+LOG = logging.getLogger("strikehouse.run")
+
 
 class PublicationCheck(NamedTuple):
     """Whether there is something that readers do not see yet, and why a structural check holds it back."""
@@ -35,6 +39,7 @@ class PublicationCheck(NamedTuple):
     hold_reason: str | None
 
 
+NO_PLAN = Plan("", datetime.min.replace(tzinfo=UTC), ())
 NOT_CHECKED = PublicationCheck(is_due=False, hold_reason=None)
 
 
@@ -44,19 +49,15 @@ class RunContext:
 
     home: Home
     settings: Settings
-    plan: Plan
-
-    @property
-    def run_id(self) -> str:
-        """The run's name in the archive and in every table."""
-        return self.plan.run_id
+    run_id: str | None  # the run's name in the archive and in every table; None where no single run is published
+    plan: Plan = NO_PLAN
 
 
 @dataclass
 class RunState:
     """What came before: each step adds its own."""
 
-    resources: ExitStack  # lines to venues, then the work file; closed at the end of the run, whatever happens
+    resources: ExitStack = field(default_factory=ExitStack)  # lines to venues, then the work file; whoever walks closes them
     fetched: list[FetchedBook] = field(default_factory=list)
     manifest: Mapping[str, Any] = field(default_factory=dict)
     connection: duckdb.DuckDBPyConnection | None = None
@@ -167,14 +168,11 @@ def call_directly(step: Step, calls: Sequence[Call], _context: RunContext, _stat
         return [result for results in pool.map(in_lane, lanes) for result in results]
 
 
-def walk(steps: Sequence[Step], context: RunContext, perform: Perform = call_directly) -> RunResult:
-    """Take every step in order; what a step raises ends the run, and closes what is open."""
-    context.home.prepare()
-    with logged(run_id=context.run_id), ExitStack() as resources:
-        state = RunState(resources)
-        for is_per_underlying, group in groupby(steps, key=lambda step: step.is_per_underlying):
-            together = list(group)
-            for state.underlying in context.plan.underlyings if is_per_underlying else [""]:
-                for step in together:
-                    step.note(state, perform(step, list(step.calls(context, state)), context, state))
-        return state.result(context.plan)
+def walk(steps: Sequence[Step], context: RunContext, state: RunState, perform: Perform = call_directly) -> None:
+    """Take every step in order, those of an underlying for each in turn; what a step raises ends the run."""
+    for is_per_underlying, group in groupby(steps, key=lambda step: step.is_per_underlying):
+        together = list(group)
+        for state.underlying in context.plan.underlyings if is_per_underlying else [""]:
+            for step in together:
+                LOG.debug("step %s %s", step.name, state.underlying)
+                step.note(state, perform(step, list(step.calls(context, state)), context, state))

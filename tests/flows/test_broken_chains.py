@@ -105,3 +105,5 @@ def test_a_run_whose_warehouse_is_broken_is_held_back_and_says_so(cli: Cli, venu
     assert query(cli.home, "select generation from ops.publication").item() == 1
     assert "repeated_keys" in cli("status", "--json").json["held"]
     assert "The last run was not published" in cli("status").out
+    again = cli("publish")
+    assert again.code == 4 and "Readers keep the last good file, because of " in again.err

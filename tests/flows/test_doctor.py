@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from flows.demo.venues import Double
+from flows.doctor.venues import reach
 from flows.sources.registry import SOURCES
 from models.market.calendar import TradingCalendar
 from tests.flows.conftest import Cli
@@ -23,6 +24,7 @@ from warehouse.home.paths import Home
 from warehouse.monitor import health_machine
 from warehouse.monitor.health_files import LONG_RUN, lock_holder
 from warehouse.monitor.health_machine import OK, PROBLEM, WARNING
+from warehouse.settings import Settings
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -50,6 +52,17 @@ def test_a_sound_home_is_sound_and_nothing_is_touched(cli: Cli, demo_copy: Home)
     assert files(demo_copy) == before
     said = cli("doctor", "--offline")
     assert said.out.count("\n") == len(rows) and all(re.match(r"ok +\S", line) for line in said.out.splitlines())
+
+
+def test_every_source_names_a_cheap_request_and_one_that_does_not_is_said(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    assert [name for name, source in SOURCES.items() if source.probe is None] == []
+
+    class Silent(SOURCES["okx"]):  # type: ignore[misc]
+        probe = None
+
+    monkeypatch.setitem(SOURCES, "okx", Silent)
+    finding = reach("okx", settings)
+    assert (finding.state, finding.check) == (WARNING, "venue okx") and "probe" in finding.mend
 
 
 def test_an_empty_home_is_no_problem_and_is_not_made(cli: Cli) -> None:

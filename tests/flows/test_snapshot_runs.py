@@ -122,9 +122,10 @@ def test_venues_that_ask_for_a_rest_at_the_same_time_are_all_left_alone(cli: Cli
         cli.home.rest_file.unlink()
 
 
-def test_a_damaged_note_of_rests_costs_at_most_one_call(cli: Cli, venues: Double) -> None:
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"cboe":"soon"}', b'{"cboe":5}'])
+def test_a_damaged_note_of_rests_costs_at_most_one_call(cli: Cli, venues: Double, content: bytes) -> None:
     cli.home.prepare()
-    cli.home.rest_file.write_bytes(b"{")
+    cli.home.rest_file.write_bytes(content)
     assert cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect").code == 0
 
 

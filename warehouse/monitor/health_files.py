@@ -16,6 +16,7 @@ from models.errors import ArchiveDamaged, PublicationMissing, PublicationUnreada
 from warehouse.archive.replies import folder_manifest, read_reply
 from warehouse.archive.runs import read_run, run_ids
 from warehouse.catalog.relations import SQL_FOLDER
+from warehouse.home.cooldowns import read_cooldowns
 from warehouse.home.paths import Home
 from warehouse.monitor.health_machine import OK, PROBLEM, WARNING, Finding
 from warehouse.publish.generations import generations, live_manifest
@@ -201,16 +202,7 @@ def archive(home: Home, *, deep: bool) -> Iterator[Finding]:
 
 def rests(home: Home, now: datetime) -> Iterator[Finding]:
     """Which venues asked to be left alone, and until when."""
-    for venue, until in venue_rests(home).items():
+    for venue, until in read_cooldowns(home).items():
         if until > now:
             what = f"{venue} asked not to be called before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
             yield Finding("rest", WARNING, what, "wait; runs leave it alone until then")
-
-
-def venue_rests(home: Home) -> dict[str, datetime]:
-    """Venue → until when it asked not to be called; empty when the note is missing or damaged, which costs a call at most."""
-    try:
-        noted: dict[str, str] = orjson.loads(home.rest_file.read_bytes())
-        return {venue: datetime.fromisoformat(until) for venue, until in sorted(noted.items())}
-    except (OSError, orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
-        return {}

@@ -16,14 +16,13 @@ from flows.history.imports.files import find_files
 from flows.run.archived_file import failure_key
 from flows.run.replay import pending_runs
 from flows.run.result import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE
-from flows.run.steps import check_publication, publish_checked
+from flows.run.steps import PUBLICATION
+from flows.run.walk import RunContext, RunState, walk
 from models.snapshot import OK, REJECTED
 from warehouse.archive.runs import read_run
 from warehouse.catalog.checks import all_checks
 from warehouse.home.paths import Home
 from warehouse.load.runs import venues_of_runs
-from warehouse.publish.generations import live_generation
-from warehouse.publish.status import write_status
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work
 
@@ -93,9 +92,9 @@ def import_files(
         runs += _load(home, settings, result, clock(), workers, settle)
     with open_work(home, settings, "import") as con:
         result.venues = venues_of_runs(con, runs)
-        check = check_publication(con, home)
-        result.generation, result.held = publish_checked(con, home, settings, runs[-1] if runs else "", check), check.hold_reason
-        write_status(con, home, run_id=runs[-1] if runs else None, now=clock(), generation=live_generation(home), held=result.held)
+        state = RunState(connection=con)
+        walk(PUBLICATION, RunContext(home, settings, runs[-1] if runs else None), state)
+        result.generation, result.held = state.generation, state.check.hold_reason
     return result
 
 
