@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent
 OURS = ("flows", "models", "warehouse", "tests", "bench")
 UNDER_PREFECT = {f"flows/{name}.py" for name in ("decisions", "due", "next_runs", "prefect_limit", "scheduled", "serve", "snapshot")}
-LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
+LAZY = ("apprise", "prefect", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
 
@@ -48,7 +49,7 @@ def ours(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("models/")], ids=shown)
 def test_models_know_rows_and_maths_and_nothing_of_files_or_networks(file: Path) -> None:
-    assert third_parties(file) <= {"polars", "numpy", "scipy", "dataframely", "exchange_calendars"}
+    assert third_parties(file) <= {"polars", "numpy", "scipy", "dataframely"}
     assert {name.split(".")[0] for name in ours(file)} <= {"models"}
     assert not {"socket", "urllib", "http", "pathlib", "os", "io", "tempfile", "sqlite3", "subprocess"} & {
         name.split(".")[0] for name in imports(file)
@@ -79,6 +80,15 @@ def test_only_the_delivery_imports_apprise() -> None:
 
 def test_only_flows_import_prefect() -> None:
     assert {shown(file).split("/")[0] for file in MODULES if "prefect" in third_parties(file)} == {"flows"}
+
+
+@pytest.mark.parametrize("file", MODULES, ids=shown)
+def test_nothing_needs_what_only_development_installs(file: Path) -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    only_development = {re.split(r"[^\w-]", one)[0].replace("-", "_").lower() for one in [*groups["dev"], *groups["bench"]]} | {"pandas"}
+    assert "exchange_calendars" in only_development
+    assert not third_parties(file) & only_development
 
 
 @pytest.mark.parametrize("file", MODULES, ids=shown)
