@@ -66,7 +66,7 @@ def recordings() -> Path:
 @pytest.fixture(scope="session")
 def calendar() -> TradingCalendar:
     """Sessions of the US market."""
-    return TradingCalendar.from_exchange_calendars()
+    return TradingCalendar.new_york()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ ROOMS = (
 MOST_MODULES, MOST_LINES = 12, 400  # of a folder, without its __init__; of a file
 # Modules that load Prefect when they are imported, so commands import them late: Prefect reads its environment at its import.
 UNDER_PREFECT = {f"flows/prefect_app/{name}.py" for name in ("decisions", "due", "flow", "limit", "next_runs", "scheduled", "serve")}
-LAZY = ("apprise", "prefect", "exchange_calendars", "pandas", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
+LAZY = ("apprise", "prefect", "fastapi", "uvicorn", "starlette", "prometheus_client", "plotly", "rich")
 
 MODULES = sorted(file for folder in ("flows", "models", "warehouse") for file in (CHECKOUT / folder).rglob("*.py"))
 TOP = {CHECKOUT / package / "__init__.py" for package in ("flows", "models", "warehouse")}
@@ -112,7 +113,7 @@ def ours(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", [file for file in MODULES if shown(file).startswith("models/")], ids=shown)
 def test_models_know_rows_and_maths_and_nothing_of_files_or_networks(file: Path) -> None:
-    assert third_parties(file) <= {"polars", "numpy", "scipy", "dataframely", "exchange_calendars"}
+    assert third_parties(file) <= {"polars", "numpy", "scipy", "dataframely"}
     assert {name.split(".")[0] for name in ours(file)} <= {"models"}
     assert not {"socket", "urllib", "http", "pathlib", "os", "io", "tempfile", "sqlite3", "subprocess"} & {
         name.split(".")[0] for name in imports(file)
@@ -149,6 +150,15 @@ def test_the_synthetic_market_knows_no_wire_format_and_the_venue_server_nothing_
     files = [file for file in MODULES if shown(file).startswith(f"flows/demo/{folder}/")]
     names = {name for file in files for name in ours(file)} - {"flows.demo"}
     assert names and all(name.startswith(below) for name in names)
+
+
+@pytest.mark.parametrize("file", MODULES, ids=shown)
+def test_nothing_needs_what_only_development_installs(file: Path) -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    only_development = {re.split(r"[^\w-]", one)[0].replace("-", "_").lower() for one in [*groups["dev"], *groups["bench"]]} | {"pandas"}
+    assert "exchange_calendars" in only_development
+    assert not third_parties(file) & only_development
 
 
 @pytest.mark.parametrize("file", MODULES, ids=shown)

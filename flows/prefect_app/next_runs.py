@@ -17,7 +17,7 @@ def next_runs(settings: Settings, now: datetime) -> list[dict[str, Any]]:
 
     Columns: due_utc, due_local, timezone, underlying, venues, schedule (the cron line), note (what the instant is to its market).
     """
-    calendar = TradingCalendar.from_exchange_calendars()
+    calendar = TradingCalendar.new_york()
     rows: list[dict[str, Any]] = []
     for underlying, watch in settings.watchlist.items():
         for line in watch.schedule or (None,):

@@ -51,7 +51,7 @@ def run_scheduled(home: Home, settings: Settings, underlyings: Sequence[str], me
         busy = _lock_all(home, underlyings, locks)
         plan = make_plan(underlyings, [], settings, datetime.now(UTC))
         if any(_is_due(settings, underlying, meant_for) for underlying in underlyings):
-            now, calendar = plan.started_at, TradingCalendar.from_exchange_calendars()
+            now, calendar = plan.started_at, TradingCalendar.new_york()
             decided = decide_due(home, settings, calendar, underlyings, now=now, run_id=plan.run_id, busy=busy, due=meant_for)
             chosen = {underlying for underlying, found in decided.items() if any(one.is_to_run for one in found)}
             said = _said(decided)

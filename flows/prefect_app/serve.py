@@ -57,7 +57,7 @@ class _Runner(Runner):
 def serve_schedules(home: Home, settings: Settings) -> None:
     """Serve until the process is told to stop; for a process that holds the home's schedule lock."""
     served = deployments(settings.watchlist)
-    late = note_missed(home, settings, TradingCalendar.from_exchange_calendars(), datetime.now(UTC))
+    late = note_missed(home, settings, TradingCalendar.new_york(), datetime.now(UTC))
     asyncio.run(_serve(home, {one: to_prefect(home, one) for one in served}, late))
 
 

@@ -17,7 +17,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from flows.prefect_app.environment import set_prefect_environment
 from models.errors import AlreadyRunning, StrikehouseError
@@ -99,21 +98,7 @@ def main(port: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=stop_with_the_parent, daemon=True).start()
-    _let_the_scheduler_insert()
     uvicorn.run("prefect.server.api.server:create_app", factory=True, host=HOST, port=port, log_level="error", lifespan="on")
-
-
-def _let_the_scheduler_insert() -> None:
-    """Let Prefect plan runs with SQLAlchemy 2.1, which both allow and no release of Prefect 3.8 can do.
-
-    Its scheduler hands the insert of planned runs their `state`, which is a property of a row and no column. SQLAlchemy 2.0 ignored that;
-    2.1 refuses the insert unless the property says what to do with it. Prefect writes the state itself right after, so: nothing.
-    """
-    from prefect.server.database.orm_models import FlowRun
-
-    state: Any = FlowRun.__mapper__.all_orm_descriptors["state"]
-    if getattr(state, "bulk_dml_setter", ...) is None:
-        state.inplace.bulk_dml(lambda _cls, _mapping, _value: None)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The market: trading calendar, roots, schedules."""
+"""Markets: when they trade and what they list."""

@@ -1,12 +1,10 @@
 """US sessions, settlement instants, and what kind of expiry an instant is (definitions §1, §8).
 
-Polars frames hold naive UTC datetimes, Python datetimes are aware. Sessions come from exchange_calendars (its `XNYS`), which is
-imported only where the table is made; everything else reads the table.
+Polars frames hold naive UTC datetimes, Python datetimes are aware. Sessions come from `models.market.nyse_sessions`.
 """
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,9 +14,10 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from models.errors import UsageError
+from models.market import nyse_sessions
 
 NEW_YORK = ZoneInfo("America/New_York")
-# Fixed, because the library's own bounds move with the clock; a date outside is `unknown` (definitions §8).
+# What `nyse_sessions` covers; a date outside is `unknown` (definitions §8).
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2040, 12, 31)
 AM_SETTLEMENT = time(9, 30)  # special opening quotation, New York
 PM_SETTLEMENT = time(16, 0)  # regular close, New York
@@ -47,21 +46,23 @@ class TradingCalendar:
     sessions: pl.DataFrame
 
     @classmethod
-    def from_exchange_calendars(cls) -> TradingCalendar:
-        """The calendar of exchange_calendars; takes half a second, mostly for importing pandas."""
-        import exchange_calendars
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its own use of pandas is deprecated from one pandas release to the next
-            schedule = exchange_calendars.get_calendar("XNYS", start=FIRST_DAY.isoformat(), end=LAST_DAY.isoformat()).schedule
-        sessions = pl.DataFrame(
-            {
-                "session_date": schedule.index.to_numpy(),
-                "opens_at": schedule["open"].dt.tz_convert(None).to_numpy(),
-                "closes_at": schedule["close"].dt.tz_convert(None).to_numpy(),
-            }
-        ).with_columns(pl.col("session_date").cast(pl.Date), pl.col("opens_at", "closes_at").cast(INSTANT))
-        return cls(sessions.with_columns(is_early_close=new_york_time(pl.col("closes_at")).dt.time() < PM_SETTLEMENT).sort("session_date"))
+    def new_york(cls) -> TradingCalendar:
+        """The sessions of the New York Stock Exchange, from the holidays and early closes of `nyse_sessions`."""
+        day = pl.col("session_date")
+        days = pl.select(session_date=pl.date_range(FIRST_DAY, LAST_DAY)).filter(
+            day.dt.weekday() <= FRIDAY, ~day.is_in(nyse_sessions.closed_weekdays())
+        )
+        closes_early = day.is_in(nyse_sessions.early_closes())
+        return cls(
+            days.select(
+                day,
+                opens_at=_new_york_instant("session_date", nyse_sessions.OPENS_AT),
+                closes_at=pl.when(closes_early)
+                .then(_new_york_instant("session_date", nyse_sessions.CLOSES_EARLY_AT))
+                .otherwise(_new_york_instant("session_date", nyse_sessions.CLOSES_AT)),
+                is_early_close=closes_early,
+            )
+        )
 
     def is_open(self, instant: datetime) -> bool:
         """Whether an aware instant lies inside a regular session, its open included, its close not."""

@@ -9,4 +9,4 @@ from models.market.calendar import TradingCalendar
 
 @pytest.fixture(scope="session")
 def calendar() -> TradingCalendar:
-    return TradingCalendar.from_exchange_calendars()
+    return TradingCalendar.new_york()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
 
 from models.errors import UsageError
 from models.market.calendar import TradingCalendar, new_york_date
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def days(year: int, text: str) -> list[str]:
@@ -155,10 +150,3 @@ def test_every_session_agrees_with_its_own_close(calendar: TradingCalendar) -> N
     instants = calendar.settlement_instants(dates, pl.repeat(False, dates.len(), eager=True))
     assert instants.equals(calendar.sessions["closes_at"], check_names=False)
     assert (calendar.sessions["closes_at"] - calendar.sessions["opens_at"]).min() == timedelta(hours=3, minutes=30)
-
-
-def test_reading_a_ready_calendar_does_not_load_pandas() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, models.market.calendar; sys.exit('pandas' in sys.modules)"], cwd=CHECKOUT, check=False
-    )
-    assert done.returncode == 0

@@ -35,7 +35,7 @@ def check_every_archived_run_is_loaded(home: Home) -> None:
 
 def check_every_venue_of_every_snapshot_is_there_once(home: Home, settings: Settings) -> int:
     """Of each run and underlying in raw/, parsed again, every venue that answered has one row: none lost, none twice; returns how many."""
-    calendar = TradingCalendar.from_exchange_calendars()
+    calendar = TradingCalendar.new_york()
     captured: dict[tuple[str, str], set[str]] = {}
     for manifest in read_runs(home):
         for unit in units_of(manifest):

@@ -90,8 +90,8 @@ def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
 def _take_over(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Rows of a file of an earlier version, which has a table where there is a view now."""
     schema, table = name.split(".")
-    here = f"database_name = current_database() and schema_name = {ddl.literal(schema)} and table_name = {ddl.literal(table)}"
-    if con.execute(f"select 1 from duckdb_tables() where {here}").fetchall():
+    here = "database_name = current_database() and schema_name = $schema and table_name = $table"
+    if con.execute(f"select 1 from duckdb_tables() where {here}", {"schema": schema, "table": table}).fetchall():
         con.execute(f"insert into {ddl.stored_name(name)} by name from {name}")
         con.execute(f"drop table {name}")
 

@@ -13,7 +13,6 @@ import duckdb
 import orjson
 
 from models.errors import WarehouseError
-from warehouse.catalog.ddl import literal
 
 SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
 SCHEMAS = ("core", "marts")
@@ -33,7 +32,7 @@ class Relation:
 
 def relation_from(name: str, sql: str) -> Relation:
     """Read one relation; raises `WarehouseError` when it is no single SELECT or reads anything but core and marts."""
-    ((text,),) = _parser().cursor().execute(f"select json_serialize_sql({literal(sql)})").fetchall()
+    ((text,),) = _parser().cursor().execute("select json_serialize_sql($sql)", {"sql": sql}).fetchall()
     parsed = orjson.loads(text)
     if parsed["error"] or len(parsed["statements"]) != 1:
         raise WarehouseError(f"{name}: a relation file holds exactly one SELECT.")

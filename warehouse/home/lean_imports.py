@@ -1,9 +1,7 @@
-"""Start-up without libraries that others load only because they are installed; for processes of our own.
+"""Start-up without SQLAlchemy, which dataframely loads only because it is installed; for processes of our own.
 
-DuckDB loads `pyarrow.dataset` as soon as it is shown a frame, and that loads pandas (exchange_calendars brings it); dataframely loads
-SQLAlchemy (Prefect brings it). Nothing here uses them there, and together they cost 0.4 s in every command. `lean_start` lets pyarrow and
-dataframely find out, once, that there are none; later imports work as ever. Only commands call it: in a notebook, pyarrow's own conversion
-to pandas would be missing.
+Prefect brings it, and nothing here uses dataframely with it: 0.2 s in every command. `lean_start` lets dataframely find out, once, that
+there is none; later imports work as ever. Only commands call it: in a notebook, dataframely's own use of SQLAlchemy would be missing.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ class _Without(MetaPathFinder):
 
 
 def lean_start() -> None:
-    """Load pyarrow without pandas and dataframely without SQLAlchemy, unless they are loaded already.
+    """Load dataframely without SQLAlchemy, unless one of them is loaded already.
 
     What is loaded stays to the end: the collector does not look through it, neither now and then nor when the process ends. To take it
     apart there took a command 0.2 s.
@@ -41,10 +39,9 @@ def lean_start() -> None:
     if "dataframely" in sys.modules:
         return
     gc.set_threshold(*SELDOM)
-    for library, unused in (("pyarrow.dataset", "pandas"), ("dataframely", "sqlalchemy")):
-        if library not in sys.modules and unused not in sys.modules:
-            with _without(unused):
-                import_module(library)
+    if "sqlalchemy" not in sys.modules:
+        with _without("sqlalchemy"):
+            import_module("dataframely")
     gc.freeze()
     atexit.register(gc.freeze)
 

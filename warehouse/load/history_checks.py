@@ -8,7 +8,6 @@ import duckdb
 import polars as pl
 
 from warehouse.catalog.checks import all_checks, run_checks, venues_to_set_aside
-from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.load import snapshot_rows
 from warehouse.load.compute import compute_snapshot
@@ -48,23 +47,25 @@ def settle_history(con: duckdb.DuckDBPyConnection, fresh: Collection[str], setti
             settled[str(name)] = earliest
     repeats = (SQL_FOLDER / "history" / "repeats.sql").read_text()
     for name in first:
-        con.execute(repeats.replace("$underlying", literal(name)))
+        con.execute(repeats, {"underlying": name})
 
 
 def _from(con: duckdb.DuckDBPyConnection, first: dict[str, str]) -> list[str]:
     """Snapshots of these underlyings from these on."""
-    wanted = " or ".join(
-        f"(underlying = {literal(underlying)} and snapshot_id >= {literal(snapshot_id)})" for underlying, snapshot_id in first.items()
-    )
-    return [row[0] for row in con.execute(f"select distinct snapshot_id from core.snapshot_venues where {wanted} order by all").fetchall()]
+    wanted = " or ".join(["(underlying = ? and snapshot_id >= ?)"] * len(first))
+    ids = f"select distinct snapshot_id from core.snapshot_venues where {wanted} order by all"
+    return [row[0] for row in con.execute(ids, [value for pair in first.items() for value in pair]).fetchall()]
 
 
 def _take_back(con: duckdb.DuckDBPyConnection, first: dict[str, str], fresh: Collection[str], settings: Settings) -> None:
     """Compute again, without refusal, what later snapshots were refused for: the snapshot before them may be another one now."""
-    names = ", ".join(literal(check.name) for check in all_checks() if check.needs == "history")
-    refused = con.execute(f"select distinct snapshot_id from core.snapshot_venues where error in ({names}) order by all").fetchall()
+    names = [check.name for check in all_checks() if check.needs == "history"]
+    refused = con.execute(_REFUSED, {"checks": names}).fetchall()
     for snapshot_id in sorted({row[0] for row in refused} & set(_from(con, first)) - set(fresh)):
         _recompute(con, snapshot_id, settings, refused={}, found=None)
+
+
+_REFUSED = "select distinct snapshot_id from core.snapshot_venues where error in (select unnest($checks)) order by all"
 
 
 def _recompute(

@@ -13,7 +13,6 @@ import polars as pl
 
 from models.contracts.ops import Payloads, Runs
 from warehouse.archive.replies import folder_manifest
-from warehouse.catalog.ddl import literal
 from warehouse.home.paths import Home
 from warehouse.load.snapshot_rows import remove
 from warehouse.storage.transactions import transaction
@@ -35,8 +34,12 @@ _IMPORTS = "select run_id, failures from ops.runs where origin = 'import'"
 
 def venues_of_runs(con: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pl.DataFrame:
     """Rows of `core.snapshot_venues` that these runs gave, in order of time."""
-    runs = ", ".join(literal(run_id) for run_id in run_ids) or "''"
-    return con.execute(f"select * from core.snapshot_venues where run_id in ({runs}) order by captured_at, snapshot_id, venue").pl()
+    return con.execute(_VENUES, {"runs": list(run_ids)}).pl()
+
+
+_VENUES = """
+    select * from core.snapshot_venues where run_id in (select unnest($runs::varchar[])) order by captured_at, snapshot_id, venue
+"""
 
 
 def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any], failures: Mapping[str, str] | None = None) -> None:
@@ -52,9 +55,9 @@ def record_runs(con: duckdb.DuckDBPyConnection, home: Home, ended: Sequence[tupl
         "ops.runs": (Runs, [_run_row(manifest, failures) for manifest, failures in ended]),
         "ops.payloads": (Payloads, [row for manifest, _ in ended for row in _payload_rows(home, manifest)]),
     }
-    ids = ", ".join(literal(manifest["run_id"]) for manifest, _ in ended)
+    ids = [manifest["run_id"] for manifest, _ in ended]
     for name, (contract, found) in rows.items():
-        con.execute(f"delete from {name} where run_id in ({ids})")
+        con.execute(f"delete from {name} where run_id in (select unnest($runs))", {"runs": ids})
         insert(con, name, pl.DataFrame(found, schema={column: one.dtype for column, one in contract.columns().items()}))
 
 
@@ -93,32 +96,38 @@ def forget_sessions(con: duckdb.DuckDBPyConnection, first: date | None, last: da
 
     `but`: runs whose replies are gone; their snapshots stay.
     """
-    _forget(con, f"select snapshot_id, run_id from core.snapshot_venues where {_within(first, last)}", but)
+    rows = con.execute(_IN_SESSIONS, {"first": first, "last": last}).fetchall()
+    _forget(con, rows, but)
+
+
+_IN_SESSIONS = """
+    select distinct snapshot_id, run_id from core.snapshot_venues
+    where ($first::date is null or session_date >= $first::date) and ($last::date is null or session_date <= $last::date)
+"""
 
 
 def forget_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
     """Remove the snapshots that these runs gave anything to, and the note that they, and others of these snapshots, are loaded."""
-    con.register("forgotten", pl.DataFrame({"run_id": sorted(run_ids)}, schema={"run_id": pl.String}))
-    touched = "select snapshot_id from core.snapshot_venues where run_id in (from forgotten)"
-    _forget(con, f"select snapshot_id, run_id from core.snapshot_venues where snapshot_id in ({touched})", ())
-    con.execute("delete from ops.runs where run_id in (from forgotten)")
-    con.unregister("forgotten")
+    forgotten = {"runs": sorted(run_ids)}
+    _forget(con, con.execute(_TOUCHED, forgotten).fetchall(), ())
+    con.execute("delete from ops.runs where run_id in (select unnest($runs::varchar[]))", forgotten)
 
 
-def _within(first: date | None, last: date | None) -> str:
-    bounds = [f"session_date {sign} {literal(day.isoformat())}::date" for sign, day in ((">=", first), ("<=", last)) if day is not None]
-    return " and ".join(bounds) or "true"
+_TOUCHED = """
+    select distinct snapshot_id, run_id from core.snapshot_venues
+    where snapshot_id in (select snapshot_id from core.snapshot_venues where run_id in (select unnest($runs::varchar[])))
+"""
 
 
-def _forget(con: duckdb.DuckDBPyConnection, found: str, but: Collection[str]) -> None:
-    rows = con.execute(f"select distinct snapshot_id, run_id from ({found})").fetchall()
+def _forget(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str]], but: Collection[str]) -> None:
+    """Remove these snapshots, and the note of these runs; `rows`: snapshot_id, run_id."""
     stay = {snapshot_id for snapshot_id, run_id in rows if run_id in but}
     rows = [row for row in rows if row[0] not in stay]
     with transaction(con):
         for snapshot_id in sorted({row[0] for row in rows}):
             remove(con, snapshot_id)
         for run_id in sorted({row[1] for row in rows}):
-            con.execute(f"delete from ops.runs where run_id = {literal(run_id)}")
+            con.execute("delete from ops.runs where run_id = $run", {"run": run_id})
 
 
 def _naive(text: str) -> datetime:

@@ -11,7 +11,7 @@ from models.contracts.registry import TABLES
 from models.snapshot import OK, REJECTED
 from warehouse.catalog import ddl
 from warehouse.catalog.checks import all_checks
-from warehouse.catalog.ddl import is_moved, literal
+from warehouse.catalog.ddl import is_moved
 from warehouse.load.compute import Computed
 from warehouse.storage import cold_partitions
 from warehouse.storage.work_file import insert
@@ -25,14 +25,15 @@ def rows_of(con: duckdb.DuckDBPyConnection, name: str, snapshot_id: str) -> pl.D
     contract = TABLES[name]
     columns = ", ".join(contract.column_names())
     order = ", ".join(contract.primary_key()) or "all"
-    where = f"snapshot_id = {literal(snapshot_id)}"
-    frame = con.execute(f"select {columns} from {ddl.kept_name(name)} where {where} order by {order}").pl()
+    rows = f"select {columns} from {ddl.kept_name(name)} where snapshot_id = $snapshot order by {order}"
+    frame = con.execute(rows, {"snapshot": snapshot_id}).pl()
     return frame.cast({name: column.dtype for name, column in contract.columns().items()})
 
 
 def is_stored(con: duckdb.DuckDBPyConnection, snapshot_id: str) -> bool:
     """Whether any venue of the snapshot is in the work file."""
-    return bool(con.execute(f"select 1 from core.snapshot_venues where snapshot_id = {literal(snapshot_id)} limit 1").fetchall())
+    stored = "select 1 from core.snapshot_venues where snapshot_id = $snapshot limit 1"
+    return bool(con.execute(stored, {"snapshot": snapshot_id}).fetchall())
 
 
 def has_snapshots(con: duckdb.DuckDBPyConnection) -> bool:
@@ -50,7 +51,7 @@ def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -
     cold_partitions.bring_back(con, [snapshot_id])
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and name != but:
-            con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = {literal(snapshot_id)}")
+            con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = $snapshot", {"snapshot": snapshot_id})
 
 
 def add(con: duckdb.DuckDBPyConnection, groups: Sequence[Computed], rejected: Sequence[pl.DataFrame]) -> None:

@@ -18,7 +18,6 @@ import duckdb
 import polars as pl
 
 from models.contracts.ops import Alerts
-from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
 from warehouse.monitor.freshness import Freshness
@@ -76,28 +75,17 @@ def stale_conditions(rules: Sequence[Rule], venues: Sequence[Freshness]) -> list
 
 def record(con: duckdb.DuckDBPyConnection, found: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:
     """Bring `ops.alerts` up to date: new alerts for what was not open, an end for what no longer holds."""
-    at = literal(_naive(now).isoformat(" ")) + "::timestamp"
+    at = _naive(now)
     was_open = {key for (key,) in con.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
     if not found and not was_open:
         return Changes((), ())
     with transaction(con):
         con.register("found", pl.DataFrame([vars(one) for one in found], schema=dict.fromkeys(_CONDITION, pl.String)))
-        con.execute(
-            f"""
-            update ops.alerts set last_seen_at = {at}, message = found.message
-            from found where alerts.alert_key = found.alert_key and alerts.cleared_at is null
-            """
-        )
-        cleared = con.execute(
-            f"""
-            update ops.alerts set cleared_at = {at}, is_clear_note_due = {str(tell_cleared).lower()} and delivered_at is not null
-            where cleared_at is null and alert_key not in (select alert_key from found)
-            returning message
-            """
-        ).fetchall()
+        con.execute(_STILL_OPEN, {"at": at})
+        cleared = con.execute(_CLEARED, {"at": at, "tell": tell_cleared}).fetchall()
         con.unregister("found")
         opened = [one for one in found if one.alert_key not in was_open]
-        instant = {"first_seen_at": _naive(now), "last_seen_at": _naive(now), "delivered_to": "", "is_clear_note_due": False}
+        instant = {"first_seen_at": at, "last_seen_at": at, "delivered_to": "", "is_clear_note_due": False}
         insert(con, "ops.alerts", pl.DataFrame([vars(one) | instant for one in opened], schema=_SCHEMA))
         if opened or cleared:
             mark_unpublished(con)
@@ -105,6 +93,15 @@ def record(con: duckdb.DuckDBPyConnection, found: Sequence[Condition], now: date
 
 
 _CONDITION = tuple(Condition.__dataclass_fields__)
+_STILL_OPEN = """
+    update ops.alerts set last_seen_at = $at, message = found.message
+    from found where alerts.alert_key = found.alert_key and alerts.cleared_at is null
+"""
+_CLEARED = """
+    update ops.alerts set cleared_at = $at, is_clear_note_due = $tell and delivered_at is not null
+    where cleared_at is null and alert_key not in (select alert_key from found)
+    returning message
+"""
 
 
 def notes_due(con: duckdb.DuckDBPyConnection) -> list[Note]:
@@ -125,24 +122,23 @@ def record_deliveries(
     con: duckdb.DuckDBPyConnection, notes: Sequence[Note], addresses: Sequence[str], failures: Mapping[str, str], now: datetime
 ) -> None:
     """Note which addresses took the notes; `failures`: address → why it did not. An end is told once, whether it arrives or not."""
-    error = literal("; ".join(failures.values())) if failures else "null"
-    at = literal(_naive(now).isoformat(" ")) + "::timestamp"
+    outcome = {"error": "; ".join(failures.values()) if failures else None, "at": None if failures else _naive(now)}
     with transaction(con):
         for note in notes:
-            this = f"alert_key = {literal(note.alert_key)} and first_seen_at = {literal(note.first_seen_at.isoformat(' '))}::timestamp"
+            this = {"key": note.alert_key, "first": note.first_seen_at}
             if note.is_clear_note:
-                con.execute(f"update ops.alerts set is_clear_note_due = false where {this}")
+                con.execute(f"update ops.alerts set is_clear_note_due = false where {_THIS}", this)
                 continue
             taken = ",".join(one for one in addresses if one not in failures or one in note.delivered_to)
             con.execute(
-                f"""
-                update ops.alerts set delivered_to = {literal(taken)}, delivery_error = {error},
-                    delivered_at = {"null" if failures else at}
-                where {this}
-                """
+                f"update ops.alerts set delivered_to = $taken, delivery_error = $error, delivered_at = $at where {_THIS}",
+                this | outcome | {"taken": taken},
             )
         if notes:
             mark_unpublished(con)
+
+
+_THIS = "alert_key = $key and first_seen_at = $first"
 
 
 def carry_over(con: duckdb.DuckDBPyConnection, home: Home) -> None:

@@ -59,12 +59,12 @@ def freshness(
 
 
 def read_trading_calendar(home: Home) -> TradingCalendar:
-    """The sessions of the published file; without a readable one, those of exchange_calendars, which takes half a second."""
+    """The sessions of the published file; without a readable one, those that ship with the project."""
     try:
         with open_published(home) as con:
             return TradingCalendar(query_on(con, _SESSIONS))
     except (PublicationMissing, PublicationUnreadable, QueryFailed):
-        return TradingCalendar.from_exchange_calendars()
+        return TradingCalendar.new_york()
 
 
 _SESSIONS = "select * from core.sessions order by session_date"

@@ -15,7 +15,6 @@ import polars as pl
 
 from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
-from warehouse.catalog.ddl import literal
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
 from warehouse.storage.cold_partitions import all_files
@@ -57,8 +56,7 @@ def _close(con: duckdb.DuckDBPyConnection) -> None:
     """Leave nothing in reach but the file and the Parquet files that it names, exactly, and lock that."""
     if con.execute("select current_setting('lock_configuration')").fetchall() == [(True,)]:
         return
-    files = ", ".join(map(literal, all_files(con)))
-    con.execute(f"set allowed_paths = [{files}]")
+    con.execute("set allowed_paths = $files", {"files": all_files(con)})
     con.execute("set enable_external_access = false")
     con.execute("set enable_progress_bar = false")  # `python -c` counts as interactive: it would stand among results
     con.execute("set lock_configuration = true")

@@ -17,8 +17,7 @@ import polars as pl
 from models.contracts.registry import TABLES
 from models.errors import WarehouseError
 from warehouse.catalog import ddl
-from warehouse.catalog.ddl import literal
-from warehouse.storage.parquet_files import ROW_GROUP_ROWS, Month, MonthFile, write_file
+from warehouse.storage.parquet_files import ROW_GROUP_ROWS, ROWS_OF_MONTH, Month, MonthFile, write_file
 from warehouse.storage.transactions import mark_unpublished, transaction
 
 
@@ -50,14 +49,13 @@ def is_elsewhere(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
 def note_folder(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Note where the files are; views that are made afterwards name them there."""
     con.execute("delete from main.parquet_folder")
-    con.execute(f"insert into main.parquet_folder values ({literal(str(folder))})")
+    con.execute("insert into main.parquet_folder values ($folder)", {"folder": str(folder)})
 
 
 def files_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, list[str]]:
     """Absolute path → columns, of the files that hold old rows of a published relation."""
-    return dict(
-        con.execute(f"select {_ABSOLUTE}, columns from main.parquet_files where relation = {literal(name)} order by path").fetchall()
-    )
+    files = f"select {_ABSOLUTE}, columns from main.parquet_files where relation = $name order by path"
+    return dict(con.execute(files, {"name": name}).fetchall())
 
 
 def all_files(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -96,14 +94,14 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
         if rows:
             file = _write(con, Path(folder), name, month, rows)
             path = Path(folder) / file.path
-            if _content(con, f"read_parquet({literal(str(path))})", name, month) != (rows, digest):
+            if _content(con, "read_parquet($path)", name, month, path=str(path)) != (rows, digest):
                 raise WarehouseError(f"{path}: it does not hold the rows that were written. Look at the disk; nothing was moved.")
             written.append(file)
     with transaction(con):
         _forget(con, month)
         _list(con, written)
         for name in ddl.MOVED:
-            con.execute(f"delete from {ddl.stored_name(name)} where {month.rows}")
+            con.execute(f"delete from {ddl.stored_name(name)} where {ROWS_OF_MONTH}", month.bounds)
         show_files(con)
         mark_unpublished(con)
     return sum(file.bytes for file in written)
@@ -133,13 +131,17 @@ def bring_back(con: duckdb.DuckDBPyConnection, snapshot_ids: Collection[str]) ->
     """Make the months of these snapshots native again, in the caller's transaction; the files stay for generations that name them."""
     moved = {Month(*row) for row in con.execute("select distinct underlying, month from main.parquet_files").fetchall()}
     for month in sorted({Month.of(snapshot_id) for snapshot_id in snapshot_ids} & moved):
-        mine = f"underlying = {literal(month.underlying)} and month = {literal(month.month)}"
-        files = con.execute(f"select relation, {_ABSOLUTE}, columns from main.parquet_files where {mine} order by relation").fetchall()
+        files = con.execute(_FILES_OF_MONTH, vars(month)).fetchall()
         _forget(con, month)
         for name, path, columns in files:
             chosen = ", ".join(columns)
-            con.execute(f"insert into {ddl.stored_name(name)} ({chosen}) select {chosen} from read_parquet({literal(path)})")
+            con.execute(f"insert into {ddl.stored_name(name)} ({chosen}) select {chosen} from read_parquet($path)", {"path": path})
         show_files(con)
+
+
+_FILES_OF_MONTH = f"""
+    select relation, {_ABSOLUTE}, columns from main.parquet_files where underlying = $underlying and month = $month order by relation
+"""
 
 
 def unused_files(folder: Path, used: Collection[str]) -> Iterator[Path]:
@@ -151,18 +153,18 @@ def unused_files(folder: Path, used: Collection[str]) -> Iterator[Path]:
 
 
 def _forget(con: duckdb.DuckDBPyConnection, month: Month) -> None:
-    con.execute(f"delete from main.parquet_files where underlying = {literal(month.underlying)} and month = {literal(month.month)}")
+    con.execute("delete from main.parquet_files where underlying = $underlying and month = $month", vars(month))
 
 
-def _content(con: duckdb.DuckDBPyConnection, source: str, name: str, month: Month) -> tuple[int, int | None]:
-    """Rows of a month and a hash of their values, whatever their order."""
-    columns = ", ".join(ddl.stored_columns(name))
-    ((rows, digest),) = con.execute(f"select count(*), sum(hash({columns})) from {source} where {month.rows}").fetchall()
+def _content(con: duckdb.DuckDBPyConnection, source: str, name: str, month: Month, **parameters: str) -> tuple[int, int | None]:
+    """Rows of a month and a hash of their values, whatever their order; `parameters`: those of the source."""
+    content = f"select count(*), sum(hash({', '.join(ddl.stored_columns(name))})) from {source} where {ROWS_OF_MONTH}"
+    ((rows, digest),) = con.execute(content, month.bounds | parameters).fetchall()
     return rows, digest
 
 
 def _write(con: duckdb.DuckDBPyConnection, folder: Path, name: str, month: Month, rows: int) -> MonthFile:
     columns, key = ", ".join(ddl.stored_columns(name)), ", ".join(TABLES[name].primary_key())
-    select = f"select {columns} from {ddl.kept_name(name)} where {month.rows} order by {key}"
-    options = f"format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, use_tmp_file false"
-    return write_file(folder, name, month, rows, lambda path: con.execute(f"copy ({select}) to {literal(str(path))} ({options})"))
+    select = f"select {columns} from {ddl.kept_name(name)} where {ROWS_OF_MONTH} order by {key}"
+    copy = f"copy ({select}) to $path (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, use_tmp_file false)"
+    return write_file(folder, name, month, rows, lambda path: con.execute(copy, month.bounds | {"path": str(path)}))

@@ -72,10 +72,8 @@ def remove_database(file: Path) -> int:
 
 
 def _tables(con: duckdb.DuckDBPyConnection, database: str) -> list[str]:
-    rows = con.execute(
-        f"select schema_name || '.' || table_name from duckdb_tables() where database_name = {literal(database)} order by all"
-    ).fetchall()
-    return [row[0] for row in rows]
+    names = "select schema_name || '.' || table_name from duckdb_tables() where database_name = $database order by all"
+    return [row[0] for row in con.execute(names, {"database": database}).fetchall()]
 
 
 def _content(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int | None]:

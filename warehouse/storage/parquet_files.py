@@ -19,9 +19,9 @@ from typing import NamedTuple
 import polars as pl
 
 from warehouse.catalog import ddl
-from warehouse.catalog.ddl import literal
 from warehouse.home.files import disk_errors, sync_folder
 
+ROWS_OF_MONTH = "snapshot_id >= $first and snapshot_id < $end"  # with `Month.bounds`
 ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one reads little of a month
 
 
@@ -39,10 +39,10 @@ class Month:
         return cls(underlying, captured_at[:6])
 
     @property
-    def rows(self) -> str:
-        """SQL condition for its rows."""
+    def bounds(self) -> dict[str, str]:
+        """Parameters of `ROWS_OF_MONTH`."""
         first = f"{self.underlying}-{self.month}"
-        return f"snapshot_id >= {literal(first)} and snapshot_id < {literal(first + '~')}"
+        return {"first": first, "end": first + "~"}
 
     @property
     def ended_before(self) -> date:

@@ -131,7 +131,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
         install.install_tables(con, {name: cold_partitions.files_of(con, name) for name in ddl.MOVED})
         mark_unpublished(con)
         con.execute("delete from main.work_version")
-        con.execute(f"insert into main.work_version values ({len(migrations)}, {ddl.literal(TABLES_ONLY)})")
+        con.execute("insert into main.work_version values ($version, $installed)", {"version": len(migrations), "installed": TABLES_ONLY})
 
 
 def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
@@ -141,7 +141,7 @@ def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
         with transaction(con):
             install.install_for_readers(con)
             mark_unpublished(con)
-            con.execute(f"update main.work_version set fingerprint = {ddl.literal(install.fingerprint())}")
+            con.execute("update main.work_version set fingerprint = $current", {"current": install.fingerprint()})
 
 
 def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -156,7 +156,7 @@ def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> No
         replace_table(con, "core.listing_rules", LISTING_RULES)
         mark_unpublished(con)
     if not con.execute("select 1 from core.sessions limit 1").fetchall():
-        replace_table(con, "core.sessions", TradingCalendar.from_exchange_calendars().sessions)
+        replace_table(con, "core.sessions", TradingCalendar.new_york().sessions)
     # A file of an earlier version holds only the instants that it has seen.
     if not con.execute("select 1 from core.calendar where market = 'crypto' and expires_at::date = date '2040-12-31'").fetchall():
         _add_scheduled_expiries(con)
@@ -189,13 +189,13 @@ def beside_workers(con: duckdb.DuckDBPyConnection, storage: StorageSettings) -> 
         yield
     finally:
         con.execute(f"set threads = {storage.threads}")
-        con.execute(f"set memory_limit = {ddl.literal(storage.memory_limit)}")
+        con.execute("set memory_limit = $limit", {"limit": storage.memory_limit})
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:
     """Whether the work file holds a snapshot that was computed with other settings, of any runs but these."""
-    other = f"select distinct run_id from core.snapshots where settings_hash <> {ddl.literal(settings.numbers_hash)}"
-    return any(run_id not in but for (run_id,) in con.execute(other).fetchall())
+    other = "select distinct run_id from core.snapshots where settings_hash <> $current"
+    return any(run_id not in but for (run_id,) in con.execute(other, {"current": settings.numbers_hash}).fetchall())
 
 
 def insert(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:

@@ -33,7 +33,7 @@ class Session(NamedTuple):
 @lru_cache(maxsize=1)
 def all_sessions() -> tuple[Session, ...]:
     """Every session from 2024 to 2039, in order."""
-    table = TradingCalendar.from_exchange_calendars().sessions
+    table = TradingCalendar.new_york().sessions
     columns = table.select("session_date", "opens_at", "closes_at", "is_early_close")
     rows = [row for row in columns.iter_rows() if FIRST_DATE <= row[0] <= LAST_DATE]
     days = [row[0] for row in rows]

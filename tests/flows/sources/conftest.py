@@ -174,7 +174,7 @@ def venue(web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 @pytest.fixture(scope="session")
 def calendar() -> TradingCalendar:
-    return TradingCalendar.from_exchange_calendars()
+    return TradingCalendar.new_york()
 
 
 def payload(venue: str, book: str, name: str, content: Any, status: int = 200, received_at: datetime = RECEIVED_AT) -> RawPayload:
