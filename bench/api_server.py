@@ -52,9 +52,9 @@ class Server:
 
 def environment(home: Path, variables: dict[str, str]) -> dict[str, str]:
     """Of a process on this home."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STRIKEHOUSE_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STRIKEHOUSE_")}
     path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
-    return kept | {"STRIKEHOUSE_HOME": str(home), "PYTHONPATH": path, **variables}
+    return inherited | {"STRIKEHOUSE_HOME": str(home), "PYTHONPATH": path, **variables}
 
 
 @contextmanager

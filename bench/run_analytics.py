@@ -42,7 +42,7 @@ def timed(module: Any, name: str, stage: str) -> None:
     setattr(module, name, call)
 
 
-for place, function, part in (
+for module, function, part in (
     (compute, "classify_expiries", "calendar_s"),
     (compute, "describe", "describe_s"),
     (compute, "greeks_of", "greeks_s"),
@@ -53,7 +53,7 @@ for place, function, part in (
     (snapshot_analytics, "implied_density", "density_s"),
     (compute, "run_checks", "checks_s"),
 ):
-    timed(place, function, part)
+    timed(module, function, part)
 
 home, settings = Home(Path(sys.argv[1])), Settings()
 imported = time.perf_counter()

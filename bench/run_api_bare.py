@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 def bare(_request: Request) -> JSONResponse:
     """An answer about as long as key levels."""
-    return JSONResponse({"symbol": "SPX", "levels": {f"level_{place}": 7000.5 + place for place in range(24)}})
+    return JSONResponse({"symbol": "SPX", "levels": {f"level_{number}": 7000.5 + number for number in range(24)}})
 
 
 async def at_once(request: Request) -> JSONResponse:

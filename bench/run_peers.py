@@ -30,17 +30,17 @@ def quantlib(forward: Floats, strike: Floats, tau: Floats, discount: Floats, pri
     """The same; NaN where its solver gives up."""
     import QuantLib as ql
 
-    found = np.full((4, forward.size), np.nan)
+    result = np.full((4, forward.size), np.nan)
     columns = (column.tolist() for column in (forward, strike, tau, discount, price, is_call))
-    for place, (f, k, t, df, p, call) in enumerate(zip(*columns, strict=True)):
+    for row, (f, k, t, df, p, call) in enumerate(zip(*columns, strict=True)):
         kind = ql.Option.Call if call else ql.Option.Put
         try:
             deviation = ql.blackFormulaImpliedStdDevLiRS(kind, k, f, p, df, 0.0, ql.nullDouble(), 1.0, 1e-12, 100)
         except RuntimeError:
             continue
         one = ql.BlackCalculator(ql.PlainVanillaPayoff(kind, k), f, deviation, df)
-        found[:, place] = deviation / t**0.5, one.delta(f), one.gamma(f), one.vega(t)
-    return found
+        result[:, row] = deviation / t**0.5, one.delta(f), one.gamma(f), one.vega(t)
+    return result
 
 
 def vollib(forward: Floats, strike: Floats, tau: Floats, discount: Floats, price: Floats, is_call: npt.NDArray[np.bool_]) -> Floats:
@@ -49,17 +49,17 @@ def vollib(forward: Floats, strike: Floats, tau: Floats, discount: Floats, price
     from vollib.black.implied_volatility import implied_volatility
     from vollib.helpers.exceptions import PriceIsAboveMaximum, PriceIsBelowIntrinsic
 
-    found = np.full((4, forward.size), np.nan)
+    result = np.full((4, forward.size), np.nan)
     columns = (column.tolist() for column in (forward, strike, tau, price, is_call))
-    for place, (f, k, t, p, call) in enumerate(zip(*columns, strict=True)):
+    for row, (f, k, t, p, call) in enumerate(zip(*columns, strict=True)):
         flag = "c" if call else "p"
         try:
             vol = implied_volatility(p, f, k, RATE, t, flag)
         except (PriceIsAboveMaximum, PriceIsBelowIntrinsic):
             continue
         arguments = (flag, f, k, t, RATE, vol)
-        found[:, place] = vol, delta(*arguments), gamma(*arguments), 100 * vega(*arguments)
-    return found
+        result[:, row] = vol, delta(*arguments), gamma(*arguments), 100 * vega(*arguments)
+    return result
 
 
 if __name__ == "__main__":
@@ -69,13 +69,13 @@ if __name__ == "__main__":
     function = {"strikehouse": strikehouse, "QuantLib": quantlib, "vollib": vollib}[way]
     function(*(column[:10] for column in arguments))  # its library is loaded outside the clock
     started = time.perf_counter()
-    found = function(*arguments)
+    result = function(*arguments)
     elapsed = time.perf_counter() - started
-    off = np.abs(found[0] - options["vol"].to_numpy())
+    off = np.abs(result[0] - options["vol"].to_numpy())
     report = {
         "solve_s": elapsed,
         "options": options.height,
-        "solved": int(np.isfinite(found).all(axis=0).sum()),
+        "solved": int(np.isfinite(result).all(axis=0).sum()),
         "median_difference": float(np.nanmedian(off)),
         "within_1e_9": float(np.mean(off <= 1e-9)),
     }

@@ -47,8 +47,8 @@ def twelve_products() -> tuple[UsProduct, ...]:
     """An index and eleven funds or stocks, at levels of their own on the market's one path."""
     index = replace(SPX, kinds={("SPX", "quarterly"): Kind(130, 4_000_000, _bands(100)), **_kinds("SPXW", 5)})
     others = []
-    for place, name in enumerate(NAMES):
-        share = (300 + 37 * place) / INDEX_ANCHOR
+    for number, name in enumerate(NAMES):
+        share = (300 + 37 * number) / INDEX_ANCHOR
         others.append(
             replace(
                 SPY,
@@ -56,7 +56,7 @@ def twelve_products() -> tuple[UsProduct, ...]:
                 feed_symbol=name,
                 data_symbol=name,
                 spot_per_index=share,
-                kinds=_kinds(name, 0.5 if place < 3 else 1.0),
+                kinds=_kinds(name, 0.5 if number < 3 else 1.0),
                 roundness={name: SPY.roundness["SPY"]},
                 day_trading={name: SPY.day_trading["SPY"]},
             )

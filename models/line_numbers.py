@@ -16,23 +16,23 @@ LINE = [*SERIES, "strike"]
 CONTRACT = ["venue", "instrument"]
 
 
-Places: TypeAlias = npt.NDArray[np.intp]
+Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 class LineNumbers(NamedTuple):
     """The lines of some contracts, numbered from 0 in the order of `LINE`."""
 
     series: pl.DataFrame  # one row per venue, book, expires_at, root
-    of_line: Places  # row of its series, of each line
+    of_line: Indices  # row of its series, of each line
     strike: Floats  # of each line
-    of_row: Places  # number of its line, of each contract
+    of_row: Indices  # number of its line, of each contract
 
-    def first(self, where: Bools) -> Places:
+    def first(self, where: Bools) -> Indices:
         """The row of the first contract of each line for which this holds; -1 where there is none."""
         rows = np.flatnonzero(where)[::-1]
-        found = np.full(self.strike.size, -1)
-        found[self.of_row[rows]] = rows  # of several the one written last stays
-        return found
+        first_of_line = np.full(self.strike.size, -1)
+        first_of_line[self.of_row[rows]] = rows  # of several the one written last stays
+        return first_of_line
 
 
 def line_numbers(rows: pl.DataFrame) -> LineNumbers:
@@ -49,7 +49,7 @@ def line_numbers(rows: pl.DataFrame) -> LineNumbers:
     return LineNumbers(series, ordered[is_first], strike[is_first], line)
 
 
-def numbered(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, Places]:
+def numbered(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, Indices]:
     """The keys of rows in any order, each once and sorted, and the number of each row's.
 
     Neighbours mostly share a key: names are compared once per run of such rows, and what is sorted is numbers.
@@ -60,7 +60,7 @@ def numbered(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, Places]:
     return runs[np.unique(number, return_index=True)[1]], np.repeat(number, np.diff(starts, append=rows.height))
 
 
-def first_rows(rows: pl.DataFrame, key: list[str]) -> Places:
+def first_rows(rows: pl.DataFrame, key: list[str]) -> Indices:
     """The rows that do not share the key of the row before them."""
     number = rows.select(pl.struct(key).rle_id()).to_series().to_numpy().astype(np.int64)
     return np.flatnonzero(np.diff(number, prepend=-1))

@@ -51,8 +51,8 @@ def secret_parts(url: str) -> set[str]:
     """
     _, _, address = url.partition("://")
     network, *rest = re.split(r"[/?#]", address, maxsplit=1)
-    user, _, place = network.rpartition("@")
-    host, *port = place.split(":")
+    user, _, host_and_port = network.rpartition("@")
+    host, *port = host_and_port.split(":")
     parts = [*user.split(":"), *port, *re.split(r"[/?#&;=]", "".join(rest))]
     parts += [] if _HOST_NAME.fullmatch(host) else [host]
     return {url, *(part for part in parts if len(part) >= SHORTEST_SECRET)}

@@ -238,8 +238,8 @@ def with_implied_spots(venues: pl.DataFrame, greeks: pl.DataFrame, *, rules: Gre
     """
     parity = greeks[["venue", "instrument", "tau", "forward", "forward_source"]].filter(pl.col("forward_source") == "parity")
     nearest = parity.filter(pl.col("tau") == pl.col("tau").min().over("venue")).sort("venue", "instrument", descending=True)
-    found = {venue: (forward, tau) for venue, forward, tau in nearest[["venue", "forward", "tau"]].iter_rows()}  # the first is put last
-    forward, tau = np.array([found.get(venue, (math.nan, math.nan)) for venue in venues["venue"]]).T
+    by_venue = {venue: (forward, tau) for venue, forward, tau in nearest[["venue", "forward", "tau"]].iter_rows()}  # the first is put last
+    forward, tau = np.array([by_venue.get(venue, (math.nan, math.nan)) for venue in venues["venue"]]).T
     rate, spot = np.array([rules.rates[market] for market in venues["market"]]), venues["spot"].to_numpy()
     implied = round_significant(forward * np.exp(-rate * tau))
     basis = round_significant((implied / spot - 1.0) * 10_000.0)

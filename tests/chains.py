@@ -109,9 +109,9 @@ def settled(
     rows = [
         {
             "underlying": underlying, "expires_at": at, "source": source, "settlement_price": price,
-            "received_at": received_at.replace(tzinfo=None), "payload_sha256": sha, "row_number": place,
+            "received_at": received_at.replace(tzinfo=None), "payload_sha256": sha, "row_number": row_number,
         }
-        for place, (at, price) in enumerate(prices.items())
+        for row_number, (at, price) in enumerate(prices.items())
     ]  # fmt: skip
     return ParsedSettlements.validate(pl.DataFrame(rows, schema=ParsedSettlements.create_empty().schema))
 

@@ -15,10 +15,10 @@ PYTHON = [sys.executable, "-W", "error"]
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """Variables of a process: this home for everything, Prefect's and the user's files included."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRIKEHOUSE_", "PREFECT_", "PYTEST_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("STRIKEHOUSE_", "PREFECT_", "PYTEST_"))}
     user = home.parent / "user"
     user.mkdir(parents=True, exist_ok=True)
-    return kept | {
+    return inherited | {
         "HOME": str(user),
         "PYTHONPATH": str(CHECKOUT),
         "STRIKEHOUSE_HOME": str(home),

@@ -42,11 +42,11 @@ class Demo(NamedTuple):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> tuple[bool, int]:
+    def sort_key(item: pytest.Item) -> tuple[bool, int]:
         folder = next((index for index, name in enumerate(ORDER) if item.nodeid.startswith(f"{name}/")), 0)
         return item.get_closest_marker("prefect") is not None, folder
 
-    items.sort(key=place)
+    items.sort(key=sort_key)
 
 
 @pytest.fixture(autouse=True)

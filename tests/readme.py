@@ -24,7 +24,7 @@ _ANSWERED = re.compile(r"^```sql\n(.*?)^```\n\n```text\n.*?^```$", re.DOTALL | r
 def readme_after(first_run: str, home: Home) -> str:
     """The README with the first run's output and with the answers of a home after all sessions."""
     text = _PICTURE.sub(lambda _: shortened(first_run), README.read_text())
-    return _ANSWERED.sub(lambda found: f"```sql\n{found[1]}```\n\n```text\n{printed(home, found[1])}```", text)
+    return _ANSWERED.sub(lambda match: f"```sql\n{match[1]}```\n\n```text\n{printed(home, match[1])}```", text)
 
 
 def without_seconds(text: str) -> str:

@@ -24,11 +24,11 @@ THIRD_FRIDAY_PM = datetime(2026, 3, 20, 20)
 def coin(at: datetime, *, shift: int = 0) -> ParsedChain:
     """COIN as Deribit might list it: two expiries, a smile, a strike without volatility, one without known interest."""
     rows: list[dict[str, Any]] = []
-    for place, strike in enumerate(range(80, 125, 5)):
+    for index, strike in enumerate(range(80, 125, 5)):
         vol = None if strike == 120 else 0.4 + abs(strike - 100) / 200
-        rows += listed(strike, call=(place * 7 + shift) % 23, put=(place * 11 + 3) % 19, expires_at=FRIDAY.replace(hour=8), venue_iv=vol)
+        rows += listed(strike, call=(index * 7 + shift) % 23, put=(index * 11 + 3) % 19, expires_at=FRIDAY.replace(hour=8), venue_iv=vol)
         rows += listed(
-            strike + 1, call=None if place == 2 else place * 3, put=40 - place * 5, expires_at=NEXT_FRIDAY.replace(hour=8), venue_iv=0.5
+            strike + 1, call=None if index == 2 else index * 3, put=40 - index * 5, expires_at=NEXT_FRIDAY.replace(hour=8), venue_iv=0.5
         )
     return chain(rows, underlying="COIN", venue="deribit", market="crypto", multiplier=1.0, at=at, spot=101.5)
 
@@ -45,9 +45,9 @@ def coin_elsewhere(at: datetime) -> list[ParsedChain]:
 def index(at: datetime) -> ParsedChain:
     """IDX with two expiries on one third Friday: AM with the root of the index, PM with its weekly root."""
     rows: list[dict[str, Any]] = []
-    for place, strike in enumerate(range(90, 115, 5)):
-        rows += listed(strike, call=place * 10, put=5, expires_at=THIRD_FRIDAY_AM, root="IDX", venue_iv=0.2)
-        rows += listed(strike, call=3, put=60 - place * 10, expires_at=THIRD_FRIDAY_PM, root="IDXW", venue_iv=0.25)
+    for step, strike in enumerate(range(90, 115, 5)):
+        rows += listed(strike, call=step * 10, put=5, expires_at=THIRD_FRIDAY_AM, root="IDX", venue_iv=0.2)
+        rows += listed(strike, call=3, put=60 - step * 10, expires_at=THIRD_FRIDAY_PM, root="IDXW", venue_iv=0.25)
         rows += listed(strike, call=1, put=1, expires_at=FRIDAY, root="IDXW", venue_iv=0.3)
     return chain(rows, underlying="IDX", at=at, spot=100.0)
 

@@ -34,12 +34,12 @@ class Block(NamedTuple):
 
 
 def blocks(file: Path) -> list[Block]:
-    return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", file.read_text(), re.DOTALL | re.MULTILINE)]
+    return [Block(*parts) for parts in re.findall(r"^```(\w+)\n(.*?)^```$", file.read_text(), re.DOTALL | re.MULTILINE)]
 
 
 def sql_blocks() -> list[object]:
-    found = [(file, number, block) for file in (README, QUERIES) for number, block in enumerate(blocks(file)) if block.language == "sql"]
-    return [pytest.param(block.text, id=f"{file.stem}-{number}") for file, number, block in found]
+    numbered = [(file, number, block) for file in (README, QUERIES) for number, block in enumerate(blocks(file)) if block.language == "sql"]
+    return [pytest.param(block.text, id=f"{file.stem}-{number}") for file, number, block in numbered]
 
 
 @pytest.mark.parametrize("sql", sql_blocks())
@@ -99,8 +99,10 @@ def test_every_macro_has_an_example() -> None:
 
 def test_every_error_is_explained() -> None:
     groups = (StrikehouseError, errors.VenueError, errors.WarehouseError)
-    found = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, StrikehouseError) and one not in groups]
-    for one in found:
+    public_errors = [
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, StrikehouseError) and one not in groups
+    ]
+    for one in public_errors:
         assert f"| `{one.__name__}`" in TROUBLES.read_text(), one.__name__
 
 

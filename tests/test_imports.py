@@ -202,5 +202,5 @@ def test_flows_hold_no_sql_text(file: Path) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
     ]
-    found = [text.strip()[:60] for text in texts if statement.search(text)]
-    assert not found
+    statements = [text.strip()[:60] for text in texts if statement.search(text)]
+    assert not statements

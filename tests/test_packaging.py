@@ -68,14 +68,14 @@ def instructions(file: Path) -> list[tuple[str, str]]:
 
 
 def test_the_container_installs_the_lock_as_make_does_and_runs_a_command_that_exists() -> None:
-    found = instructions(CHECKOUT / "Containerfile")
-    assert {word for word, _ in found} <= {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "VOLUME", "ENTRYPOINT", "CMD"}
-    assert found[0] == ("FROM", "docker.io/library/python:3.11-slim"), "the oldest Python that the project runs on"
+    steps = instructions(CHECKOUT / "Containerfile")
+    assert {word for word, _ in steps} <= {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "VOLUME", "ENTRYPOINT", "CMD"}
+    assert steps[0] == ("FROM", "docker.io/library/python:3.11-slim"), "the oldest Python that the project runs on"
     makefile = (CHECKOUT / "Makefile").read_text()
-    runs = " && ".join(rest for word, rest in found if word == "RUN")
+    runs = " && ".join(rest for word, rest in steps if word == "RUN")
     for part in ("--require-hashes --requirement requirements.lock", "--no-deps --no-build-isolation --editable ."):
         assert part in runs and part in makefile
-    by_word = dict(found)
+    by_word = dict(steps)
     assert (by_word["ENTRYPOINT"], by_word["CMD"], by_word["USER"]) == ('["strikehouse"]', '["schedule"]', "strikehouse")
     assert "schedule" in list(app)
 
@@ -83,8 +83,8 @@ def test_the_container_installs_the_lock_as_make_does_and_runs_a_command_that_ex
 def test_what_the_container_copies_is_there_is_not_ignored_and_is_all_that_the_package_needs() -> None:
     copied = {name for word, rest in instructions(CHECKOUT / "Containerfile") if word == "COPY" for name in shlex.split(rest)[:-1]}
     assert all((CHECKOUT / name).exists() for name in copied)
-    kept = {line[1:] for line in (CHECKOUT / ".containerignore").read_text().splitlines() if line.startswith("!")}
-    assert kept == copied
+    unignored = {line[1:] for line in (CHECKOUT / ".containerignore").read_text().splitlines() if line.startswith("!")}
+    assert unignored == copied
     assert {"flows", "models", "warehouse", "sql", "pyproject.toml", "README.md"} <= copied
 
 

@@ -1,4 +1,4 @@
-"""DuckDB and files: settings, archive, loader, SQL runner, publisher and query layer. `open_warehouse` is its door in Python."""
+"""DuckDB and files: settings, archive, loader, SQL runner, publisher and query layer. `open_warehouse` is its entry point in Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Warehouse", "open_warehouse"]
 
 
 def __getattr__(name: str) -> Any:
-    """The Python door is opened when it is asked for: everything else of the package starts without it."""
+    """The Python client is imported on first use: everything else of the package starts without it."""
     if name in __all__:
         from warehouse.client import warehouse
 

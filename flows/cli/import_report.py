@@ -13,7 +13,7 @@ from flows.history.imports.run import ImportResult
 from models.snapshot import OK
 from warehouse.home.paths import Home
 
-TOLD = (
+CHAIN_FIELDS = (
     "snapshot_id", "underlying", "venue", "captured_at", "session_date", "status", "error", "incomplete_reason", "spot", "contracts",
     "rejected_rows",
 )  # fmt: skip
@@ -24,8 +24,15 @@ def print_import(home: Home, result: ImportResult, *, json: bool) -> None:
     """The report of an import."""
     chains = [_chain(row, result) for row in result.venues.iter_rows(named=True)]
     if json:
-        told = ("files", "loaded", "resumed", "settlements", "known", "failures", "generation", "held", "exit_code")
-        print_json({**{name: getattr(result, name) for name in told}, "published": str(home.published_file), "chains": chains})
+        names = ("files", "loaded", "resumed", "settlements", "known", "failures", "generation", "exit_code")
+        print_json(
+            {
+                **{name: getattr(result, name) for name in names},
+                "held": result.hold_reason,
+                "published": str(home.published_file),
+                "chains": chains,
+            }
+        )
         return
     whole = [chain for chain in chains if chain["status"] == OK and not chain["incomplete_reason"]]
     hidden = {id(chain) for chain in whole[MOST_LINES:]}
@@ -59,7 +66,7 @@ def file_progress() -> Iterator[Callable[[int, int], None]]:
 
 def _chain(row: dict[str, Any], result: ImportResult) -> dict[str, Any]:
     warnings = result.warnings.get((row["snapshot_id"], row["venue"]), ())
-    return {name: row[name] for name in TOLD} | {"open_interest": row["oi_base_total"], "warnings": list(warnings)}
+    return {name: row[name] for name in CHAIN_FIELDS} | {"open_interest": row["oi_base_total"], "warnings": list(warnings)}
 
 
 def _line(chain: dict[str, Any]) -> str:
@@ -72,13 +79,13 @@ def _line(chain: dict[str, Any]) -> str:
 
 
 def _summary(home: Home, result: ImportResult) -> str:
-    held = f"{result.venues.height:,} chains" + (f", {result.settlements:,} settlement prices" if result.settlements else "")
-    parts = [f"{result.loaded:,} of {result.files:,} files imported ({held})"]
+    contents = f"{result.venues.height:,} chains" + (f", {result.settlements:,} settlement prices" if result.settlements else "")
+    parts = [f"{result.loaded:,} of {result.files:,} files imported ({contents})"]
     parts += [f"{len(result.known):,} there already"] if result.known else []
     parts += [f"{len(result.failures):,} cannot be read"] if result.failures else []
     parts += [f"{result.resumed:,} of an import that was stopped loaded now"] if result.resumed else []
     text = ", ".join(parts) + "."
-    if result.held:
-        return f"{text}\nNot published. {result.held}"
+    if result.hold_reason:
+        return f"{text}\nNot published. {result.hold_reason}"
     live = f"Live is generation {result.generation}: {home.published_file}" if result.generation else "Nothing is published yet."
     return f"{text}\n{live}"

@@ -41,7 +41,7 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
             "run_id": result.plan.run_id,
             "exit_code": result.exit_code,
             "generation": result.generation,
-            "held": result.held,
+            "held": result.hold_reason,
             "not_loaded": list(result.not_loaded),
             "published": str(home.published_file) if result.generation else None,
             "venues": report_rows(result),
@@ -66,8 +66,8 @@ def print_run(home: Home, result: RunResult, *, json: bool) -> None:
         print("\n" + "\n".join(chart_lines(result)))
     if lines := alert_lines(result):
         print("\n" + "\n".join(lines))
-    if result.held:
-        print(f"\nNot published. {result.held}")
+    if result.hold_reason:
+        print(f"\nNot published. {result.hold_reason}")
     elif not any(outcome.status == "ok" for outcome in result.outcomes):
         print(f"\nNothing usable was captured; every reply is kept in {home.raw}, and readers keep what was published before.")
     else:
@@ -171,10 +171,10 @@ def print_status(
     if state["held"]:
         print(f"The last run was not published. {state['held']}")
     for one in state.get("alerts", []):
-        told = (
+        delivery = (
             "delivered" if one["delivered_at"] else f"not delivered: {one['delivery_error']}" if one["delivery_error"] else "not delivered"
         )
-        print(f"Alert since {one['first_seen_at']} ({told}): {one['message']}")
+        print(f"Alert since {one['first_seen_at']} ({delivery}): {one['message']}")
     for failure in news.failures if news else ():
         print(f"Not delivered: {failure}")
     if news and news.not_asked:
@@ -202,11 +202,11 @@ def print_rebuild(result: RebuildResult, *, verify: bool, tolerance: float | Non
         print("\n".join([*result.differences, f"Rebuilt {_runs(result.runs)} from raw/ and {done}."]))
     elif result.differences:
         print("\n".join(result.differences))
-        found, compared = len(result.differences), f"from a rebuild of {_runs(result.runs)}"
+        difference_count, compared = len(result.differences), f"from a rebuild of {_runs(result.runs)}"
         if tolerance is None:
-            print(f"{found} of {result.tables_compared} table partitions differ {compared}.")
+            print(f"{difference_count} of {result.tables_compared} table partitions differ {compared}.")
         else:
-            print(f"{found} lines say what differs by more than {tolerance:g} {compared}.")
+            print(f"{difference_count} lines say what differs by more than {tolerance:g} {compared}.")
     else:
         how = "bit for bit" if tolerance is None else f"within {tolerance:g}"
         print(f"Equal, {how}: {result.tables_compared} table partitions, rebuilt from {_runs(result.runs)}.")

@@ -18,39 +18,39 @@ LONGEST_ROW = 400  # characters of an archived row; the JSON has all of it
 WHOLE = 1000  # from here on two decimals are enough
 
 
-def print_explanation(found: Explanation, *, json: bool) -> None:
+def print_explanation(explanation: Explanation, *, json: bool) -> None:
     """The whole explanation, for people or as JSON."""
     if json:
-        print_json(found)
+        print_json(explanation)
         return
-    print(f"{found.title}\n\n{_line(found.number)}")
-    print(f"\nDefinition ({found.definition.section})\n  {found.definition.formula}")
-    print(f"  Sign scenario: {found.definition.signs or 'none, the number assumes nothing of who holds the positions'}")
+    print(f"{explanation.title}\n\n{_line(explanation.number)}")
+    print(f"\nDefinition ({explanation.definition.section})\n  {explanation.definition.formula}")
+    print(f"  Sign scenario: {explanation.definition.signs or 'none, the number assumes nothing of who holds the positions'}")
     print("\nScope")
-    for line in _scope_lines(found.scope):
+    for line in _scope_lines(explanation.scope):
         print(f"  {line}")
-    if found.beside:
-        print(f"\nBy the definition {found.asked_definition} instead")
-        print_alternatives(found.beside)
+    if explanation.requested_alternatives:
+        print(f"\nBy the definition {explanation.asked_definition} instead")
+        print_alternatives(explanation.requested_alternatives)
     print("\nMade of")
-    for number in found.inputs:
+    for number in explanation.inputs:
         print(f"  {_line(number)}")
-    for table in found.tables:
+    for table in explanation.tables:
         print(f"\n{table.title}")
         print_rows(table.rows)
     print("\nContracts that carry most of it")
-    print_rows(found.contracts)
+    print_rows(explanation.contracts)
     print("\nArchived rows, as they arrived (files are under raw/)")
-    for row in found.raw:
+    for row in explanation.raw:
         for line in _raw_lines(row):
             print(f"  {line}")
     print("\nWhy another source may differ")
-    print_alternatives(found.alternatives)
+    print_alternatives(explanation.alternatives)
 
 
-def print_alternatives(found: Iterable[Alternative]) -> None:
+def print_alternatives(alternatives: Iterable[Alternative]) -> None:
     """A line per convention: what it is about, its name, its value, its meaning."""
-    for one in found:
+    for one in alternatives:
         value = f"{cell(one.value)} {one.unit}" if one.unit is not None else "not computed"
         print(f"  {one.about:<10}  {one.convention:<18}  {value}: {one.meaning}")
 
@@ -80,7 +80,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         return
     names = list(rows[0])
     texts = [["" if row[name] is None else cell(row[name]) for name in names] for row in rows]
-    widths = [max(len(name), *(len(line[place]) for line in texts)) for place, name in enumerate(names)]
+    widths = [max(len(name), *(len(line[index]) for line in texts)) for index, name in enumerate(names)]
     is_number = [any(isinstance(row[name], int | float | Decimal) and not isinstance(row[name], bool) for row in rows) for name in names]
 
     def line(cells: Sequence[str]) -> str:
@@ -96,9 +96,9 @@ def _scope_lines(scope: Scope) -> Iterable[str]:
     yield f"session {scope.session_date}, open interest of {scope.oi_as_of or 'unknown date'}, spot {cell(scope.spot)} USD"
     yield f"venues {scope.venues.replace(',', ', ')} (scope {scope.scope_venue}); {scope.expiries}"
     for one in scope.sources:
-        told = f"spot {cell(one.spot)} ({one.spot_source})" if one.status == "ok" else f"{one.status}: {one.error}"
+        spot_text = f"spot {cell(one.spot)} ({one.spot_source})" if one.status == "ok" else f"{one.status}: {one.error}"
         when = f"{one.captured_at:%Y-%m-%d %H:%M:%S} UTC" if one.captured_at else "no instant"
-        yield f"{one.venue}: {when}, {told}, {one.origin}, run {one.run_id}"
+        yield f"{one.venue}: {when}, {spot_text}, {one.origin}, run {one.run_id}"
 
 
 def _raw_lines(row: RawRow) -> Iterable[str]:

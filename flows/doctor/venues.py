@@ -31,11 +31,11 @@ def reach(venue: str, settings: Settings) -> Finding:
     """What one cheap request to a venue comes to."""
     from flows.sources.http import VenueClient  # loading httpx takes a while
 
-    asked = source(venue, settings)
-    patient = min(asked.settings.timeout_s, LONGEST_WAIT_S)
-    quick = asked.settings.model_copy(update={"max_attempts": 1, "timeout_s": patient})
+    chosen = source(venue, settings)
+    patient = min(chosen.settings.timeout_s, LONGEST_WAIT_S)
+    quick = chosen.settings.model_copy(update={"max_attempts": 1, "timeout_s": patient})
     check = f"venue {venue}"
-    probe = asked.probe
+    probe = chosen.probe
     if probe is None:
         return Finding(check, WARNING, "not tried: its source names no cheap request", "give the source a `probe`")
     clocks: list[float] = []
@@ -45,12 +45,12 @@ def reach(venue: str, settings: Settings) -> Finding:
 
     try:
         with VenueClient(venue, quick, record=note, version=code_version()) as http:
-            http.get("doctor", probe.name, probe.path, dict(probe.params), judge=asked.judge)
+            http.get("doctor", probe.name, probe.path, dict(probe.params), judge=chosen.judge)
     except UnknownSymbol:
         pass  # Cboe answers
     except (VenueError, SettingsError) as error:
-        mend = f"check the network, a proxy, and STRIKEHOUSE_SOURCES__{venue.upper()}__BASE_URL; `--offline` leaves venues out"
-        return Finding(check, PROBLEM, str(error), mend)
+        remedy = f"check the network, a proxy, and STRIKEHOUSE_SOURCES__{venue.upper()}__BASE_URL; `--offline` leaves venues out"
+        return Finding(check, PROBLEM, str(error), remedy)
     if clocks and abs(clocks[-1]) > LATE_S:
         what = f"answers, and this machine's clock is {abs(clocks[-1]):.0f} s {'ahead' if clocks[-1] > 0 else 'behind'}"
         return Finding(check, WARNING, what, "set the clock (`timedatectl set-ntp true`)")

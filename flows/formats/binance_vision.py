@@ -50,14 +50,14 @@ class BinanceVision(Importer):
             raise FileError(f"it is no EOHSummary file: it has no column {', '.join(absent)}")
         hour = (pl.col("date") + pl.col("hour").str.zfill(2) + ":00").str.to_datetime("%Y-%m-%d%H:%M", strict=False)
         hour = pl.when(hour.dt.date().is_between(EARLIEST, LATEST)).then(hour)
-        told = cells.with_columns(hour=hour, underlying=pl.col(KEY).str.extract(NAME, 1))
-        keys = told.select("underlying", "hour").drop_nulls().unique().sort("hour", "underlying")
+        labelled = cells.with_columns(hour=hour, underlying=pl.col(KEY).str.extract(NAME, 1))
+        keys = labelled.select("underlying", "hour").drop_nulls().unique().sort("hour", "underlying")
         if keys.is_empty():
             raise FileError("no row names an hour and a contract (such as BTC-231229-34000-C). Download it again")
-        for place, (underlying, start) in enumerate(keys.iter_rows()):
+        for index, (underlying, start) in enumerate(keys.iter_rows()):
             is_own = (pl.col("underlying") == underlying) & (pl.col("hour") == start)
             is_nobodys = pl.col("underlying").is_null() | pl.col("hour").is_null()  # refused in the first chain
-            own = told.filter(is_own | is_nobodys if place == 0 else is_own)
+            own = labelled.filter(is_own | is_nobodys if index == 0 else is_own)
             table = FileTable(payload, own, key=KEY)
             unknown = set(cells.columns) - COLUMNS - {"row_number", EXTRA}
             yield self._chain(payload, table, underlying, start.replace(tzinfo=UTC) + LABEL_TO_INSTANT, unknown)
@@ -75,7 +75,7 @@ class BinanceVision(Importer):
         table.refuse_duplicates()
         unit = UNITS.get(underlying, 1.0)
         live = terms.with_columns(price=value / count).filter(
-            table.is_kept & (count > 0).fill_null(False) & (terms["expires_at"] > instant.replace(tzinfo=None)).fill_null(False)
+            table.is_accepted & (count > 0).fill_null(False) & (terms["expires_at"] > instant.replace(tzinfo=None)).fill_null(False)
         )
         price, strike = live["price"].median(), live["strike"].median()
         notes, coins = [], count

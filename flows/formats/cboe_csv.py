@@ -46,9 +46,9 @@ class CboeCsv(Importer):
     def parse(self, payload: RawPayload, calendar: TradingCalendar, part: int = 0, parts: int = 1) -> Iterator[ParsedChain]:
         head = payload.body[:8192].removeprefix(b"\xef\xbb\xbf").decode(errors="replace").split("\n")[:HEADER_WITHIN]
         first_row, header = _header(head)
-        date_line = _found(DATE, head[:first_row], "Date:")
+        date_line = _first_match(DATE, head[:first_row], "Date:")
         instant, notes = download_instant(date_line)
-        last = _found(LAST, head[:first_row], "Last:").replace(",", "")
+        last = _first_match(LAST, head[:first_row], "Last:").replace(",", "")
         spot = float(last) or None
         table = FileTable(payload, _contracts(read_csv(payload.body, header, first_row=first_row), header), key=NAME)
         terms = osi_terms(table.names)
@@ -85,11 +85,11 @@ def _header(head: Sequence[str]) -> tuple[int, list[str]]:
     raise FileError("it is no Cboe quotedata download: no line has the columns Expiration Date, Calls, Strike, Puts")
 
 
-def _found(pattern: re.Pattern[str], head: Sequence[str], what: str) -> str:
+def _first_match(pattern: re.Pattern[str], head: Sequence[str], what: str) -> str:
     for line in head:
-        found = pattern.search(line)
-        if found:
-            return found[1]
+        match = pattern.search(line)
+        if match:
+            return match[1]
     raise FileError(f"the lines above its table have no readable `{what}`. Download it again")
 
 

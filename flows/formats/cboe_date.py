@@ -54,11 +54,11 @@ def download_instant(text: str) -> tuple[datetime, list[str]]:
     plain = unicodedata.normalize("NFKC", text).replace("\N{MINUS SIGN}", "-")
     notes: list[str] = []
     zone, rest = _zone(plain)
-    found = _TIME.search(rest)
-    if found is None:
+    match = _TIME.search(rest)
+    if match is None:
         raise _unclear(text, "it tells no time of day")
-    rest = rest.replace(found[0], " ", 1)
-    hour, minute, second = (int(part or 0) for part in found.groups())
+    rest = rest.replace(match[0], " ", 1)
+    hour, minute, second = (int(part or 0) for part in match.groups())
     half = _HALF.search(rest)
     if half:
         rest = rest.replace(half[0], " ", 1)
@@ -99,16 +99,16 @@ def _zone(text: str) -> tuple[tzinfo | None, str]:
 
 def _date(text: str, rest: str) -> tuple[int, int, int]:
     """Year, month and day in what is left when time and zone are gone."""
-    found = _YEAR_FIRST.search(rest)
-    if found:
-        return int(found[1]), int(found[2]), int(found[3])
-    found = _YEAR_LAST.search(rest)
-    if found:
-        first, second = int(found[1]), int(found[3])
-        if found[2] == "." or first > 12 or first == second:
-            return int(found[4]), second, first
+    match = _YEAR_FIRST.search(rest)
+    if match:
+        return int(match[1]), int(match[2]), int(match[3])
+    match = _YEAR_LAST.search(rest)
+    if match:
+        first, second = int(match[1]), int(match[3])
+        if match[2] == "." or first > 12 or first == second:
+            return int(match[4]), second, first
         if second > 12:
-            return int(found[4]), first, second
+            return int(match[4]), first, second
         raise _unclear(text, "day and month cannot be told apart")
     months = [MONTHS[word] for word in map(_plain, re.findall(r"[^\W\d_]+", rest)) if word in MONTHS]
     years = re.findall(r"(?<!\d)\d{4}(?!\d)", rest)

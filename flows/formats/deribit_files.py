@@ -41,15 +41,15 @@ class _DeribitFile(Importer):
     market = "crypto"
 
     def parse(self, payload: RawPayload, calendar: TradingCalendar, part: int = 0, parts: int = 1) -> Iterator[ParsedChain]:
-        rows, places = self.rows(payload)
+        rows, positions = self.rows(payload)
         named = [_book_and_base(row) for row in rows]
         first = next((one for one in named if one is not None), None)
         if first is None:
             raise FileError("no row names a contract (such as ETH-26JAN24-1200-P). Save the reply of get_book_summary_by_currency")
         books: dict[str, _Book] = {}
-        for row, place, one in zip(rows, places, named, strict=True):
+        for row, position, one in zip(rows, positions, named, strict=True):
             book, base = one or (first[0], None)  # a row that names nobody belongs to the first book, so that it is refused somewhere
-            books.setdefault(book, _Book(replace(payload, book=book, body=f"{payload.sha256} {book}".encode()))).add(row, place, base)
+            books.setdefault(book, _Book(replace(payload, book=book, body=f"{payload.sha256} {book}".encode()))).add(row, position, base)
         source = _SavedSummary(books)
         lines = pl.concat([book.lines for book in books.values()])
         for underlying in dict.fromkeys(one[1] for one in named if one is not None):
@@ -109,22 +109,22 @@ class _Book:
         self.payload = payload
         self.rows: list[Any] = []
         self.bases: set[str] = set()
-        self._places: list[int] = []
+        self._positions: list[int] = []
 
-    def add(self, row: Any, place: int, base: str | None) -> None:
+    def add(self, row: Any, position: int, base: str | None) -> None:
         """One more row, where it stands in the file, and its underlying."""
         self.rows.append(row)
-        self._places.append(place)
+        self._positions.append(position)
         self.bases |= {base} if base else set()
 
     @property
     def lines(self) -> pl.DataFrame:
         """payload_sha256 and row_number here → place in the file."""
-        places = pl.Series("place", self._places, dtype=pl.Int64)
+        positions = pl.Series("position", self._positions, dtype=pl.Int64)
         return (
-            pl.DataFrame([places])
+            pl.DataFrame([positions])
             .with_row_index("row_number")
-            .select(pl.lit(self.payload.sha256).alias("payload_sha256"), pl.col("row_number").cast(pl.Int64), "place")
+            .select(pl.lit(self.payload.sha256).alias("payload_sha256"), pl.col("row_number").cast(pl.Int64), "position")
         )
 
 
@@ -165,12 +165,12 @@ def _index(rows: Sequence[Any], name: str) -> float | None:
 
 def _in_file(frame: pl.DataFrame, lines: pl.DataFrame, payload: RawPayload) -> pl.DataFrame:
     """Rows with the hash of the file, and their places in it."""
-    told = frame.join(lines, on=["payload_sha256", "row_number"], how="left", maintain_order="left")
-    return told.with_columns(row_number="place", payload_sha256=pl.lit(payload.sha256)).drop("place")
+    located = frame.join(lines, on=["payload_sha256", "row_number"], how="left", maintain_order="left")
+    return located.with_columns(row_number="position", payload_sha256=pl.lit(payload.sha256)).drop("position")
 
 
 def _book_and_base(row: Any) -> tuple[str, str] | None:
     """Book and underlying of a row, by its name."""
     name = row.get(KEY) if isinstance(row, dict) else None
-    found = re.match(NAME, name) if isinstance(name, str) else None
-    return (LINEAR_BOOK if found["quote"] else found["base"], found["base"]) if found else None
+    match = re.match(NAME, name) if isinstance(name, str) else None
+    return (LINEAR_BOOK if match["quote"] else match["base"], match["base"]) if match else None

@@ -16,7 +16,7 @@ from models.chain import RawPayload
 from models.errors import FileError
 
 THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
-EXTRA, PLACE = "\x00more", "\x00place"  # a cell beyond the header's; where a row stands in the table
+EXTRA, POSITION = "\x00more", "\x00position"  # a cell beyond the header's; where a row stands in the table
 
 
 def read_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: int = 0) -> pl.DataFrame:
@@ -58,9 +58,9 @@ def scan_csv(content: bytes, header: Sequence[str] | None = None, *, first_row: 
         row_index_name="row_number",
         row_index_offset=first_row,
     )
-    cell, is_told = pl.col([*names, EXTRA]), pl.any_horizontal(pl.col(names).is_not_null())
+    cell, is_used = pl.col([*names, EXTRA]), pl.any_horizontal(pl.col(names).is_not_null())
     stripped = cells.with_columns(cell.str.strip_chars(), pl.col("row_number").cast(pl.Int64))
-    return stripped.with_columns(pl.when(cell != "").then(cell).name.keep()).filter(is_told)  # `replace` takes as long as to read the file
+    return stripped.with_columns(pl.when(cell != "").then(cell).name.keep()).filter(is_used)  # `replace` takes as long as to read the file
 
 
 def no_table(error: pl.exceptions.PolarsError) -> FileError:
@@ -71,9 +71,9 @@ def no_table(error: pl.exceptions.PolarsError) -> FileError:
 def _distinct(names: Iterable[str]) -> list[str]:
     """Header cells as names of columns: an unnamed or repeated one gets a number."""
     seen: dict[str, int] = {}
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         clean = name.strip()
-        seen[clean if clean and clean not in seen else f"{clean}#{place + 1}"] = place
+        seen[clean if clean and clean not in seen else f"{clean}#{index + 1}"] = index
     return list(seen)
 
 
@@ -142,11 +142,11 @@ class FileTable:
         """Of several rows with one name the first readable one stays: others are a `duplicate`, or a `conflicting_duplicate`."""
         if self.names.n_unique() == self.height:
             return
-        kept = pl.DataFrame({"name": self.names, "is_kept": self.is_kept})
-        again = kept.select(pl.col("is_kept") & (pl.col("is_kept").cum_sum().over("name") > 1)).to_series()
+        accepted = pl.DataFrame({"name": self.names, "is_accepted": self.is_accepted})
+        again = accepted.select(pl.col("is_accepted") & (pl.col("is_accepted").cum_sum().over("name") > 1)).to_series()
         if again.any():
             cells = pl.struct(pl.exclude("row_number"))
-            is_first = kept["is_kept"] & ~again
+            is_first = accepted["is_accepted"] & ~again
             first = self.rows.filter(is_first).select(pl.lit(self.names.filter(is_first)).alias("\x00name"), cells.alias("first"))
             both = pl.DataFrame({"\x00name": self.names, "cells": self.rows.select(cells).to_series()}).join(
                 first, on="\x00name", how="left", maintain_order="left"
@@ -171,38 +171,40 @@ class FileTable:
         return whole.round(NOISE_DECIMALS)
 
     @property
-    def is_kept(self) -> pl.Series:
+    def is_accepted(self) -> pl.Series:
         """Which rows were not refused."""
-        kept = pl.repeat(True, self.height, eager=True)
+        accepted = pl.repeat(True, self.height, eager=True)
         for mask, _, _ in self._refused_rows:
-            kept &= ~mask
-        return kept
+            accepted &= ~mask
+        return accepted
 
     def quotes(self, columns: pl.DataFrame) -> pl.DataFrame:
         """Columns of these rows beside what every contract has: instrument, payload_sha256, row_number; without refused rows."""
-        told = columns.with_columns(self.names.alias("instrument"), self.rows["row_number"], payload_sha256=pl.lit(self._payload.sha256))
-        return told.filter(self.is_kept) if self._refused_rows else told
+        contracts = columns.with_columns(
+            self.names.alias("instrument"), self.rows["row_number"], payload_sha256=pl.lit(self._payload.sha256)
+        )
+        return contracts.filter(self.is_accepted) if self._refused_rows else contracts
 
     def rejected(self) -> pl.DataFrame:
         """Refused rows, and refused values of kept rows, in the order of the file (`RejectedRows`)."""
         if not self._refused_rows and not self._refused_values:
             return REJECTED_NONE
-        refused = ~self.is_kept
+        refused = ~self.is_accepted
         seen = pl.repeat(False, self.height, eager=True)
-        parts = [pl.DataFrame(schema={**REJECTED_NONE.schema, PLACE: pl.UInt32})]
+        parts = [pl.DataFrame(schema={**REJECTED_NONE.schema, POSITION: pl.UInt32})]
         for mask, reason, field in self._refused_rows:
-            parts.append(self._told(mask & ~seen, reason, field, is_row_kept=False))
+            parts.append(self._rejections(mask & ~seen, reason, field, is_row_kept=False))
             seen |= mask
-        parts += [self._told(mask & ~refused, reason, field, is_row_kept=True) for mask, reason, field in self._refused_values]
-        return pl.concat(parts).sort(PLACE, maintain_order=True).drop(PLACE)
+        parts += [self._rejections(mask & ~refused, reason, field, is_row_kept=True) for mask, reason, field in self._refused_values]
+        return pl.concat(parts).sort(POSITION, maintain_order=True).drop(POSITION)
 
-    def _told(self, mask: pl.Series, reason: str, field: str, *, is_row_kept: bool) -> pl.DataFrame:
+    def _rejections(self, mask: pl.Series, reason: str, field: str, *, is_row_kept: bool) -> pl.DataFrame:
         value = self.rows[field].cast(pl.String) if field in self.rows.columns else self.names
         rows = pl.DataFrame(
             [self.rows["row_number"], self.names.alias("instrument"), value.str.slice(0, LONGEST_SHOWN_VALUE).alias("value")]
         )
         return (
-            rows.with_row_index(PLACE)
+            rows.with_row_index(POSITION)
             .filter(mask)
             .select(
                 payload_sha256=pl.lit(self._payload.sha256),
@@ -212,7 +214,7 @@ class FileTable:
                 column=pl.lit(self._labels.get(field, field)),
                 value="value",
                 is_row_kept=pl.lit(is_row_kept),
-                **{PLACE: PLACE},
+                **{POSITION: POSITION},
             )
         )
 

@@ -36,7 +36,7 @@ from warehouse.settings import Settings
 from warehouse.storage.cold_partitions import add_files
 from warehouse.storage.parquet_files import Moving
 from warehouse.storage.transactions import is_unpublished, transaction
-from warehouse.storage.work_file import beside_workers, install_for_readers, native_from, parquet_folder, read_calendar
+from warehouse.storage.work_file import install_for_readers, native_from, parquet_folder, read_calendar, reduced_resources
 
 BATCH_CONTRACTS = 200_000  # committed together: large enough for DuckDB to write them past its log
 IN_FILES = 0.2  # what a contract counts of which the committer writes little: most of its rows are in files already
@@ -88,7 +88,7 @@ def load_history(
     compute = partial(compute_units, calendar=calendar, moving=moving)
     units = sum(len(task.units) for task in tasks)
     start = history_workers(home, settings, units=units) if workers is None else nullcontext(workers)
-    with _folder(home) as folder, start as pool, beside_workers(con, settings.storage):
+    with _folder(home) as folder, start as pool, reduced_resources(con, settings.storage):
         under_way = _under_way(partial(pool.submit, compute), settings, tasks, folder)
         for number, (task, future) in enumerate(under_way):
             if number == 0:
@@ -100,7 +100,7 @@ def load_history(
                     failures.setdefault(report.run_id, {})[report.file] = report.error
             batch.settlements += read.settlements
             for group in read.groups:
-                batch = _take(con, home, settings, calendar, batch, group)
+                batch = _add_to_batch(con, home, settings, calendar, batch, group)
             batch.ended += [(manifest, failures.pop(manifest["run_id"], {})) for manifest in task.ended]
             if batch.contracts >= BATCH_CONTRACTS:
                 batch = _commit(con, home, batch)
@@ -138,12 +138,12 @@ def _under_way(
     left = deque(enumerate(tasks))
     while left or waiting:
         while left and len(waiting) <= AHEAD * settings.storage.threads:
-            place, task = left.popleft()
-            waiting.append((task, submit(task.units, folder / str(place))))
+            index, task = left.popleft()
+            waiting.append((task, submit(task.units, folder / str(index))))
         yield waiting.popleft()
 
 
-def _take(
+def _add_to_batch(
     con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, calendar: TradingCalendar, batch: _Batch, group: ComputedGroup
 ) -> _Batch:
     """Add a group to the batch. A snapshot that several runs captured is merged with what is stored of it, as in a live load."""

@@ -25,7 +25,7 @@ from warehouse.home.version import code_version
 from warehouse.load.fingerprints import table_hashes
 from warehouse.load.runs import forget_runs, loaded_runs, venues_of_runs
 from warehouse.load.snapshot_rows import has_snapshots
-from warehouse.publish.generations import generations, mend_manifest, publish
+from warehouse.publish.generations import generations, publish, repair_manifest
 from warehouse.publish.status import note_generation
 from warehouse.settings import Settings
 from warehouse.storage import cold_partitions
@@ -34,7 +34,7 @@ from warehouse.storage.transactions import is_unpublished
 from warehouse.storage.work_file import connect_work, native_from, parquet_folder
 
 MOVED, REMOVED, NOT_VERIFIED, COMPACTED, PUBLISHED, SWEPT = "moved", "removed", "not verified", "compacted", "published", "swept"
-BESIDE = (
+TEMPORARY_FILES = (
     "work.verify.duckdb",
     "work.partial.duckdb",
     "work.compact.duckdb",
@@ -94,7 +94,7 @@ def _done(home: Home, settings: Settings, folder: Path, now: datetime, progress:
     if free >= settings.storage.compact_free_pct:
         yield Action(COMPACTED, f"work.duckdb, {free:.0f} % of it free", compact(home, settings))
     with connect_work(home, settings, home.work_file) as con:
-        mend_manifest(home)
+        repair_manifest(home)
         if is_unpublished(con) and has_snapshots(con):
             number = publish(con, home, settings, run_id=None, now=now, code_version=code_version())
             note_generation(home, number)
@@ -124,7 +124,7 @@ def _due(home: Home, settings: Settings, folder: Path, now: datetime) -> Iterato
 
 def _sweep(home: Home) -> int:
     """Remove what killed processes left: databases beside the work file, temporary files, spilled rows. Nobody else writes now."""
-    freed = sum(remove_database(home.root / name) for name in BESIDE)
+    freed = sum(remove_database(home.root / name) for name in TEMPORARY_FILES)
     left = [path for path in home.temporary.rglob("*") if path.is_file()]
     freed += sum(_unlink(path) for path in left)
     before = _temporary_bytes(home)
@@ -163,10 +163,10 @@ def _bound(runs: set[str], parts: dict[str, set[str]], free: set[str]) -> set[st
     """Of these runs, those that share a snapshot, directly or through others, with a run that is not free to go."""
     bound: set[str] = set()
     while True:
-        held = {run_id for members in parts.values() if members - free | members & bound for run_id in members & runs}
-        if held <= bound:
+        pinned = {run_id for members in parts.values() if members - free | members & bound for run_id in members & runs}
+        if pinned <= bound:
             return bound
-        bound |= held
+        bound |= pinned
 
 
 def _remove_replies(home: Home, settings: Settings, now: datetime, progress: Callable[[str], None]) -> Iterator[Action]:
@@ -205,15 +205,15 @@ def _rebuilt(
     home: Home, settings: Settings, run_ids: list[str], snapshots: list[str], now: datetime, progress: Callable[[str], None]
 ) -> Hashes:
     """Hashes of snapshots in a copy of the work file that has forgotten them and has built them again from raw/."""
-    beside = home.root / "work.maintain.duckdb"
+    rebuild_file = home.root / "work.maintain.duckdb"
     try:
-        copy_of_work(home, settings, beside)
-        with connect_work(home, settings, beside) as con:
+        copy_of_work(home, settings, rebuild_file)
+        with connect_work(home, settings, rebuild_file) as con:
             forget_runs(con, run_ids)
             load_history(con, home, settings, now=now, progress=progress)
             return table_hashes(con, snapshots)
     finally:
-        remove_database(beside)
+        remove_database(rebuild_file)
 
 
 def _used_files(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> set[str] | None:
@@ -244,10 +244,10 @@ def _unlink(path: Path) -> int:
 
 def _size(home: Home, folder: Path) -> int:
     """Bytes of all files of the home and the Parquet folder; what has two names counts once."""
-    found = {}
+    sizes = {}
     for root in (home.root, folder):
         for path in root.rglob("*"):
             if path.is_file():
                 about = path.stat()
-                found[about.st_dev, about.st_ino] = about.st_size
-    return sum(found.values())
+                sizes[about.st_dev, about.st_ino] = about.st_size
+    return sum(sizes.values())

@@ -19,7 +19,7 @@ from warehouse.home.files import disk_errors
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import differences, table_hashes, value_differences
-from warehouse.load.retained_rows import TakenOver, take_over
+from warehouse.load.retained_rows import MigratedRows, migrate_rows
 from warehouse.load.runs import forget_sessions, loaded_runs
 from warehouse.monitor.alerts import carry_over
 from warehouse.settings import Settings
@@ -51,24 +51,24 @@ def rebuild(
     `flows.history.workers`, when they are started already.
     """
     home.prepare()
-    beside = home.root / (REBUILD if sessions == EVERY_SESSION else "work.partial.duckdb")
+    rebuild_file = home.root / (REBUILD if sessions == EVERY_SESSION else "work.partial.duckdb")
     with writer_lock(home, "rebuild", wait_s=settings.storage.lock_wait_s):
         if sessions != EVERY_SESSION:
-            copy_of_work(home, settings, beside)
-            with connect_work(home, settings, beside) as con:
+            copy_of_work(home, settings, rebuild_file)
+            with connect_work(home, settings, rebuild_file) as con:
                 forget_sessions(con, *sessions, but=tombstones(home))
-        _prepare_take_over(home, settings)
-        runs, kept = _build(home, settings, beside, progress, workers)
+        _prepare_migration(home, settings)
+        runs, migrated = _build(home, settings, rebuild_file, progress, workers)
         with disk_errors(home.work_file):
             _remove(home.root / "work.duckdb.wal")
-            beside.replace(home.work_file)
+            rebuild_file.replace(home.work_file)
         with connect_work(home, settings, home.work_file) as con:
             mark_unpublished(con)  # also where the rows are the same
             state = RunState(connection=con)
             walk(PUBLICATION, RunContext(home, settings, None), state)
     if state.check.hold_reason is not None:
         raise StructureCheckFailed(state.check.hold_reason)
-    return RebuildResult(runs, 0, list(kept.problems), state.generation, kept.snapshots)
+    return RebuildResult(runs, 0, list(migrated.problems), state.generation, migrated.snapshots)
 
 
 def verify(
@@ -76,28 +76,28 @@ def verify(
 ) -> RebuildResult:
     """Build again beside the work file and compare, change nothing: hashes of every table, or values within a relative tolerance."""
     home.prepare()
-    beside = home.root / "work.verify.duckdb"
-    _remove(beside)
+    rebuild_file = home.root / "work.verify.duckdb"
+    _remove(rebuild_file)
     # its Parquet files go with it, so they are not among those that stay
     apart = settings.model_copy(update={"storage": settings.storage.model_copy(update={"data_path": home.temporary / "verify"})})
     with writer_lock(home, "verify", wait_s=settings.storage.lock_wait_s):
         try:
-            _prepare_take_over(home, settings)
-            runs, kept = _build(home, apart, beside, progress, workers)
+            _prepare_migration(home, settings)
+            runs, migrated = _build(home, apart, rebuild_file, progress, workers)
             with connect_work(home, settings, home.work_file) as con:
                 ours = table_hashes(con)
                 if tolerance is not None:
-                    found = [*value_differences(con, beside, tolerance), *kept.problems]
-                    return RebuildResult(runs, len(ours), found, None, kept.snapshots)
-            with connect_work(home, apart, beside) as con:
+                    mismatches = [*value_differences(con, rebuild_file, tolerance), *migrated.problems]
+                    return RebuildResult(runs, len(ours), mismatches, None, migrated.snapshots)
+            with connect_work(home, apart, rebuild_file) as con:
                 theirs = table_hashes(con)
         finally:
-            _remove(beside)
+            _remove(rebuild_file)
             shutil.rmtree(parquet_folder(home, apart), ignore_errors=True)
-    return RebuildResult(runs, len(ours), [*differences(ours, theirs), *kept.problems], None, kept.snapshots)
+    return RebuildResult(runs, len(ours), [*differences(ours, theirs), *migrated.problems], None, migrated.snapshots)
 
 
-def _prepare_take_over(home: Home, settings: Settings) -> None:
+def _prepare_migration(home: Home, settings: Settings) -> None:
     """Rows whose replies are gone are taken over from the work file: it must be of this version, and without a log."""
     if tombstones(home) and home.work_file.exists():
         with connect_work(home, settings, home.work_file) as con:
@@ -106,10 +106,10 @@ def _prepare_take_over(home: Home, settings: Settings) -> None:
 
 def _build(
     home: Home, settings: Settings, work_file: Path, progress: Callable[[str], None], workers: Executor | None
-) -> tuple[int, TakenOver]:
+) -> tuple[int, MigratedRows]:
     """Fill a work file beside the live one, or go on with one that an earlier rebuild left with the same settings."""
     with connect_work(home, settings, work_file, for_readers=False) as con:
-        kept = take_over(con, home)
+        migrated = migrate_rows(con, home)
         if is_other_settings(con, settings, but=tombstones(home)):
             raise WarehouseError(f"{work_file} was begun with other settings. Delete it and rebuild again, all sessions at once.")
         load_history(con, home, settings, now=datetime.now(UTC), progress=progress, workers=workers)
@@ -118,18 +118,18 @@ def _build(
         runs = len(loaded_runs(con))
         carry_over(con, home)
         con.checkpoint()
-    if not runs and not kept.problems:  # what is lost is told in the result
+    if not runs and not migrated.problems:  # what is lost is told in the result
         raise WarehouseError(f"{home.raw} holds no run: there is nothing to rebuild from. Run `strikehouse snapshot` first.")
-    return runs, kept
+    return runs, migrated
 
 
-def copy_of_work(home: Home, settings: Settings, beside: Path) -> None:
+def copy_of_work(home: Home, settings: Settings, target: Path) -> None:
     """A copy of the work file, for a process that holds the writer lock."""
-    _remove(beside)
+    _remove(target)
     with connect_work(home, settings, home.work_file) as con:
         con.checkpoint()
-    with disk_errors(beside):
-        shutil.copyfile(home.work_file, beside)
+    with disk_errors(target):
+        shutil.copyfile(home.work_file, target)
 
 
 def _remove(file: Path) -> None:

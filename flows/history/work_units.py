@@ -73,7 +73,7 @@ class ReadUnits:
 class _Chain(NamedTuple):
     """A snapshot that is read and not computed yet."""
 
-    place: int  # of its unit
+    unit_index: int  # of its unit
     read: UnitReadings
     rows: VenueRows
     warnings: Warnings
@@ -89,8 +89,8 @@ class UnitReader:
         """Parse and compute units in order; computed rows go into folders below `folder`. Raises `ArchiveDamaged`."""
         result = ReadUnits([], [], [])
         waiting: list[_Chain] = []
-        for place, unit in enumerate(units):
-            for chain in self._chains(place, unit, result):
+        for unit_index, unit in enumerate(units):
+            for chain in self._chains(unit_index, unit, result):
                 ids = [one.rows.snapshot_id for one in waiting]
                 contracts = sum(one.rows.quotes.height for one in (*waiting, chain))
                 is_old = all(map(self._moving.is_due, (*ids, chain.rows.snapshot_id)))
@@ -101,7 +101,7 @@ class UnitReader:
         self._compute(waiting, result, folder)
         return result
 
-    def _chains(self, place: int, unit: RunUnit, result: ReadUnits) -> list[_Chain]:
+    def _chains(self, unit_index: int, unit: RunUnit, result: ReadUnits) -> list[_Chain]:
         """The snapshots of a unit; its settlement prices and its report go into the result."""
         manifest = read_run(self._home, unit.run_id)
         read = read_unit(self._home, self._settings, manifest, unit.unit, self._calendar)
@@ -116,7 +116,7 @@ class UnitReader:
                 continue
             if rows is not None:
                 warnings = {(rows.snapshot_id, one.venue): _notes(one.chain) for one in readings if one.chain is not None}
-                chains.append(_Chain(place, replace(read, snapshots=()), rows, warnings))
+                chains.append(_Chain(unit_index, replace(read, snapshots=()), rows, warnings))
         result.settlements.append(settlement_rows(settlements, run_id=unit.run_id, origin=origin))
         result.reports.append(UnitReport(*unit, {}, read.file, error, read.settlements.height))
         return chains
@@ -133,20 +133,20 @@ class UnitReader:
                     self._compute([chain], result, folder)
                 return
             (chain,) = chains
-            _note(result, chain.place, error=chain.read.failed(failure))
+            _note(result, chain.unit_index, error=chain.read.failed(failure))
             return
-        place = folder / str(len(result.groups))
-        files = write_computed(computed, place, self._moving)
+        group_folder = folder / str(len(result.groups))
+        files = write_computed(computed, group_folder, self._moving)
         contracts = sum(one.quotes.height for one in captured)
         rows = [replace(one.rows, quotes=one.rows.quotes.clear()) for one in chains]
-        result.groups.append(ComputedGroup(rows, place, files, self._moving.folder, contracts))
+        result.groups.append(ComputedGroup(rows, group_folder, files, self._moving.folder, contracts))
         for chain in chains:
-            _note(result, chain.place, warnings=chain.warnings)
+            _note(result, chain.unit_index, warnings=chain.warnings)
 
 
-def _note(result: ReadUnits, place: int, *, warnings: Warnings | None = None, error: str | None = None) -> None:
-    report = result.reports[place]
-    result.reports[place] = replace(report, warnings=report.warnings | (warnings or {}), error=error or report.error)
+def _note(result: ReadUnits, unit_index: int, *, warnings: Warnings | None = None, error: str | None = None) -> None:
+    report = result.reports[unit_index]
+    result.reports[unit_index] = replace(report, warnings=report.warnings | (warnings or {}), error=error or report.error)
 
 
 def _notes(chain: ParsedChain) -> tuple[str, ...]:

@@ -34,14 +34,14 @@ def decide_due(
     past begins with. Of each underlying at most the last decision is to run.
     """
     decided: dict[str, list[Decision]] = {}
-    with changing_schedule_log(home, kept=timedelta(days=settings.schedule.kept_days), now=now) as log:
+    with changing_schedule_log(home, retention=timedelta(days=settings.schedule.kept_days), now=now) as log:
         for underlying in underlyings:
             since = log.decided(underlying) or due - timedelta(microseconds=1)
-            found = _undecided(settings, underlying, since, now, calendar)
+            decisions = _undecided(settings, underlying, since, now, calendar)
             if underlying in busy:
-                found = [Decision(one.due_at, now, SKIPPED, busy[underlying]) if one.is_to_run else one for one in found]
-            log.add(underlying, found, run_id)
-            decided[underlying] = found
+                decisions = [Decision(one.due_at, now, SKIPPED, busy[underlying]) if one.is_to_run else one for one in decisions]
+            log.add(underlying, decisions, run_id)
+            decided[underlying] = decisions
     return decided
 
 
@@ -51,15 +51,15 @@ def note_missed(home: Home, settings: Settings, calendar: TradingCalendar, now: 
     Returns the underlyings that are still worth a late run, and when that was due. An underlying that is new begins now.
     """
     late: dict[str, datetime] = {}
-    with changing_schedule_log(home, kept=timedelta(days=settings.schedule.kept_days), now=now) as log:
+    with changing_schedule_log(home, retention=timedelta(days=settings.schedule.kept_days), now=now) as log:
         for underlying, watch in settings.watchlist.items():
             if not watch.schedule:
                 continue
             log.begin(underlying, now)
-            found = _undecided(settings, underlying, log.decided(underlying) or now, now, calendar)
+            decisions = _undecided(settings, underlying, log.decided(underlying) or now, now, calendar)
             # What follows a run that can still be made (a holiday, say) is decided with it.
-            log.add(underlying, list(takewhile(lambda one: not one.is_to_run, found)), None)
-            for one in found:
+            log.add(underlying, list(takewhile(lambda one: not one.is_to_run, decisions)), None)
+            for one in decisions:
                 if one.is_to_run:  # at most one is
                     late[underlying] = one.due_at
     return late

@@ -55,9 +55,9 @@ def due_instants(watch: Watch, after: datetime, until: datetime) -> list[datetim
 def next_dues(watch: Watch, after: datetime, count: int) -> list[datetime]:
     """The next due instants of a schedule after an aware instant, in UTC; fewer only when five years hold fewer."""
     reach = timedelta(days=8)
-    while len(found := due_instants(watch, after, after + reach)) < count and watch.schedule and reach < FURTHEST:
+    while len(instants := due_instants(watch, after, after + reach)) < count and watch.schedule and reach < FURTHEST:
         reach = min(reach * 8, FURTHEST)
-    return found[:count]
+    return instants[:count]
 
 
 def _dues(line: str, timezone: str, after: datetime, until: datetime) -> list[datetime]:

@@ -53,7 +53,7 @@ def run_scheduled(home: Home, settings: Settings, underlyings: Sequence[str], me
         if any(_is_due(settings, underlying, meant_for) for underlying in underlyings):
             now, calendar = plan.started_at, TradingCalendar.new_york()
             decided = decide_due(home, settings, calendar, underlyings, now=now, run_id=plan.run_id, busy=busy, due=meant_for)
-            chosen = {underlying for underlying, found in decided.items() if any(one.is_to_run for one in found)}
+            chosen = {underlying for underlying, decisions in decided.items() if any(one.is_to_run for one in decisions)}
             said = _said(decided)
         else:  # started by hand
             decided, chosen = {}, set(underlyings) - set(busy)
@@ -64,7 +64,7 @@ def run_scheduled(home: Home, settings: Settings, underlyings: Sequence[str], me
         result = run_with_prefect(home, settings, replace(plan, asks=tuple(ask for ask in plan.asks if ask.underlying in chosen)))
     said += [f"{one.underlying} on {one.venue}: {one.status}{f', {one.error}' if one.error else ''}" for one in result.outcomes]
     _print(datetime.now(UTC), said[-len(result.outcomes) :])
-    return _state(result, said, is_late=any(one.outcome == LATE for found in decided.values() for one in found))
+    return _state(result, said, is_late=any(one.outcome == LATE for decisions in decided.values() for one in decisions))
 
 
 def _lock_all(home: Home, underlyings: Sequence[str], locks: ExitStack) -> dict[str, str]:
@@ -86,10 +86,10 @@ def _is_due(settings: Settings, underlying: str, instant: datetime) -> bool:
 def _said(decided: Mapping[str, Sequence[Decision]]) -> list[str]:
     """A line per underlying for the last that was decided, and how many before it were skipped."""
     lines = []
-    for underlying, found in decided.items():
-        for last in found[-1:]:
+    for underlying, decisions in decided.items():
+        for last in decisions[-1:]:
             reason = f", {last.reason}" if last.reason else ""
-            before = f" ({len(found) - 1} before it skipped)" if len(found) > 1 else ""
+            before = f" ({len(decisions) - 1} before it skipped)" if len(decisions) > 1 else ""
             lines.append(f"{underlying}: due {last.due_at:%Y-%m-%d %H:%M} UTC, {last.outcome}{reason}{before}")
     return lines
 
@@ -101,7 +101,7 @@ def _print(at: datetime, lines: Sequence[str]) -> None:
 
 
 def _state(result: RunResult, said: Sequence[str], *, is_late: bool) -> State[None]:
-    message = "; ".join([*said, *result.not_loaded, *([result.held] if result.held else [])])
+    message = "; ".join([*said, *result.not_loaded, *([result.hold_reason] if result.hold_reason else [])])
     if result.exit_code == NOTHING_USABLE:
         return Failed(message=message)
     return Completed(name="Partly" if result.exit_code != DONE else "Late" if is_late else "Completed", message=message)

@@ -17,7 +17,7 @@ from models.errors import AlreadyRunning, PublicationMissing, PublicationUnreada
 from warehouse.home.locks import alerts_lock
 from warehouse.home.logs import logged
 from warehouse.home.paths import Home
-from warehouse.monitor.alert_outbox import delivered, keep, read_kept, take_in, write_kept
+from warehouse.monitor.alert_outbox import delivered, flush_outbox, merged_outbox, read_outbox, write_outbox
 from warehouse.monitor.alerts import Note, conditions, notes_due, record, record_deliveries, stale_conditions
 from warehouse.monitor.freshness import freshness
 from warehouse.monitor.status import read_freshness
@@ -49,42 +49,48 @@ def alerts_without_run(home: Home, settings: Settings, now: datetime) -> AlertNe
     """
     try:
         with open_work(home, settings, "status --alert") as con:
-            news = deliver_news(con, settings, evaluate_rules(con, home, settings, (), held=_last_held(home), now=now), now)
+            news = deliver_news(con, settings, evaluate_rules(con, home, settings, (), hold_reason=_last_hold_reason(home), now=now), now)
             note_alerts(con, home)
             return news
     except WorkFileLocked as error:
-        return _alerts_beside_a_run(home, settings, now, str(error))
+        return _alerts_during_run(home, settings, now, str(error))
 
 
-def _alerts_beside_a_run(home: Home, settings: Settings, now: datetime, why: str) -> AlertNews:
+def _alerts_during_run(home: Home, settings: Settings, now: datetime, why: str) -> AlertNews:
     """Ask what status.json answers, tell what nobody has told, and keep it for the next evaluation that has the work file."""
     at = now.astimezone(UTC).replace(tzinfo=None)
     with alerts_lock(home, "status --alert"), logged(step="alerts"):
         state, rows = read_freshness(home, settings, now)
-        was_kept = read_kept(home)
+        earlier = read_outbox(home)
         is_open = {one.get("alert_key") for one in state["alerts"]}
-        kept = keep(was_kept, stale_conditions(settings.alerts.rules, rows), is_open, at)
-        opened = [one.message for one in kept[len(was_kept) :]]
+        outbox = merged_outbox(earlier, stale_conditions(settings.alerts.rules, rows), is_open, at)
+        opened = [one.message for one in outbox[len(earlier) :]]
         for message in opened:
             LOG.warning("alert: %s", message, extra={"shown": True})
         names = address_names(settings)
-        due = [one for one in kept if one.delivered_at is None] if names else []
+        due = [one for one in outbox if one.delivered_at is None] if names else []
         failures = deliver(settings, {name: [one.message for one in due if name not in one.addresses] for name in names}) if due else {}
-        write_kept(home, [delivered(one, names, failures, at) if one in due else one for one in kept])
+        write_outbox(home, [delivered(one, names, failures, at) if one in due else one for one in outbox])
         return AlertNews(opened, failures=list(failures.values()), not_asked=why)
 
 
 def evaluate_rules(
-    con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, outcomes: Sequence[VenueOutcome], *, held: str | None, now: datetime
+    con: duckdb.DuckDBPyConnection,
+    home: Home,
+    settings: Settings,
+    outcomes: Sequence[VenueOutcome],
+    *,
+    hold_reason: str | None,
+    now: datetime,
 ) -> AlertNews:
     """Bring `ops.alerts` up to date. A rule that fails is said so and does not end the run."""
     with logged(step="alerts"):
         try:
             with alerts_lock(home, "a run"):
-                take_in(con, home)
+                flush_outbox(con, home)
                 rows = freshness(status_venues(con, home, outcomes), settings.freshness, now, read_calendar(con), settings.watchlist)
-                found = conditions(con, settings.alerts.rules, rows, held=held)
-                changes = record(con, found, now, tell_cleared=settings.alerts.notify_cleared)
+                active = conditions(con, settings.alerts.rules, rows, hold_reason=hold_reason)
+                changes = record(con, active, now, tell_cleared=settings.alerts.notify_cleared)
                 note_alerts(con, home)
         except (duckdb.Error, AlreadyRunning) as error:
             LOG.exception("the rules could not be asked", extra={"shown": True})
@@ -108,13 +114,13 @@ def deliver_news(con: duckdb.DuckDBPyConnection, settings: Settings, news: Alert
         return AlertNews(news.opened, news.cleared, [*news.failures, *failures.values()])
 
 
-def _last_held(home: Home) -> str | None:
+def _last_hold_reason(home: Home) -> str | None:
     """Why the last run was not published."""
     try:
-        held: str | None = read_status(home)["held"]
+        hold_reason: str | None = read_status(home)["held"]
     except (PublicationMissing, PublicationUnreadable):
         return None
-    return held
+    return hold_reason
 
 
 def _text(note: Note) -> str:

@@ -20,13 +20,13 @@ from warehouse.home.paths import Home
 
 
 def read_archived_file(
-    home: Home, manifest: Mapping[str, Any], place: int, part: int, calendar: TradingCalendar
+    home: Home, manifest: Mapping[str, Any], file_index: int, part: int, calendar: TradingCalendar
 ) -> tuple[Sequence[tuple[str, Sequence[VenueReading]]], str, str | None, pl.DataFrame]:
     """The chains of one file of an import, or of a part of it; its name; why it cannot be read; its settlement prices.
 
-    `place`: of the file in the manifest. The prices follow `ParsedSettlements`. Raises `ArchiveDamaged`.
+    `file_index`: of the file in the manifest. The prices follow `ParsedSettlements`. Raises `ArchiveDamaged`.
     """
-    file, reading = manifest["files"][place], manifest["import"]
+    file, reading = manifest["files"][file_index], manifest["import"]
     payload = read_reply(home, file["folder"], file["file"])
     # the same bytes read by another mapping are other data
     digest = hashlib.sha256(payload.sha256.encode() + orjson.dumps(reading, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

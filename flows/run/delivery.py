@@ -18,7 +18,7 @@ TITLE = "Strikehouse"
 def address_names(settings: Settings) -> list[str]:
     """What addresses are called where anybody may read it: their place in `alerts.urls` and their scheme, such as `1:json`."""
     urls = (url.get_secret_value() for url in settings.alerts.urls)
-    return [f"{place}:{url.partition('://')[0].lower()}" for place, url in enumerate(urls, start=1)]
+    return [f"{number}:{url.partition('://')[0].lower()}" for number, url in enumerate(urls, start=1)]
 
 
 @contextmanager

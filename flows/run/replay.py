@@ -96,15 +96,15 @@ def _load_archived_run(con: duckdb.DuckDBPyConnection, home: Home, settings: Set
 def units_of(manifest: Mapping[str, Any]) -> list[str]:
     """The units of a run, in its order; each can be read alone."""
     if manifest.get("origin") == "import":
-        return [f"{place}/{part}" for place, file in enumerate(manifest["files"]) for part in range(file["parts"])]
+        return [f"{file_index}/{part}" for file_index, file in enumerate(manifest["files"]) for part in range(file["parts"])]
     return list(dict.fromkeys(ask["underlying"] for ask in manifest["asks"]))
 
 
 def bytes_of_unit(home: Home, manifest: Mapping[str, Any], unit: str) -> int:
     """How much of the archive, as it is packed, a unit has to read; 0 for what is missing, which its reading will tell."""
     if manifest.get("origin") == "import":
-        place, _ = map(int, unit.split("/"))
-        file = manifest["files"][place]
+        file_index, _ = map(int, unit.split("/"))
+        file = manifest["files"][file_index]
         return _bytes(home.raw / file["folder"] / file["file"]) // int(file["parts"])
     books = {(ask["venue"], book) for ask in manifest["asks"] if ask["underlying"] == unit for book in ask["books"]}
     folders = [one["folder"] for one in manifest["fetched"] if one["folder"] and (one["venue"], one["book"]) in books]
@@ -126,8 +126,8 @@ def read_unit(home: Home, settings: Settings, manifest: Mapping[str, Any], unit:
             return UnitReadings([(unit, archived_readings(home, settings, manifest, unit, calendar))], run_id=run_id)
         from flows.run.archived_file import read_archived_file
 
-        place, part = map(int, unit.split("/"))
-        read = UnitReadings(*read_archived_file(home, manifest, place, part, calendar), run_id=run_id)
+        file_index, part = map(int, unit.split("/"))
+        read = UnitReadings(*read_archived_file(home, manifest, file_index, part, calendar), run_id=run_id)
         if read.error:
             LOG.warning("%s: %s", read.file, read.error, extra={"shown": True})
         return read

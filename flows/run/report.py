@@ -63,8 +63,8 @@ def report_markdown(home: Home, result: RunResult) -> str:
     """The run report: venues, warnings, checks, the model's gamma against the venue's, why numbers are missing, levels."""
     parts = [f"# Run {result.plan.run_id}", _table(report_rows(result))]
     parts += [f"**{line}**" for line in result.not_loaded]
-    if result.held:
-        parts.append(f"**Not published.** {result.held}")
+    if result.hold_reason:
+        parts.append(f"**Not published.** {result.hold_reason}")
     notes = [f"* {one.underlying} on {one.venue}: {note}" for one in result.outcomes for note in _notes(one)]
     if notes:
         parts += ["## Warnings", "\n".join(notes)]
@@ -86,12 +86,12 @@ def report_markdown(home: Home, result: RunResult) -> str:
 
 def gamma_lines(differences: pl.DataFrame) -> list[str]:
     """The rows of the report `gamma_differences` as text: a line per underlying with the median difference at each venue."""
-    found: dict[str, list[str]] = {}
+    by_underlying: dict[str, list[str]] = {}
     for row in differences.iter_rows(named=True):
         against = "" if row["compared_with"] == "gamma" else " against its mark IV"
         text = f"{row['venue']} {row['median_difference_pct']:.2f} % of {row['contracts']:,} contracts{against}"
-        found.setdefault(row["underlying"], []).append(text)
-    return [f"{underlying:<6} {', '.join(texts)}" for underlying, texts in found.items()]
+        by_underlying.setdefault(row["underlying"], []).append(text)
+    return [f"{underlying:<6} {', '.join(texts)}" for underlying, texts in by_underlying.items()]
 
 
 def missing_lines(reasons: pl.DataFrame) -> list[str]:

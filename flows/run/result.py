@@ -35,7 +35,7 @@ class RunResult:
     fetched: Sequence[FetchedBook]
     loads: Sequence[UnderlyingLoad]
     generation: int | None  # None: nothing was published
-    held: str | None  # why not
+    hold_reason: str | None  # why not
     not_loaded: Sequence[str] = ()  # earlier runs whose archive is damaged
     charts: Sequence[RunChart] = ()  # what it drew, when it was asked to
     alerts: AlertNews = NO_NEWS
@@ -56,7 +56,7 @@ class RunResult:
             return NOTHING_USABLE
         if has_failed:
             return PARTLY
-        return SET_ASIDE if any(is_aside) or self.held else DONE
+        return SET_ASIDE if any(is_aside) or self.hold_reason else DONE
 
 
 def all_outcomes(loads: Sequence[UnderlyingLoad]) -> list[VenueOutcome]:

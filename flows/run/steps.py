@@ -27,7 +27,7 @@ from warehouse.home.paths import Home
 from warehouse.home.version import code_version
 from warehouse.load.runs import record_run
 from warehouse.load.snapshot_rows import has_snapshots
-from warehouse.publish.generations import check_structure, live_generation, mend_manifest, write_generation
+from warehouse.publish.generations import check_structure, live_generation, repair_manifest, write_generation
 from warehouse.publish.status import write_status
 from warehouse.settings import Settings
 from warehouse.storage.transactions import is_unpublished
@@ -146,7 +146,7 @@ def _check(run: RunContext, state: RunState) -> PublicationCheck:
     con, home = state.con, run.home
     if not has_snapshots(con):
         return PublicationCheck(is_due=False, hold_reason=None)
-    mend_manifest(home)
+    repair_manifest(home)
     if live_generation(home) is not None and home.published_file.exists() and not is_unpublished(con):
         return PublicationCheck(is_due=False, hold_reason=None)
     with logged(step="check"):
@@ -160,7 +160,7 @@ def _check(run: RunContext, state: RunState) -> PublicationCheck:
 
 def _alert(run: RunContext, state: RunState) -> AlertNews:
     """Evaluate every rule before the publication, so that it holds what they open."""
-    return evaluate_rules(state.con, run.home, run.settings, state.outcomes, held=state.check.hold_reason, now=datetime.now(UTC))
+    return evaluate_rules(state.con, run.home, run.settings, state.outcomes, hold_reason=state.check.hold_reason, now=datetime.now(UTC))
 
 
 def _publish(run: RunContext, state: RunState) -> int | None:
@@ -199,7 +199,7 @@ def _status(run: RunContext, state: RunState) -> None:
         run_id=run.run_id,
         now=datetime.now(UTC),
         generation=live_generation(run.home),
-        held=state.check.hold_reason,
+        hold_reason=state.check.hold_reason,
         outcomes=state.outcomes,
     )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from flows.sources.parsing.columns import Columns, field_names, number_in, price_in, quotes_table
-from flows.sources.parsing.contracts import SETTLES_AT, Stack, beside, contracts, crypto_chain, instant_in, own_rows
+from flows.sources.parsing.contracts import SETTLES_AT, Stack, contracts, crypto_chain, instant_in, join_reply, own_rows
 from flows.sources.source import Probe, Source, read_json, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
@@ -188,15 +188,15 @@ def _contracts(listed: Columns, interest: Sequence[Columns], mark: Columns, tick
         (part, [part.number("sumOpenInterest", is_essential=not by_value), part.number("sumOpenInterestUsd", is_essential=by_value)])
         for part in interest
     ]
-    held, listing = Stack(amounts, key=KEY), Stack([(listed, terms)], key=KEY, side=side)
-    rows = contracts(held, listing, NAME, is_waiting=pl.lit(False))
+    interest_rows, listing = Stack(amounts, key=KEY), Stack([(listed, terms)], key=KEY, side=side)
+    rows = contracts(interest_rows, listing, NAME, is_waiting=pl.lit(False))
     # One underlying has one size, so a missing one is that of the neighbours.
     rows = rows.with_columns(pl.col("unit").fill_null(pl.col("unit").max()).fill_null(1.0))
-    known = pl.concat([held.names, listing.names])
+    known = pl.concat([interest_rows.names, listing.names])
     marks = [*(mark.number(field, missing=0.0) for field in ("markPrice", "gamma")), mark.number("delta", is_signed=True)]
-    rows = beside(rows, mark, [*marks, mark.number("markIV", missing=-1.0)], known)
+    rows = join_reply(rows, mark, [*marks, mark.number("markIV", missing=-1.0)], known)
     prices = [ticker.number(field, missing=0.0) for field in ("bidPrice", "askPrice")]
-    return beside(rows, ticker, [*prices, ticker.number("volume")], known)
+    return join_reply(rows, ticker, [*prices, ticker.number("volume")], known)
 
 
 def _open_interest(rows: pl.DataFrame, index: float, basis: str) -> tuple[pl.Series, list[str]]:
@@ -213,20 +213,20 @@ def _open_interest(rows: pl.DataFrame, index: float, basis: str) -> tuple[pl.Ser
     is_contracts = (count * unit - by_value).abs() <= MAX_INDEX_MOVE * by_value
     coins = pl.when(by_value.is_null()).then(None).when(is_coins).then(count).when(is_contracts).then(count * unit).otherwise(by_value)
     is_clear = is_coins | is_contracts | count.is_null()
-    told = rows.select("unit", ratio=count / by_value, is_clear=is_clear, oi_base=(coins / LOT).round() * LOT)
+    counted = rows.select("unit", ratio=count / by_value, is_clear=is_clear, oi_base=(coins / LOT).round() * LOT)
     notes = []
-    unclear = told.filter(~pl.col("is_clear"))
+    unclear = counted.filter(~pl.col("is_clear"))
     if unclear.height:
         what = f"sumOpenInterest of {unclear.height} contracts is neither coins nor contracts by its value in USD"
         notes.append(f"{what}, ratio {_middle(unclear)}: the value over the index counts")
-    if told.filter(pl.col("unit") != 1).height:
+    if counted.filter(pl.col("unit") != 1).height:
         what = "whether sumOpenInterest counts coins or contracts of several is told by its value in USD (sources.binance.oi_basis)"
-        notes.append(f"{what}: ratio {_middle(told)}")
-    return told["oi_base"].round(2), notes
+        notes.append(f"{what}: ratio {_middle(counted)}")
+    return counted["oi_base"].round(2), notes
 
 
-def _middle(told: pl.DataFrame) -> str:
-    ratio = told.filter(pl.col("ratio").is_finite())["ratio"].median()
+def _middle(counted: pl.DataFrame) -> str:
+    ratio = counted.filter(pl.col("ratio").is_finite())["ratio"].median()
     return f"{ratio:g}" if isinstance(ratio, float) else "unknown"
 
 
@@ -270,7 +270,7 @@ def _other_options(document: Mapping[str, Any]) -> list[str]:
 
 def _expiries(own: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> list[str]:
     """The expiries of these instruments as YYMMDD, but for those that have settled by the venue's clock."""
-    days = {found["ymd"] for row in own if (found := re.match(NAME, row[KEY]))}
+    days = {match["ymd"] for row in own if (match := re.match(NAME, row[KEY]))}
     now = instant_in(document.get("serverTime"))
     settled = f"{now - timedelta(hours=SETTLES_AT.hour):%y%m%d}" if now else ""  # the last of them
     return sorted(day for day in days if day > settled)

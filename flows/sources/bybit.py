@@ -72,17 +72,17 @@ class Bybit(Source):
         return [Book(self.name, underlying)]
 
     def fetch(self, http: VenueClient, book: Book) -> list[RawPayload]:
-        asked = {"category": "option", "baseCoin": book.name}
+        parameters = {"category": "option", "baseCoin": book.name}
         pages: list[RawPayload] = []
-        place: dict[str, str] = {}
-        while not pages or place:
+        next_page: dict[str, str] = {}
+        while not pages or next_page:
             if len(pages) == MAX_PAGES:
                 raise MalformedReply(self.name, f"its list of {book.name} options has no end: {MAX_PAGES} pages, and each names another")
-            name, wanted = f"{INSTRUMENTS}{len(pages) + 1}", asked | {"limit": PAGE_ROWS} | place
+            name, wanted = f"{INSTRUMENTS}{len(pages) + 1}", parameters | {"limit": PAGE_ROWS} | next_page
             pages.append(http.get(book.name, name, f"{API}/instruments-info", wanted, judge=self.judge))
             cursor = self.read(pages[-1]).cursor
-            place = {"cursor": cursor} if cursor else {}
-        return [*pages, http.get(book.name, TICKERS, f"{API}/tickers", asked, judge=self.judge)]
+            next_page = {"cursor": cursor} if cursor else {}
+        return [*pages, http.get(book.name, TICKERS, f"{API}/tickers", parameters, judge=self.judge)]
 
     def read(self, payload: RawPayload) -> Reply:
         """Rows, next page and instant, out of the envelope."""

@@ -180,7 +180,7 @@ def _quotes(columns: Columns, underlying: str, calendar: TradingCalendar) -> pl.
         venue_forward=pl.lit(None, dtype=pl.Float64),
     )
     renamed = contract.rename({"theo": "mark", **{field: f"venue_{field}" for field in ("iv", "delta", "gamma", "vega", "theta")}})
-    return quotes_table([columns.kept(renamed)])
+    return quotes_table([columns.accepted(renamed)])
 
 
 def _session_date(last_trade: Any, instant: datetime, calendar: TradingCalendar, notes: list[str]) -> date:

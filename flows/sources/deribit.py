@@ -78,11 +78,16 @@ class Deribit(Source):
         return [Book(self.name, name) for name in (*(book for book in INVERSE_BOOKS if book == underlying), LINEAR_BOOK)]
 
     def fetch(self, http: VenueClient, book: Book) -> list[RawPayload]:
-        asked = {"currency": book.name, "kind": "option"}
+        parameters = {"currency": book.name, "kind": "option"}
         instruments = http.get(
-            book.name, INSTRUMENTS, f"{API}/get_instruments", asked | {"expired": "false"}, judge=self.judge, pace="instruments_per_second"
+            book.name,
+            INSTRUMENTS,
+            f"{API}/get_instruments",
+            parameters | {"expired": "false"},
+            judge=self.judge,
+            pace="instruments_per_second",
         )
-        summary = http.get(book.name, SUMMARY, f"{API}/get_book_summary_by_currency", asked, judge=self.judge)
+        summary = http.get(book.name, SUMMARY, f"{API}/get_book_summary_by_currency", parameters, judge=self.judge)
         payloads = [instruments, summary]
         indexes = _indexes([*self.read(instruments), *self.read(summary)], book.name)
         for index in indexes:
@@ -190,15 +195,15 @@ class Deribit(Source):
             bases = [_base_of(row, book) for row in rows]
             own += [row for row, base in zip(rows, bases, strict=True) if base == underlying]
             # A row that names nobody is everybody's: it must be refused somewhere.
-            places = [place for place, base in enumerate(bases) if base in (underlying, None)]
-            part = Columns(payload, [rows[place] for place in places], key=KEY, documented=documented, places=places)
+            row_numbers = [number for number, base in enumerate(bases) if base in (underlying, None)]
+            part = Columns(payload, [rows[number] for number in row_numbers], key=KEY, documented=documented, row_numbers=row_numbers)
             if KEY in part.gone_fields:
                 raise unexpected(payload, f"no row has the field {KEY}")
             parts.append(part)
         listed, quoted = parts
         made_at = quoted.instant_ms("creation_timestamp")
         quotes = _quotes(listed, quoted, book)
-        newest_row = quoted.kept(quoted.table([made_at]))["creation_timestamp"].max()
+        newest_row = quoted.accepted(quoted.table([made_at]))["creation_timestamp"].max()
         quoted_at = newest_row.replace(tzinfo=UTC) if isinstance(newest_row, datetime) else None
         return _Share(book, (listed, quoted), quotes, quoted_at, _indexes(own, book))
 
@@ -231,8 +236,8 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
         ]
     )
     # A contract that only the summary has is read from its name; on the instruments' rows the summary's columns stay NULL.
-    priced = summary.join(listed.kept(terms).drop(ORIGIN), on="instrument", how="left", maintain_order="left")
-    unpriced = listed.kept(terms).join(summary, on="instrument", how="anti", maintain_order="left")
+    priced = summary.join(listed.accepted(terms).drop(ORIGIN), on="instrument", how="left", maintain_order="left")
+    unpriced = listed.accepted(terms).join(summary, on="instrument", how="anti", maintain_order="left")
     if priced.is_empty() and unpriced.is_empty():  # the linear book of many an underlying
         return QUOTES_NONE
     contracts = _with_terms(priced, quoted)
@@ -273,23 +278,23 @@ def _quotes(listed: Columns, quoted: Columns, book: str) -> pl.DataFrame:
 def _with_terms(contracts: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Contracts with option_type, strike and expires_at; refuses those that neither fields nor name tell, and those that come twice."""
     terms = ("option_type", "strike", "expires_at")
-    told = contracts.with_columns(
+    filled = contracts.with_columns(
         *missing_when_zero("strike", "contract_size", "min_trade_amount"),
         option_type=pl.col("option_type").replace_strict({"call": "C", "put": "P"}, default=None, return_dtype=pl.String),
         expires_at="expiration_timestamp",
     )
-    if any(told[term].null_count() for term in terms):
+    if any(filled[term].null_count() for term in terms):
         is_to_be_read = pl.any_horizontal(pl.col(terms).is_null())
         name = pl.when(is_to_be_read).then("instrument").str.extract_groups(NAME).struct
         day = (name.field("d").str.zfill(2) + name.field("mon") + "20" + name.field("yy")).str.to_date("%d%b%Y", strict=False)
-        told = told.with_columns(
+        filled = filled.with_columns(
             pl.coalesce("option_type", name.field("cp")),
             pl.coalesce("strike", name.field("k").str.replace("(?i)d", ".").cast(pl.Float64)),
             pl.coalesce("expires_at", day.dt.combine(SETTLES_AT)),
         )
-        columns.refuse_rows(told.filter(pl.any_horizontal(pl.col(terms).is_null()))["row"], "bad_name", KEY)
+        columns.refuse_rows(filled.filter(pl.any_horizontal(pl.col(terms).is_null()))["row"], "bad_name", KEY)
     columns.refuse_duplicates()
-    return columns.kept(told)
+    return columns.accepted(filled)
 
 
 def _is_inverse() -> pl.Expr:
@@ -315,7 +320,7 @@ def _indexes(rows: Iterable[Any], book: str) -> list[str]:
         if base is not None:
             named.setdefault(base, set()).update([index] if index is not None and INDEX_NAME.fullmatch(index) else [])
     currency = "usd" if book in INVERSE_BOOKS else "usdc"
-    return sorted({index for base, found in named.items() for index in found or {f"{base.lower()}_{currency}"}})
+    return sorted({index for base, known in named.items() for index in known or {f"{base.lower()}_{currency}"}})
 
 
 def _index_of(row: Any) -> str | None:

@@ -31,8 +31,8 @@ class DeliveryReplies:
 
     def add(self, payload: RawPayload, rows: Sequence[Any], underlying: str, index: str) -> None:
         """One more reply."""
-        found, columns = delivery_prices(payload, rows, underlying, index)
-        self.prices = pl.concat([self.prices, found])
+        prices, columns = delivery_prices(payload, rows, underlying, index)
+        self.prices = pl.concat([self.prices, prices])
         self.refused.append(columns.rejected())
         self.notes += columns.warnings
 
@@ -52,7 +52,7 @@ def delivery_prices(payload: RawPayload, rows: Sequence[Any], underlying: str, i
     columns.refuse_rows((~is_day).arg_true(), "no_date", DATE)
     columns.refuse_duplicates()
     table = columns.table([day.alias("day"), price.alias("settlement_price")])
-    found = columns.kept(table).select(
+    prices = columns.accepted(table).select(
         underlying=pl.lit(underlying),
         expires_at=pl.col("day").dt.combine(CRYPTO_SETTLEMENT, "us"),
         source=pl.lit(f"deribit:{index}"),
@@ -61,4 +61,4 @@ def delivery_prices(payload: RawPayload, rows: Sequence[Any], underlying: str, i
         payload_sha256="payload_sha256",
         row_number="row_number",
     )
-    return found.sort("expires_at").select(ParsedSettlements.column_names()), columns
+    return prices.sort("expires_at").select(ParsedSettlements.column_names()), columns

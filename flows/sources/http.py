@@ -102,7 +102,7 @@ class VenueClient:
                 if failure is None:
                     return payload
                 raise failure
-            self._rest(failure, self._asked_rest(payload, failure), attempt)
+            self._rest(failure, self._requested_rest(payload, failure), attempt)
         raise AssertionError("unreachable: the last attempt raises")
 
     def pause(self, seconds: float, why: str) -> None:
@@ -132,8 +132,8 @@ class VenueClient:
             sent_at = self._now()
             with self._http.stream("GET", url, params=params) as response:
                 body = self._body(response, path, deadline)
-            kept = (redact(url), public_params(params), response.status_code, public_headers(response.headers))
-            return RawPayload(self.venue, book, name, *kept, body, sent_at, self._now())
+            exchange = (redact(url), public_params(params), response.status_code, public_headers(response.headers))
+            return RawPayload(self.venue, book, name, *exchange, body, sent_at, self._now())
 
         try:
             return _within(self._settings.timeout_s, download)
@@ -166,7 +166,7 @@ class VenueClient:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _asked_rest(self, payload: RawPayload, failure: VenueError) -> float | None:
+    def _requested_rest(self, payload: RawPayload, failure: VenueError) -> float | None:
         """Seconds of rest that the venue asks for, by its Retry-After header or in its own way (the error's `rest_until`).
 
         None when it asks for none, or for none that is left: then our own back-off holds.
@@ -176,21 +176,21 @@ class VenueClient:
             rests.append(max((failure.rest_until - self._now()).total_seconds(), 0.0))
         return max((rest for rest in rests if rest), default=None)
 
-    def _rest(self, failure: VenueError, asked: float | None, attempt: int) -> None:
+    def _rest(self, failure: VenueError, requested_s: float | None, attempt: int) -> None:
         """Holds all requests to the venue before the next attempt, or raises when there is none or the rest asked for is too long."""
         limit = self._settings.max_wait_s
         self._gave_up = attempt == self._settings.max_attempts
-        if asked is not None:
-            rest_until = self._now() + timedelta(seconds=asked)
-            if asked > limit:
+        if requested_s is not None:
+            rest_until = self._now() + timedelta(seconds=requested_s)
+            if requested_s > limit:
                 self.rest_until = rest_until
-                rest = f"it asks for a rest of {asked:.0f} s (max_wait_s is {limit:g}) and is left alone until {_shown(rest_until)}"
+                rest = f"it asks for a rest of {requested_s:.0f} s (max_wait_s is {limit:g}) and is left alone until {_shown(rest_until)}"
                 raise VenueBusy(self.venue, f"{_bare(failure)}; {rest}", rest_until) from failure
             if attempt == self._settings.max_attempts:
                 raise VenueBusy(self.venue, _bare(failure), rest_until) from failure
         if attempt == self._settings.max_attempts:
             raise failure
-        self._pacer.hold(asked or min(FIRST_BACKOFF_S * 2 ** (attempt - 1) + self._jitter(), limit))
+        self._pacer.hold(requested_s or min(FIRST_BACKOFF_S * 2 ** (attempt - 1) + self._jitter(), limit))
 
     def _fail_while_resting(self) -> None:
         if self.rest_until is not None and self._now() < self.rest_until:
@@ -208,7 +208,7 @@ class Pacer:
         self._monotonic, self._sleep = monotonic, sleep
         self._lock = threading.Lock()
         self._next: dict[str, float] = {}
-        self._held_until = 0.0
+        self._paused_until = 0.0
 
     @contextmanager
     def turn(self, rates: Mapping[str, float]) -> Iterator[None]:
@@ -216,7 +216,7 @@ class Pacer:
 
         The gap counts again when the request is over, since the venue saw it at some time between its departure and its reply.
         """
-        while (wait := self._take(rates)) > 0:
+        while (wait := self._acquire(rates)) > 0:
             self._sleep(wait)
         try:
             yield
@@ -227,12 +227,12 @@ class Pacer:
     def hold(self, seconds: float) -> None:
         """Lets no request go for so long."""
         with self._lock:
-            self._held_until = max(self._held_until, self._monotonic() + seconds)
+            self._paused_until = max(self._paused_until, self._monotonic() + seconds)
 
-    def _take(self, rates: Mapping[str, float]) -> float:
+    def _acquire(self, rates: Mapping[str, float]) -> float:
         """0 when the place is taken, else seconds until one may be free."""
         with self._lock:
-            wait = max(self._held_until, *(self._next.get(name, 0.0) for name in rates)) - self._monotonic()
+            wait = max(self._paused_until, *(self._next.get(name, 0.0) for name in rates)) - self._monotonic()
             if wait <= 0:
                 self._push(rates)
             return max(wait, 0.0)

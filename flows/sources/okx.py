@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from flows.sources.parsing.columns import Columns, field_names, price_in, quotes_table
-from flows.sources.parsing.contracts import Stack, beside, contracts, crypto_chain, own_rows
+from flows.sources.parsing.contracts import Stack, contracts, crypto_chain, join_reply, own_rows
 from flows.sources.source import Probe, Source, read_envelope, refusal_by_status, unexpected
 from models.chain import Book, ParsedChain, RawPayload
 from models.errors import UnknownSymbol, VenueBusy, VenueError, VenueRefused
@@ -210,32 +210,34 @@ def _contracts(family: _Family) -> pl.DataFrame:
     ]
     side = pl.when(pl.col("optType").is_in(["C", "P"])).then("optType")
     listed = Stack([(listing, terms)], key=KEY, side=side, coins=(pl.col("ctVal") * pl.col("ctMult")).round(12))
-    held = Stack([(interest, [interest.number("oiCcy", is_essential=True), interest.number("oi")])], key=KEY)
-    rows = contracts(held, listed, NAME, is_waiting=pl.col("state") == "preopen")
+    interest_rows = Stack([(interest, [interest.number("oiCcy", is_essential=True), interest.number("oi")])], key=KEY)
+    rows = contracts(interest_rows, listed, NAME, is_waiting=pl.col("state") == "preopen")
     # One family has one size, so a missing one is that of the neighbours.
     rows = rows.with_columns(pl.col("coins").fill_null(pl.col("coins").max()), pl.col("lotSz").fill_null(pl.col("lotSz").min()))
     interest.note(rows["coins"].null_count(), "contracts have no size; 1 coin is assumed, and oi is not compared with oiCcy")
-    rows = _with_agreeing_interest(rows, held)
+    rows = _with_agreeing_interest(rows, interest_rows)
 
     bs_greeks = [summary.number(field, is_signed=True) for field in ("deltaBS", "vegaBS", "thetaBS")]
-    known = pl.concat([held.names, listed.names])
-    rows = beside(rows, summary, [*(summary.number(field, missing=0.0) for field in ("markVol", "fwdPx", "gammaBS")), *bs_greeks], known)
-    rows = beside(rows, marks, [marks.number("markPx", missing=0.0)], known)
+    known = pl.concat([interest_rows.names, listed.names])
+    rows = join_reply(
+        rows, summary, [*(summary.number(field, missing=0.0) for field in ("markVol", "fwdPx", "gammaBS")), *bs_greeks], known
+    )
+    rows = join_reply(rows, marks, [marks.number("markPx", missing=0.0)], known)
     prices = [tickers.number(field, missing=0.0) for field in ("bidPx", "askPx")]
-    return beside(rows, tickers, [*prices, tickers.number("volCcy24h")], known)
+    return join_reply(rows, tickers, [*prices, tickers.number("volCcy24h")], known)
 
 
-def _with_agreeing_interest(rows: pl.DataFrame, held: Stack) -> pl.DataFrame:
+def _with_agreeing_interest(rows: pl.DataFrame, interest_rows: Stack) -> pl.DataFrame:
     """Rows without those whose oi and oiCcy disagree, which are refused. Raises `MalformedReply` when most of them do."""
-    is_told = pl.col("oi").is_not_null() & pl.col("coins").is_not_null() & (pl.col("oiCcy") + pl.col("oi") > 0)
-    wrong = rows.filter(is_told & ((pl.col("oi") - pl.col("oiCcy") / pl.col("coins")).abs() > MAX_OI_DIFFERENCE))
+    is_stated = pl.col("oi").is_not_null() & pl.col("coins").is_not_null() & (pl.col("oiCcy") + pl.col("oi") > 0)
+    wrong = rows.filter(is_stated & ((pl.col("oi") - pl.col("oiCcy") / pl.col("coins")).abs() > MAX_OI_DIFFERENCE))
     if wrong.is_empty():
         return rows
-    told = rows.select(is_told.sum()).item()
-    if wrong.height > MAX_DISAGREEING_SHARE * told:
-        what = f"oiCcy is not oi × ctVal × ctMult on {wrong.height} of {told} contracts, so units have changed,"
-        raise unexpected(held.columns[0].payload, what)
-    held.refuse(wrong, "conflicting_oi", "oiCcy")
+    stated_count = rows.select(is_stated.sum()).item()
+    if wrong.height > MAX_DISAGREEING_SHARE * stated_count:
+        what = f"oiCcy is not oi × ctVal × ctMult on {wrong.height} of {stated_count} contracts, so units have changed,"
+        raise unexpected(interest_rows.columns[0].payload, what)
+    interest_rows.refuse(wrong, "conflicting_oi", "oiCcy")
     return rows.join(wrong, on="instrument", how="anti", maintain_order="left")
 
 

@@ -67,15 +67,15 @@ class TradingCalendar:
     def is_open(self, instant: datetime) -> bool:
         """Whether an aware instant lies inside a regular session, its open included, its close not."""
         at = _naive_utc(instant)
-        place = bisect_right(self._opens, at) - 1
-        return place >= 0 and at < self._closes[place]
+        index = bisect_right(self._opens, at) - 1
+        return index >= 0 and at < self._closes[index]
 
     def close_of(self, day: date) -> datetime | None:
         """The close of that day's session, aware UTC; None when the day has no session."""
-        place = bisect_left(self._dates, day)
-        if place == len(self._dates) or self._dates[place] != day:
+        index = bisect_left(self._dates, day)
+        if index == len(self._dates) or self._dates[index] != day:
             return None
-        return self._closes[place].replace(tzinfo=UTC)
+        return self._closes[index].replace(tzinfo=UTC)
 
     def is_early_close(self, day: date) -> bool:
         """Whether that day's session closes before 16:00 New York; false when the day has no session."""
@@ -85,26 +85,26 @@ class TradingCalendar:
     def next_bell(self, instant: datetime) -> datetime:
         """The next open or close of a session after an aware instant, aware UTC; `UsageError` beyond the calendar."""
         at = _naive_utc(instant)
-        place = bisect_right(self._closes, at)  # the session that closes next
-        if place == len(self._closes):
+        index = bisect_right(self._closes, at)  # the session that closes next
+        if index == len(self._closes):
             raise UsageError(f"No session is known after {instant}: the calendar holds {FIRST_DAY} to {LAST_DAY}. Check the clock.")
-        return (self._opens[place] if self._opens[place] > at else self._closes[place]).replace(tzinfo=UTC)
+        return (self._opens[index] if self._opens[index] > at else self._closes[index]).replace(tzinfo=UTC)
 
     def last_session_before(self, day: date) -> date:
         """The last session strictly before a day; `UsageError` when that lies outside the calendar."""
-        place = bisect_left(self._dates, day) - 1
-        if place < 0 or day > LAST_DAY + timedelta(days=1):
+        index = bisect_left(self._dates, day) - 1
+        if index < 0 or day > LAST_DAY + timedelta(days=1):
             raise UsageError(f"No session is known before {day}: the calendar holds {FIRST_DAY} to {LAST_DAY}. Check the date of the data.")
-        return self._dates[place]
+        return self._dates[index]
 
     def last_session_open_for(self, instant: datetime, minutes: int = 15) -> date:
         """The last session that had been open for so many minutes at an aware instant (definitions §1, session_date)."""
-        place = bisect_right(self._opens, _naive_utc(instant) - timedelta(minutes=minutes)) - 1
-        if place < 0 or new_york_date(instant) > LAST_DAY:
+        index = bisect_right(self._opens, _naive_utc(instant) - timedelta(minutes=minutes)) - 1
+        if index < 0 or new_york_date(instant) > LAST_DAY:
             raise UsageError(
                 f"No session is known for {instant}: the calendar holds {FIRST_DAY} to {LAST_DAY}. Check the date of the data."
             )
-        return self._dates[place]
+        return self._dates[index]
 
     def open_interest_date(self, captured_at: datetime) -> date:
         """The session whose closing open interest a US feed shows at an aware instant (definitions §1, oi_as_of)."""

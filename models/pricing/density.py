@@ -112,7 +112,7 @@ class _Fits(NamedTuple):
             (OUTSIDE_QUOTES, self.inside_share < MIN_INSIDE_SHARE),
             (UNQUOTED_TAILS, self.below_highest - self.below_lowest < MIN_QUOTED_MASS),
         )
-        return [next((reason for reason, fails in checks if fails[place]), None) for place in range(is_fitted.size)]
+        return [next((reason for reason, fails in checks if fails[index]), None) for index in range(is_fitted.size)]
 
 
 def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -148,8 +148,8 @@ def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFr
             "density_log_excess_kurtosis": moments.excess_kurtosis,
         }
     reason = [FEW_QUOTES if why_not is None else why_not for why_not in smile["atm_iv_reason"]]
-    for place, why_not in zip(tried, reasons, strict=True):
-        reason[place] = why_not
+    for index, why_not in zip(tried, reasons, strict=True):
+        reason[index] = why_not
     is_density = np.array([why_not is None for why_not in reasons], dtype=np.bool_)
     is_fitted = np.array([why_not != NOT_FITTED for why_not in reasons], dtype=np.bool_)
     columns = {name: np.full(keys.height, np.nan) for name in evidence | measures}
@@ -177,8 +177,8 @@ def probability_between(kernels: pl.DataFrame, low: float, high: float) -> pl.Da
         below = mixture.probability_below(np.maximum([low, high], 0.0))
         rows.append((venue, book, expires_at, max(float(below[1] - below[0]), 0.0)))
     schema = {name: IMPLIED_DENSITY[name] for name in EXPIRY} | {"probability": pl.Float64()}
-    found = pl.DataFrame(rows, schema=schema, orient="row")
-    return found.with_columns(pl.Series("probability", round_significant(found["probability"].to_numpy())))
+    result = pl.DataFrame(rows, schema=schema, orient="row")
+    return result.with_columns(pl.Series("probability", round_significant(result["probability"].to_numpy())))
 
 
 def _quotes(lines: pl.DataFrame, number: npt.NDArray[np.intp], atm_iv: Floats, v: Floats) -> _Quotes:
@@ -233,12 +233,12 @@ def _solve(quotes: _Quotes, kernels: _Kernels, forward: float) -> tuple[Floats, 
     rows = np.vstack([prices * weight[:, None], SMOOTHNESS * (_SECOND_DIFFERENCES * kernels.bends), constraints])
     aims = np.concatenate([mids * weight, np.zeros(len(_SECOND_DIFFERENCES)), [CONSTRAINT_WEIGHT, CONSTRAINT_WEIGHT]])
     try:
-        found, _ = nnls(rows, aims, maxiter=MAX_ITERATIONS)
+        solution, _ = nnls(rows, aims, maxiter=MAX_ITERATIONS)
     except (RuntimeError, ValueError):  # no convergence; numbers beyond double precision
-        found = np.zeros(KERNELS)
-    if not found.sum() > 0:
+        solution = np.zeros(KERNELS)
+    if not solution.sum() > 0:
         return np.full(KERNELS, np.nan), np.full(quotes.strike.size, np.nan)
-    weights = _whole(found / found.sum())
+    weights = _whole(solution / solution.sum())
     return weights, np.einsum("ij,j->i", prices, weights)
 
 

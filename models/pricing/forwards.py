@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from models.line_numbers import LineNumbers, Places, first_rows, line_numbers
+from models.line_numbers import Indices, LineNumbers, first_rows, line_numbers
 from models.pricing.black76 import Floats
 from models.rounding import round_significant
 
@@ -68,14 +68,14 @@ def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame, *, lines: LineNum
     return expiries[EXPIRY_FORWARDS.names()].cast(EXPIRY_FORWARDS)
 
 
-def _quoted(quotes: pl.DataFrame, expiry: Places) -> pl.DataFrame:
+def _quoted(quotes: pl.DataFrame, expiry: Indices) -> pl.DataFrame:
     """What the quotes of each expiry share, and the middle of their own forwards; `expiry`: the number of each quote's."""
     own = pl.col("venue_forward")
     numbered = quotes[["quoted_at", "rate", "venue_forward"]].hstack([pl.Series("expiry", expiry)])
-    found = numbered.group_by("expiry").agg(
+    shared = numbered.group_by("expiry").agg(
         pl.col("quoted_at").max(), pl.col("rate").max(), forward=own.filter(own.is_finite() & (own > 0)).median()
     )
-    return found.sort("expiry").drop("expiry")
+    return shared.sort("expiry").drop("expiry")
 
 
 def _with_own_forwards(expiries: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
@@ -91,11 +91,11 @@ def _with_own_forwards(expiries: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFr
     )
 
 
-def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiry: Places, expiries: pl.DataFrame) -> pl.DataFrame:
-    """Forwards from put–call parity for the expiries without one: place and `found`; `expiry`: the place of each line's."""
+def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiry: Indices, expiries: pl.DataFrame) -> pl.DataFrame:
+    """Forwards from put–call parity for the expiries without one: row index and `candidate`; `expiry`: the row index of each line's."""
     missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
-    told = quotes.select(is_quoted=is_two_sided(), is_call=pl.col("option_type") == "C")
-    is_quoted, is_call = told["is_quoted"].to_numpy(), told["is_call"].to_numpy()
+    sides = quotes.select(is_quoted=is_two_sided(), is_call=pl.col("option_type") == "C")
+    is_quoted, is_call = sides["is_quoted"].to_numpy(), sides["is_call"].to_numpy()
     call, put = lines.first(is_quoted & is_call), lines.first(is_quoted & ~is_call)
     pairs = np.flatnonzero((call >= 0) & (put >= 0))
     pairs = pairs[np.lexsort((lines.strike[pairs], expiry[pairs]))]
@@ -104,11 +104,11 @@ def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiry: Places, expiries: 
     implied = strike + (mid[call[pairs]] - mid[put[pairs]]) / expiries["discount"].to_numpy()[expiry]
     carried = missing["spot"].to_numpy() * np.exp(missing["rate"].to_numpy() * missing["tau"].to_numpy())
     lows, highs = (np.searchsorted(expiry, missing["place"].to_numpy(), side=side).tolist() for side in ("left", "right"))
-    found = [
+    medians = [
         _parity_forward(strike[low:high], implied[low:high], start) for low, high, start in zip(lows, highs, carried.tolist(), strict=True)
     ]
-    basis = (pl.col("found") / pl.col("spot")).log() - pl.col("rate") * pl.col("tau")
-    return missing.hstack([pl.Series("found", found, pl.Float64)]).filter(_is_sane(basis))
+    basis = (pl.col("candidate") / pl.col("spot")).log() - pl.col("rate") * pl.col("tau")
+    return missing.hstack([pl.Series("candidate", medians, pl.Float64)]).filter(_is_sane(basis))
 
 
 def _parity_forward(strike: Floats, implied: Floats, start: float) -> float | None:
@@ -119,14 +119,14 @@ def _parity_forward(strike: Floats, implied: Floats, start: float) -> float | No
     strikes = np.unique(strike)
     if strikes.size < PARITY_MIN_STRIKES:
         return None
-    found = start
+    forward = start
     for _ in range(PARITY_ROUNDS):
-        at = int(np.searchsorted(strikes, found))
+        at = int(np.searchsorted(strikes, forward))
         around = strikes[max(at - PARITY_STRIKES, 0) : at + PARITY_STRIKES]
-        nearest = around[np.argsort(np.abs(around - found), kind="stable")[:PARITY_STRIKES]]  # of two as near the lower
+        nearest = around[np.argsort(np.abs(around - forward), kind="stable")[:PARITY_STRIKES]]  # of two as near the lower
         low, high = np.searchsorted(strike, nearest.min(), side="left"), np.searchsorted(strike, nearest.max(), side="right")
-        found = statistics.median(implied[low:high].tolist())
-    return found
+        forward = statistics.median(implied[low:high].tolist())
+    return forward
 
 
 def _cross_venue(expiries: pl.DataFrame) -> pl.DataFrame:
@@ -143,7 +143,7 @@ def _cross_venue(expiries: pl.DataFrame) -> pl.DataFrame:
     )
     missing = expiries.filter(pl.col("forward").is_null() & (pl.col("spot") > 0))
     ranked = missing.join(given, on="expires_at").sort("place", pl.col("venue") != pl.col("other"), "is_parity", "other", "other_book")
-    return ranked.unique("place", keep="first", maintain_order=True).with_columns(found=pl.col("spot") * pl.col("ratio"))
+    return ranked.unique("place", keep="first", maintain_order=True).with_columns(candidate=pl.col("spot") * pl.col("ratio"))
 
 
 def _carry(expiries: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +162,7 @@ def _carry(expiries: pl.DataFrame) -> pl.DataFrame:
     is_sane = _is_sane((pl.col("implied") - pl.col("rate")) * tau)
     nearest = nearest.with_columns(rate=pl.when(is_sane).then("implied").otherwise("rate"))
     carried = nearest["spot"].to_numpy() * np.exp(nearest["rate"].to_numpy() * nearest["tau"].to_numpy())
-    return nearest.hstack([pl.Series("found", carried)])
+    return nearest.hstack([pl.Series("candidate", carried)])
 
 
 def _is_sane(basis: pl.Expr) -> pl.Expr:
@@ -170,13 +170,13 @@ def _is_sane(basis: pl.Expr) -> pl.Expr:
     return (basis.is_not_nan() & (basis.abs() <= MAX_BASIS + MAX_BASIS_PER_YEAR * pl.col("tau"))).fill_null(False)
 
 
-def _fill(expiries: pl.DataFrame, found: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Expiries with the forwards that were found, told by their place and rounded as stored, where there was none."""
+def _fill(expiries: pl.DataFrame, candidates: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Expiries with the forwards that were found, by row index and rounded as stored, where there was none."""
     forwards = np.full(expiries.height, np.nan)
-    forwards[found["place"].to_numpy()] = _rounded(found["found"]).to_numpy()
-    is_found = pl.col("forward").is_null() & pl.Series(~np.isnan(forwards))
+    forwards[candidates["place"].to_numpy()] = _rounded(candidates["candidate"]).to_numpy()
+    is_filled = pl.col("forward").is_null() & pl.Series(~np.isnan(forwards))
     return expiries.with_columns(
-        forward_source=pl.when(is_found).then(pl.lit(source)).otherwise("forward_source"),
+        forward_source=pl.when(is_filled).then(pl.lit(source)).otherwise("forward_source"),
         forward=pl.coalesce("forward", pl.Series(forwards, nan_to_null=True)),
     )
 

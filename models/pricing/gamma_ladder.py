@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from models.line_numbers import Places, numbered
+from models.line_numbers import Indices, numbered
 from models.pricing.black76 import Bools, Floats
 from models.pricing.forwards import SECONDS_PER_YEAR
 from models.rounding import USD
@@ -97,7 +97,7 @@ class _Levels:
         return gamma
 
 
-def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: Places, expiries: int) -> npt.NDArray[np.int64]:
+def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: Indices, expiries: int) -> npt.NDArray[np.int64]:
     """Unsigned cents of exposure by side, expiry, level. Lines come in order of their expiry."""
     cents = np.zeros((len(open_interest), expiries, SPOT_FACTORS.size), dtype=np.int64)
     exposed = np.flatnonzero(np.any(open_interest, axis=0))
@@ -120,5 +120,5 @@ def _cents_by_expiry(levels: _Levels, open_interest: list[Floats], expiry: Place
 
 def _usd(cents: npt.NDArray[np.int64], is_measured: Bools) -> pl.Series:
     """Integer cents as DECIMAL(18, 2), exactly; null where not measured or beyond the type."""
-    kept = pl.Series(cents).set(pl.Series(~is_measured | (np.abs(cents) > _LARGEST_SUM)), None)
-    return (kept // 100).cast(USD) + ((kept % 100) / 100).cast(USD)
+    measured = pl.Series(cents).set(pl.Series(~is_measured | (np.abs(cents) > _LARGEST_SUM)), None)
+    return (measured // 100).cast(USD) + ((measured % 100) / 100).cast(USD)

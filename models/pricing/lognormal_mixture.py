@@ -52,10 +52,10 @@ class LognormalMixture(NamedTuple):
 
     def log_moments(self, unit: float | Floats) -> LogMoments:
         """Moments of ln(price / unit)."""
-        place = np.log(self.means / np.asarray(unit)[..., None]) - 0.5 * self.widths**2
+        location = np.log(self.means / np.asarray(unit)[..., None]) - 0.5 * self.widths**2
         variance = self.widths**2
-        mean = np.sum(self.weights * place, axis=-1)
-        off = place - mean[..., None]
+        mean = np.sum(self.weights * location, axis=-1)
+        off = location - mean[..., None]
         second = np.sum(self.weights * (off**2 + variance), axis=-1)
         third = np.sum(self.weights * (off**3 + 3.0 * off * variance), axis=-1)
         fourth = np.sum(self.weights * (off**4 + 6.0 * off**2 * variance + 3.0 * variance**2), axis=-1)
@@ -79,10 +79,10 @@ def kernel_prices(strike: Floats, is_put: Bools, means: Floats, widths: Floats) 
 
 def _probability(distances: Floats) -> Floats:
     """Normal distribution, exactly 0 or 1 where it is within half a rounding of 1 of that: so far from a quote are most of the kernels."""
-    found = (distances > 0).astype(np.float64)
+    probability = (distances > 0).astype(np.float64)
     is_between = ~(np.abs(distances) > SATURATED)
-    found[is_between] = ndtr(distances[is_between])
-    return found
+    probability[is_between] = ndtr(distances[is_between])
+    return probability
 
 
 def _weighted(kernels: Floats, weights: Floats) -> Floats:

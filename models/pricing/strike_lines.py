@@ -72,14 +72,14 @@ def _priced(quotes: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFrame:
 def _side(rows: pl.DataFrame, numbers: LineNumbers, where: Bools, side: str) -> list[pl.Series]:
     """Bid and ask of the first contract of one side of each line, and the open interest of all that say theirs."""
     at = numbers.first(where)
-    place = pl.Series(at).set(pl.Series(at < 0), None)
+    first_row = pl.Series(at).set(pl.Series(at < 0), None)
     known = np.flatnonzero(where & rows["oi_base"].is_not_null().to_numpy())
     line, count = numbers.of_row[known], numbers.strike.size
     open_interest = pl.Series(np.bincount(line, weights=rows["oi_base"].to_numpy()[known], minlength=count))
     is_unknown = pl.Series(np.bincount(line, minlength=count) == 0)
     return [
-        rows["bid"].gather(place).alias(f"{side}_bid"),
-        rows["ask"].gather(place).alias(f"{side}_ask"),
+        rows["bid"].gather(first_row).alias(f"{side}_bid"),
+        rows["ask"].gather(first_row).alias(f"{side}_ask"),
         open_interest.set(is_unknown, None).alias(f"{side}_oi"),
     ]
 
@@ -119,5 +119,5 @@ def expiries_of(lines: pl.DataFrame) -> Iterator[ExpiryLines]:
         firsts[name].to_numpy().tolist() if STRIKE_LINES[name] == pl.Float64 else firsts[name].to_list()  # NaN for null in numbers
         for name in ("venue", "book", "expires_at", "spot", "forward", "forward_source", "tau", "discount")
     ]
-    for place, row in enumerate(zip(*shared, strict=True)):
-        yield ExpiryLines(*row, *(column[bounds[place] : bounds[place + 1]] for column in columns))
+    for index, row in enumerate(zip(*shared, strict=True)):
+        yield ExpiryLines(*row, *(column[bounds[index] : bounds[index + 1]] for column in columns))

@@ -66,8 +66,8 @@ def read_chain(folder: Path, capture: str, symbol: str) -> Chain:
         return float((scale * factor * np.exp(-d1 * d1 / 2)).sum())
 
     grid = np.linspace(0.8, 1.2, STEPS).tolist()
-    found = [(brentq(net, low, high), net(high) > 0) for low, high in pairwise(grid) if net(low) * net(high) < 0]
-    return Chain(spot, net, [GammaRoot(factor * spot, is_rising) for factor, is_rising in found])
+    crossings = [(brentq(net, low, high), net(high) > 0) for low, high in pairwise(grid) if net(low) * net(high) < 0]
+    return Chain(spot, net, [GammaRoot(factor * spot, is_rising) for factor, is_rising in crossings])
 
 
 def _expiry(seconds: float, lines: dict[tuple[str, float], Quote], spot: float) -> list[np.ndarray[Any, Any]]:
@@ -109,9 +109,9 @@ def _volatility(sides: Quote, forward: float, strike: float, tau: float, discoun
             return float(side["iv"])
         if side and kind == kinds[0] and _is_two_sided(side):
             sign = 1 if kind == "C" else -1
-            found = _solved(_mid(side) / discount, forward, strike, tau, sign)
-            if found is not None:
-                return found
+            vol = _solved(_mid(side) / discount, forward, strike, tau, sign)
+            if vol is not None:
+                return vol
     return None
 
 

@@ -66,10 +66,10 @@ def test_am_and_pm_of_one_third_friday_are_two_expiries_and_a_date_pools_them(sp
     assert (rows[am]["max_pain_strike"], rows[pm]["max_pain_strike"]) == (7300, 7450)
     live = snapshot.recording.live
     both = pain(pooled({instant: live[instant] for instant in (am, pm)}), 1.0)
-    asked = spx.con.execute("from max_pain('SPX', expiry := date '2026-08-21', as_of := ?)", [snapshot.row["captured_at"]]).pl()
-    ours = asked.row(0, named=True)
+    pooled_rows = spx.con.execute("from max_pain('SPX', expiry := date '2026-08-21', as_of := ?)", [snapshot.row["captured_at"]]).pl()
+    ours = pooled_rows.row(0, named=True)
     assert (ours["max_pain_low"], ours["max_pain_high"], ours["max_pain_usd"]) == both.minimum
-    assert (asked.height, ours["max_pain_strike"], ours["expires_at"]) == (
+    assert (pooled_rows.height, ours["max_pain_strike"], ours["expires_at"]) == (
         1,
         7345,
         am if rows[am]["total_oi"] > rows[pm]["total_oi"] else pm,

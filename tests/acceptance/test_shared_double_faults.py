@@ -70,7 +70,7 @@ def shared(recordings: Path) -> Iterator[SharedDouble]:
             process.terminate()
 
 
-def take(shared: SharedDouble, home: Home, fault: Fault, venue: str, good: str) -> RunResult:
+def run_with_fault(shared: SharedDouble, home: Home, fault: Fault, venue: str, good: str) -> RunResult:
     """A run in which one venue has a fault and another has none."""
     settings = settings_for(shared.urls, {venue: fault.settings})
     shared.set_faults([fault.of(venue)[0]])
@@ -103,7 +103,7 @@ def check(shared: SharedDouble, home: Home, monkeypatch: pytest.MonkeyPatch, fau
     good = "deribit" if venue == "cboe" else "cboe"
     # BTC has a book of its own on Deribit, which exists even while it is empty; SOL, which the table asks for, has none
     expected = fault.expected if (venue, fault.spec) == ("deribit", "empty_chain") else fault.of(venue)[1]
-    result = take(shared, home, fault, venue, good)
+    result = run_with_fault(shared, home, fault, venue, good)
     outcomes = {one.venue: one for one in result.outcomes}
     assert (outcomes[good].status, outcomes[good].error) == ("ok", None)
     error = outcomes[venue].error or ""

@@ -13,7 +13,7 @@ RUN = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-
 MISSING = 'kind = "venue_missing"'
 
 
-def test_a_missing_venue_is_told_once_until_it_is_back_and_then_again(cli: Cli, venues: Double, hook: Hook) -> None:
+def test_a_missing_venue_is_alerted_once_until_it_is_back_and_then_again(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, MISSING, more="notify_cleared = true")
     assert cli(*RUN).code == 0
     assert hook.lines == []
@@ -80,7 +80,7 @@ def test_an_address_that_does_not_answer_holds_up_nothing(cli: Cli, venues: Doub
     without_token(cli.home, said)
 
 
-def test_stale_data_are_told_though_no_run_happens(cli: Cli, venues: Double, hook: Hook) -> None:
+def test_stale_data_are_alerted_though_no_run_happens(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, 'kind = "stale"')
     venues.set_now(datetime.now(UTC) - timedelta(days=2))
     try:
@@ -98,14 +98,14 @@ def test_stale_data_are_told_though_no_run_happens(cli: Cli, venues: Double, hoo
     without_token(home, said)
 
 
-def test_a_flip_that_is_crossed_between_two_runs_is_told_and_over_with_the_next(cli: Cli, venues: Double, hook: Hook) -> None:
+def test_a_flip_crossed_between_two_runs_is_alerted_and_clears_with_the_next(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, 'kind = "flip_crossed"', 'kind = "regime_changed"', 'kind = "max_pain_moved"\npct = 0.01')
-    told = []
+    delivered = []
     for session in (1, 2, 3, 4):
         venues.set_session(session)
         before = len(hook.lines)
         assert cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect").code == 0
-        told.append(hook.lines[before:])
+        delivered.append(hook.lines[before:])
     levels = query(
         cli.home,
         """
@@ -115,10 +115,10 @@ def test_a_flip_that_is_crossed_between_two_runs_is_told_and_over_with_the_next(
     )["above"].to_list()
     sides = [(side, [one for one in levels[: number + 1] if one is not None]) for number, side in enumerate(levels)]
     expected = [side is not None and len(known) > 1 and known[-1] != known[-2] for side, known in sides]
-    assert [any("crossed the gamma flip" in line for line in lines) for lines in told] == expected
+    assert [any("crossed the gamma flip" in line for line in lines) for lines in delivered] == expected
     drift = query(
         cli.home,
         "select snapshot_id, count_if(abs(drift_pct) > 0.01) as n from marts.max_pain_drift where scope_venue = 'all' group by all order by all",
     )["n"].to_list()
     rows = [row for row in table(cli.home) if row["kind"] == "max_pain_moved"]
-    assert told[0] == [] and sum(one or 0 for one in drift) >= len(rows) > 0, "one that goes on moving the same way is one alert"
+    assert delivered[0] == [] and sum(one or 0 for one in drift) >= len(rows) > 0, "one that goes on moving the same way is one alert"

@@ -79,7 +79,7 @@ def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(
         ("deribit:duplicate_rows:0.05:conflict", "conflicting_duplicate", "open_interest", ""),
     ],
 )
-def test_rows_that_cannot_be_right_are_refused_one_by_one_and_kept_with_reason_and_value(
+def test_rows_that_cannot_be_right_are_refused_one_by_one_and_stored_with_reason_and_value(
     cli: Cli, venues: Double, fault: str, reason: str, field: str, value: str
 ) -> None:
     venues.set_faults([fault])
@@ -93,7 +93,7 @@ def test_rows_that_cannot_be_right_are_refused_one_by_one_and_kept_with_reason_a
     assert " rows or values refused" in said.out
 
 
-def test_a_run_whose_warehouse_is_broken_is_held_back_and_says_so(cli: Cli, venues: Double) -> None:
+def test_a_run_whose_warehouse_is_broken_is_not_published_and_says_so(cli: Cli, venues: Double) -> None:
     assert cli(*SOL).code == 0
     with open_work(cli.home, load_settings(), "break") as con:
         con.execute("insert into core.snapshots from core.snapshots")

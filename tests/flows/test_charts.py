@@ -95,7 +95,7 @@ def test_the_command_knows_every_kind() -> None:
     assert get_args(get_type_hints(chart)["kind"]) == (*KINDS, "all")
 
 
-def test_a_run_draws_a_page_per_underlying_when_asked_and_says_where(cli: Cli, venues: Double) -> None:
+def test_a_run_draws_a_page_per_underlying_on_request_and_says_where(cli: Cli, venues: Double) -> None:
     said = cli("snapshot", "SPY", "SOL", "--venue", "cboe,deribit", "--no-prefect", "--charts")
     pages = [cli.home.charts / f"{name}.html" for name in ("SPY", "SOL")]
     assert said.code == 0

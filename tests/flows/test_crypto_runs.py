@@ -33,12 +33,12 @@ def run(double: Double, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setenv(f"STRIKEHOUSE_SOURCES__{venue.upper()}__BASE_URL", double.urls[venue])
         monkeypatch.setenv(f"STRIKEHOUSE_SOURCES__{venue.upper()}__MAX_REQUESTS_PER_SECOND", "100")
 
-    def take(*underlyings: str, venues: tuple[str, ...] = (), faults: tuple[str, ...] = ()) -> RunResult:
+    def snapshot(*underlyings: str, venues: tuple[str, ...] = (), faults: tuple[str, ...] = ()) -> RunResult:
         double.set_faults(faults)
         settings = load_settings()
         return run_snapshot(home, settings, make_plan(underlyings, venues, settings, AT))
 
-    yield take
+    yield snapshot
     double.set_faults([])
 
 
@@ -70,7 +70,7 @@ def test_a_venue_that_fails_leaves_the_others(run: Callable[..., RunResult], dou
     again = run("SOL", venues=("bybit", "okx"))
     assert statuses(again) == {"bybit": "failed", "okx": "ok"}
     assert "is not asked before" in (again.outcomes[0].error or "")
-    assert {asked.venue for asked in double.requests[before:]} == {"okx"}, "a later run keeps the rest"
+    assert {request.venue for request in double.requests[before:]} == {"okx"}, "a later run keeps the rest"
 
 
 def test_an_underlying_that_a_venue_does_not_list(run: Callable[..., RunResult]) -> None:

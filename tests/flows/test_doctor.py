@@ -29,7 +29,7 @@ from warehouse.settings import Settings
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
-def found(cli: Cli, *options: str, code: int = 0) -> dict[str, dict[str, Any]]:
+def findings(cli: Cli, *options: str, code: int = 0) -> dict[str, dict[str, Any]]:
     said = cli("doctor", *options, "--json")
     assert said.code == code, said
     return {row["check"]: row for row in said.json}
@@ -44,7 +44,7 @@ def files(home: Home) -> dict[str, tuple[int, int]]:
 def test_a_sound_home_is_sound_and_nothing_is_touched(cli: Cli, demo_copy: Home) -> None:
     cli.use(demo_copy)
     before = files(demo_copy)
-    rows = found(cli, "--offline", "--deep")
+    rows = findings(cli, "--offline", "--deep")
     assert {row["state"] for row in rows.values()} == {OK}, [row for row in rows.values() if row["state"] != OK]
     assert list(rows) == [
         "python", "packages", "time zones", "settings", "home", "disk", "lock", "calendar", "work file", "pending runs", "publication", "generations", "archive",
@@ -66,14 +66,14 @@ def test_every_source_names_a_cheap_request_and_one_that_does_not_is_said(monkey
 
 
 def test_an_empty_home_is_no_problem_and_is_not_made(cli: Cli) -> None:
-    rows = found(cli, "--offline")
+    rows = findings(cli, "--offline")
     assert rows["home"]["state"] == WARNING and "`strikehouse snapshot`" in rows["home"]["mend"]
     assert not cli.home.root.exists()
 
 
 def test_settings_that_are_wrong_are_a_finding(cli: Cli) -> None:
     cli.set(STRIKEHOUSE_HOEM="x")
-    row = found(cli, "--offline", code=1)["settings"]
+    row = findings(cli, "--offline", code=1)["settings"]
     assert row["state"] == PROBLEM and "STRIKEHOUSE_HOEM: there is no such setting" in row["what"]
 
 
@@ -133,7 +133,7 @@ def rest(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "check", "state", "says", "mend"),
+    ("wrong", "check", "state", "says", "remedy"),
     [
         (damage_publication, "publication", PROBLEM, "does not have the hash of its manifest", "strikehouse publish"),
         (damage_manifest, "publication", PROBLEM, "manifest.json cannot be read", "strikehouse publish"),
@@ -148,33 +148,33 @@ def rest(home: Home) -> None:
         (rest, "rest", WARNING, "okx asked not to be called before", "wait"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_mends_it(
-    cli: Cli, demo_copy: Home, wrong: Callable[[Home], None], check: str, state: str, says: str, mend: str
+def test_what_is_wrong_is_named_with_its_remedy(
+    cli: Cli, demo_copy: Home, wrong: Callable[[Home], None], check: str, state: str, says: str, remedy: str
 ) -> None:
     cli.use(demo_copy)
     wrong(demo_copy)
-    rows = found(cli, "--offline", "--deep", code=1 if state == PROBLEM else 0)
+    rows = findings(cli, "--offline", "--deep", code=1 if state == PROBLEM else 0)
     row = rows[check]
-    assert row["state"] == state and says in row["what"] and mend in row["mend"], row
+    assert row["state"] == state and says in row["what"] and remedy in row["mend"], row
     others = {name: one for name, one in rows.items() if name not in (check, "settings hash", "calendar")}
     assert {one["state"] for one in others.values()} == {OK}, "and only that"
 
 
-def test_publishing_again_mends_a_publication(cli: Cli, demo_copy: Home) -> None:
+def test_publishing_again_repairs_a_publication(cli: Cli, demo_copy: Home) -> None:
     cli.use(demo_copy)
     damage_publication(demo_copy)
-    found(cli, "--offline", code=1)
+    findings(cli, "--offline", code=1)
     assert cli("publish").code == 0
-    assert found(cli, "--offline")["publication"]["state"] == OK
+    assert findings(cli, "--offline")["publication"]["state"] == OK
 
 
 def test_a_sample_of_the_archive_holds_the_newest_reply(cli: Cli, demo_copy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.use(demo_copy)
     monkeypatch.setattr("warehouse.monitor.health_files.SAMPLE", 3)
-    assert "a sample of" in found(cli, "--offline")["archive"]["what"]
+    assert "a sample of" in findings(cli, "--offline")["archive"]["what"]
     newest = orjson.loads(max(demo_copy.runs.glob("*.json")).read_bytes())["fetched"][-1]["folder"]
     cut(max((demo_copy.raw / newest).glob("*.zst")))
-    assert found(cli, "--offline", code=1)["archive"]["state"] == PROBLEM
+    assert findings(cli, "--offline", code=1)["archive"]["state"] == PROBLEM
 
 
 def test_who_writes_is_named_and_a_run_that_never_ends_is_a_warning(home: Home) -> None:
@@ -247,11 +247,11 @@ def test_a_home_that_is_a_file_or_read_only_is_a_problem(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
-def test_each_venue_is_asked_once_and_cheaply(cli: Cli, venues: Double) -> None:
+def test_each_venue_gets_one_cheap_request(cli: Cli, venues: Double) -> None:
     before = len(venues.requests)
-    rows = found(cli)
-    asked = venues.requests[before:]
-    assert sorted(request.venue for request in asked) == sorted(SOURCES)
+    rows = findings(cli)
+    requests = venues.requests[before:]
+    assert sorted(request.venue for request in requests) == sorted(SOURCES)
     assert {name: row["state"] for name, row in rows.items() if name.startswith("venue ")} == {
         f"venue {name}": OK for name in sorted(SOURCES)
     }
@@ -265,7 +265,7 @@ def test_a_venue_that_refuses_or_is_not_there_is_a_problem_and_a_resting_one_is_
     venues.set_faults(["deribit:server_error:all", "cboe:rate_limit:all"])
     cli.home.rest_file.write_bytes(orjson.dumps({"bybit": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}))
     before = len(venues.requests)
-    rows = found(cli, code=1)
+    rows = findings(cli, code=1)
     states = {name.removeprefix("venue "): row["state"] for name, row in rows.items() if name.startswith("venue ")}
     assert states == {"binance": OK, "cboe": PROBLEM, "deribit": PROBLEM, "okx": PROBLEM}
     assert "STRIKEHOUSE_SOURCES__OKX__BASE_URL" in rows["venue okx"]["mend"] and "HTTP 503" in rows["venue deribit"]["what"]
@@ -277,4 +277,4 @@ def test_alert_addresses_are_examined_without_being_shown(cli: Cli) -> None:
     said = cli("doctor", "--offline")
     assert said.code == 1 and "no service is known for 2:nosuch" in said.out and "tokenOfMine9" not in said.out + said.err
     Path("strikehouse.toml").write_text('[[alerts.rules]]\nkind = "stale"\n')
-    assert found(cli, "--offline")["alerts"]["state"] == WARNING
+    assert findings(cli, "--offline")["alerts"]["state"] == WARNING

@@ -62,11 +62,11 @@ def test_lines_that_meet_are_due_once() -> None:
     assert next_dues(both, datetime(2028, 3, 10, 7, 30, tzinfo=UTC), 2) == [datetime(2028, 3, 10, hour, tzinfo=UTC) for hour in (8, 9)]
 
 
-def test_every_minute_of_a_day_is_found() -> None:
+def test_every_minute_of_a_day_is_due() -> None:
     assert len(due_instants(Watch(venues=("deribit",), schedule=("* * * * *",)), START, START + timedelta(days=2))) == 2880
 
 
-def test_the_next_leap_day_is_found_and_no_schedule_has_no_next() -> None:
+def test_the_next_leap_day_is_due_and_no_schedule_has_no_next() -> None:
     leap = Watch(venues=("deribit",), schedule=("0 12 29 2 *",))
     assert next_dues(leap, datetime(2028, 2, 29, 12, tzinfo=UTC), 1) == [datetime(2032, 2, 29, 12, tzinfo=UTC)]
     assert next_dues(Watch(venues=("deribit",)), START, 1) == []

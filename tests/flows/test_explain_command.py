@@ -62,16 +62,16 @@ def opened(home: Home, row: RawRow) -> Any:
     return at[int(number)]
 
 
-def own_rows(found: Explanation) -> dict[str, RawRow]:
-    return {row.instrument: row for row in found.raw if row.row_number is not None}
+def own_rows(explanation: Explanation) -> dict[str, RawRow]:
+    return {row.instrument: row for row in explanation.raw if row.row_number is not None}
 
 
 def test_a_cboe_row_is_the_row_and_holds_the_open_interest(demo: Demo) -> None:
     with open_warehouse(demo.home.root) as wh:
-        found = wh.explain("max-pain", "SPX", expiry="2026-11-20")
-        rows = own_rows(found)
-        assert len(found.contracts) == len(rows) == 5
-        for contract in found.contracts:
+        explanation = wh.explain("max-pain", "SPX", expiry="2026-11-20")
+        rows = own_rows(explanation)
+        assert len(explanation.contracts) == len(rows) == 5
+        for contract in explanation.contracts:
             sent = opened(demo.home, rows[contract["instrument"]])
             assert sent == rows[contract["instrument"]].row
             assert sent["option"] == contract["instrument"]
@@ -80,10 +80,10 @@ def test_a_cboe_row_is_the_row_and_holds_the_open_interest(demo: Demo) -> None:
 
 def test_a_volatility_is_the_one_that_the_venue_sent(demo: Demo) -> None:
     with open_warehouse(demo.home.root) as wh:
-        found = wh.explain("iv", "SPX", expiry="2026-11-20", strike=7500)
-        taken = next(row for row in found.tables[0].rows if row["is_taken"])
+        explanation = wh.explain("iv", "SPX", expiry="2026-11-20", strike=7500)
+        taken = next(row for row in explanation.tables[0].rows if row["is_taken"])
         assert taken["source"] == "venue"
-        assert opened(demo.home, own_rows(found)[taken["instrument"]])["iv"] == found.number.value
+        assert opened(demo.home, own_rows(explanation)[taken["instrument"]])["iv"] == explanation.number.value
 
 
 OPEN_INTEREST = {"deribit": "open_interest", "bybit": "openInterest", "okx": "oiCcy", "binance": "sumOpenInterest"}
@@ -92,28 +92,28 @@ OPEN_INTEREST = {"deribit": "open_interest", "bybit": "openInterest", "okx": "oi
 @pytest.mark.parametrize("venue", VENUES)
 def test_each_venues_row_holds_its_open_interest(four_venues: Warehouse, venue: str) -> None:
     home = four_venues._home
-    found = four_venues.explain("gex", "SOL", venues=venue)
-    rows = own_rows(found)
-    for contract in found.contracts:
+    explanation = four_venues.explain("gex", "SOL", venues=venue)
+    rows = own_rows(explanation)
+    for contract in explanation.contracts:
         row = rows[contract["instrument"]]
         sent = opened(home, row)
         assert sent == row.row and contract["instrument"] in sent.values()
         assert float(sent[OPEN_INTEREST[venue]]) == pytest.approx(contract["oi_base"])
-        further = [one for one in found.raw if one.instrument == contract["instrument"] and one.row_number is None]
+        further = [one for one in explanation.raw if one.instrument == contract["instrument"] and one.row_number is None]
         assert further, "the terms of a contract stand in another reply"
         for one in further:
             assert opened(home, one) == one.row and contract["instrument"] in one.row.values()
 
 
-def test_okx_prices_stand_in_other_replies_than_open_interest(four_venues: Warehouse) -> None:
-    found = four_venues.explain("gex", "SOL", venues="okx", top=1)
-    assert {row.request for row in found.raw} == {"instruments", "open-interest", "opt-summary", "mark-price", "tickers"}
+def test_okx_prices_are_in_other_replies_than_open_interest(four_venues: Warehouse) -> None:
+    explanation = four_venues.explain("gex", "SOL", venues="okx", top=1)
+    assert {row.request for row in explanation.raw} == {"instruments", "open-interest", "opt-summary", "mark-price", "tickers"}
 
 
 def test_venues_add_up_to_the_whole(four_venues: Warehouse) -> None:
-    found = four_venues.explain("gex", "SOL")
+    explanation = four_venues.explain("gex", "SOL")
     alone = [four_venues.explain("gex", "SOL", venues=venue).number.value for venue in VENUES]
-    assert sum(alone) == found.number.value
+    assert sum(alone) == explanation.number.value
 
 
 def test_a_damaged_reply_says_so_and_the_rest_is_explained(demo_copy: Home, cli: Cli) -> None:
@@ -131,9 +131,9 @@ def test_a_home_without_an_archive_says_so(demo_copy: Home, cli: Cli) -> None:
     cli.use(demo_copy)
     for folder in demo_copy.raw.iterdir():
         folder.rename(demo_copy.root / f"moved-{folder.name}")
-    found = cli("explain", "gex", "BTC", "--json").json
-    assert found["number"]["value"] is not None
-    assert all(row["problem"] for row in found["raw"])
+    explanation = cli("explain", "gex", "BTC", "--json").json
+    assert explanation["number"]["value"] is not None
+    assert all(row["problem"] for row in explanation["raw"])
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_every_kind_prints_all_its_sections(ask: Cli, words: str) -> None:
     assert said.code == 0, said.err
     for section in ("Definition (§", "Sign scenario:", "Scope", "open interest of", "Made of", "Contracts", "Archived rows", "Why another"):
         assert section in said.out
-    found = ask("explain", *words.split(), "--json").json
-    assert {one["about"] for one in found["alternatives"]} == {"unit", "sign", "scope", "time", "definition"}
-    assert found["scope"]["sources"][0]["run_id"] and found["raw"][0]["place"]
+    explanation = ask("explain", *words.split(), "--json").json
+    assert {one["about"] for one in explanation["alternatives"]} == {"unit", "sign", "scope", "time", "definition"}
+    assert explanation["scope"]["sources"][0]["run_id"] and explanation["raw"][0]["place"]
 
 
-def test_a_definition_stands_beside_ours(ask: Cli) -> None:
+def test_another_definition_is_shown_with_ours(ask: Cli) -> None:
     said = ask("explain", "level", "SPX", "call_resistance", "--definition", "flashalpha")
     head, rest = said.out.split("By the definition flashalpha instead\n")
     levels = ask("show", "gex_levels", "SPX", "--json").json
@@ -160,10 +160,10 @@ def test_a_definition_stands_beside_ours(ask: Cli) -> None:
     assert f"{row['call_wall']:,.0f} USD: call_wall:" in rest.splitlines()[0]
 
 
-def test_the_moment_and_venues_are_those_asked(ask: Cli) -> None:
-    found = ask("explain", "max-pain", "BTC", "--as-of", "2026-11-17T00:00", "--venue", "Deribit", "--json").json
-    assert found["scope"]["session_date"] == "2026-11-16" and found["scope"]["scope_venue"] == "deribit"
-    assert json.dumps(found) == json.dumps(
+def test_the_moment_and_venues_are_those_requested(ask: Cli) -> None:
+    explanation = ask("explain", "max-pain", "BTC", "--as-of", "2026-11-17T00:00", "--venue", "Deribit", "--json").json
+    assert explanation["scope"]["session_date"] == "2026-11-16" and explanation["scope"]["scope_venue"] == "deribit"
+    assert json.dumps(explanation) == json.dumps(
         ask("explain", "max-pain", "BTC", "--as-of", "2026-11-17T00:00Z", "--venue", "deribit", "--json").json
     )
 
@@ -196,8 +196,8 @@ def test_an_adjusted_contract_has_no_volatility(ask: Cli) -> None:
 def test_adjusted_contracts_are_a_convention_of_their_own(ask: Cli) -> None:
     rows = "select expiry from core.option_quotes where is_adjusted and expires_at > '2026-11-18' order by all limit 1"
     day = ask("sql", rows, "--json").json[0]["expiry"]
-    found = ask("explain", "max-pain", "SPY", day, "--json").json
-    assert "adjusted" in [one["convention"] for one in found["alternatives"]]
+    explanation = ask("explain", "max-pain", "SPY", day, "--json").json
+    assert "adjusted" in [one["convention"] for one in explanation["alternatives"]]
 
 
 def test_the_example_of_the_documentation_is_what_is_printed(ask: Cli) -> None:
@@ -206,7 +206,7 @@ def test_the_example_of_the_documentation_is_what_is_printed(ask: Cli) -> None:
     assert [line for line in example.splitlines() if line not in said] == []
 
 
-def test_words_are_told_apart_by_their_look() -> None:
+def test_arguments_are_distinguished_by_their_form() -> None:
     question = from_words("gex", "spx", ["7400.5", "2026-08-21T20:00+02:00"])
     assert (question.underlying, question.strike, question.expires_at) == ("SPX", 7400.5, "2026-08-21T18:00:00")
     assert from_words("level", "SPX", ["put-support", "2026-08-21"]).level == "put_support"

@@ -36,9 +36,9 @@ def test_every_line_of_a_run_says_run_underlying_venue_and_step(cli: Cli, venues
     lines = [json.loads(line) for line in log_file(cli.home).read_text().splitlines()]
     assert all(set(line) == {"ts", "level", "run_id", "underlying", "venue", "step", "message"} for line in lines)
     assert {line["run_id"] for line in lines} == {run["run_id"]}
-    places = [(line["step"], line["underlying"], line["venue"]) for line in lines]
-    assert {("fetch", None, "cboe"), ("fetch", None, "deribit")} <= set(places[:2]), "the venues at the same time"
-    assert places[2:] == [
+    locations = [(line["step"], line["underlying"], line["venue"]) for line in lines]
+    assert {("fetch", None, "cboe"), ("fetch", None, "deribit")} <= set(locations[:2]), "the venues at the same time"
+    assert locations[2:] == [
         ("parse", "SPY", "cboe"), ("load", "SPY", None), ("parse", "SOL", "deribit"), ("load", "SOL", None), ("publish", None, None),
         ("end", "SPY", "cboe"), ("end", "SOL", "deribit"),
     ]  # fmt: skip
@@ -144,13 +144,13 @@ def test_settings_show_no_address(cli: Cli) -> None:
 
 
 def test_replies_are_archived_without_cookies_and_query_secrets(one_double: Double) -> None:
-    kept: list[RawPayload] = []
+    archived: list[RawPayload] = []
     address = one_double.urls["deribit"].replace("://", f"://reader:{SECRETS[2]}@")
     settings = DeribitSettings(base_url=address, max_attempts=1)
     params = {"index_name": "btc_usd", "apikey": SECRETS[1], "signature": SECRETS[2]}
-    with VenueClient("deribit", settings, record=kept.append) as http:
+    with VenueClient("deribit", settings, record=archived.append) as http:
         http.get("doctor", "index-btc_usd", "/api/v2/public/get_index_price", params, judge=lambda payload: None)
-    (payload,) = kept
+    (payload,) = archived
     shown = f"{payload.url} {payload.params} {payload.headers}"
     assert not [secret for secret in SECRETS if secret in shown]
     assert payload.params["index_name"] == "btc_usd" and payload.status == 200

@@ -139,13 +139,13 @@ def test_replies_stay_when_they_are_damaged(archived: Home, maintained: Callable
 
 
 def test_a_kill_between_tombstone_and_replies_is_made_good(archived: Home, maintained: Callable[..., Maintenance]) -> None:
-    kept = {path: path.read_bytes() for path in bodies(archived)}
+    contents = {path: path.read_bytes() for path in bodies(archived)}
     maintained()
-    for path in list(kept)[:2]:
-        path.write_bytes(kept[path])
+    for path in list(contents)[:2]:
+        path.write_bytes(contents[path])
     done = maintained()
     assert kinds(done) == [REMOVED]
-    assert sum(action.bytes or 0 for action in done.actions) == sum(len(kept[path]) for path in list(kept)[:2])
+    assert sum(action.bytes or 0 for action in done.actions) == sum(len(contents[path]) for path in list(contents)[:2])
     assert bodies(archived) == []
 
 

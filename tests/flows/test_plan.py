@@ -28,7 +28,7 @@ def asks(one: Plan) -> list[tuple[str, str]]:
     return [(ask.underlying, ask.venue) for ask in one.asks]
 
 
-def test_without_arguments_the_watchlist_is_asked() -> None:
+def test_without_arguments_the_watchlist_is_requested() -> None:
     assert asks(plan()) == [("SPX", "cboe"), ("BTC", "deribit"), ("BTC", "okx"), ("SOL", "deribit")]
     assert plan().underlyings == ["SPX", "BTC", "SOL"]
 
@@ -39,18 +39,18 @@ def test_a_venue_alone_narrows_the_watchlist() -> None:
         plan(venues=("bybit",))
 
 
-def test_an_underlying_alone_is_asked_where_it_is_watched() -> None:
+def test_an_underlying_alone_is_requested_where_it_is_watched() -> None:
     assert asks(plan("btc")) == [("BTC", "deribit"), ("BTC", "okx")]
     with pytest.raises(UsageError, match="MOD is not in the watchlist: say where it is listed, for example --venue cboe"):
         plan("MOD")
 
 
-def test_any_symbol_is_asked_on_a_named_venue() -> None:
+def test_any_symbol_is_requested_on_a_named_venue() -> None:
     assert asks(plan("MOD", venues=("cboe",))) == [("MOD", "cboe")]
     assert asks(plan("SOL", venues=("okx",))) == [("SOL", "okx")], "watched elsewhere, but asked here"
 
 
-def test_of_several_named_venues_those_are_asked_where_an_underlying_is_watched() -> None:
+def test_of_several_named_venues_those_that_watch_an_underlying_are_requested() -> None:
     assert asks(plan("SPX", "SOL", "NEW", venues=("cboe", "deribit"))) == [
         ("SPX", "cboe"),
         ("SOL", "deribit"),
@@ -64,7 +64,7 @@ def test_an_index_may_be_written_as_its_venue_does(written: str) -> None:
     assert asks(plan(written)) == [("SPX", "cboe")]
 
 
-def test_what_is_named_twice_is_asked_once() -> None:
+def test_what_is_named_twice_is_requested_once() -> None:
     assert asks(plan("BTC", "btc", "BTC", venues=("deribit", "deribit"))) == [("BTC", "deribit")]
 
 

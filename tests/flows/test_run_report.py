@@ -36,7 +36,7 @@ REASONS = {
 COPIES = {"marts.scanner", "marts.pin_probability"}  # of marts.pin_score and marts.gex_levels; a probability waits for outcomes
 OF_VENUES = {"incomplete_reason"}  # says why a reply is a part of a chain, not why a number is missing
 
-Found = dict[tuple[str, str, str, str], int]
+Counts = dict[tuple[str, str, str, str], int]
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,12 @@ def ids(demo: Demo) -> list[str]:
     return query(demo.home, "select snapshot_id from core.snapshots order by 1")["snapshot_id"].to_list()
 
 
-def counted(demo: Demo, ids: list[str]) -> Found:
+def counted(demo: Demo, ids: list[str]) -> Counts:
     """(underlying, relation, quantity, reason) → how many, as the report says."""
-    found: Counter[tuple[str, str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str, str]] = Counter()
     for underlying, _, relation, quantity, reason, count in report(demo.home, "null_reasons", ids).iter_rows():
-        found[underlying, relation, quantity, reason] += count
-    return dict(found)
+        counts[underlying, relation, quantity, reason] += count
+    return dict(counts)
 
 
 def rows_of(demo: Demo, relation: str, ids: list[str]) -> pl.DataFrame:
@@ -75,7 +75,7 @@ def test_every_column_that_says_why_a_number_is_missing_is_counted() -> None:
 def test_reasons_are_counted_as_polars_counts_them(demo: Demo, ids: list[str], session: str) -> None:
     """Of the snapshots that are asked for, and no others; a number is null exactly where there is a reason."""
     chosen = {"first": ids[::2], "last": ids[1::2], "both": ids}[session]
-    found = counted(demo, chosen)
+    counts = counted(demo, chosen)
     expected: Counter[tuple[str, str, str, str]] = Counter()
     for relation, quantities in REASONS.items():
         rows = rows_of(demo, relation, chosen)
@@ -84,12 +84,12 @@ def test_reasons_are_counted_as_polars_counts_them(demo: Demo, ids: list[str], s
             assert rows.select((pl.col(value).is_null() == is_said).all()).item(), (relation, value, why)
             for snapshot_id, reason in rows.filter(pl.col(value).is_null()).select("snapshot_id", why).iter_rows():
                 expected[snapshot_id.split("-")[0], relation, quantity, reason] += 1
-    assert {key: count for key, count in found.items() if key[2] != "alignment"} == dict(expected)
-    assert {quantity for _, _, quantity, _ in found} >= {"density", "oi_change", "pin_score", "alignment", "gamma_flip"}
+    assert {key: count for key, count in counts.items() if key[2] != "alignment"} == dict(expected)
+    assert {quantity for _, _, quantity, _ in counts} >= {"density", "oi_change", "pin_score", "alignment", "gamma_flip"}
 
 
 def test_an_unknown_alignment_is_counted_with_what_it_lacks(demo: Demo, ids: list[str]) -> None:
-    found = {key: count for key, count in counted(demo, ids).items() if key[2] == "alignment"}
+    counts = {key: count for key, count in counted(demo, ids).items() if key[2] == "alignment"}
     expected: Counter[tuple[str, str, str, str]] = Counter()
     for relation in ("marts.pin_score", "marts.max_pain_pooled"):
         for row in rows_of(demo, relation, ids).filter(alignment="unknown").iter_rows(named=True):
@@ -101,7 +101,7 @@ def test_an_unknown_alignment_is_counted_with_what_it_lacks(demo: Demo, ids: lis
                 assert row["call_wall"] is None or row["put_wall"] is None
                 reason = "no_wall"
             expected[row["snapshot_id"].split("-")[0], relation, "alignment", reason] += 1
-    assert found == dict(expected) and found
+    assert counts == dict(expected) and counts
 
 
 def test_nothing_is_missing_without_a_reason(demo: Demo, ids: list[str]) -> None:
@@ -129,11 +129,11 @@ def test_gamma_is_compared_with_the_venues_or_with_their_own_mark_iv(demo: Demo,
     )
     difference = 100 * (pl.col("gamma") / pl.col("theirs") - 1).abs()
     expected = compared.group_by("underlying").agg(contracts=pl.len(), median=difference.median()).sort("underlying")
-    found = report(demo.home, "gamma_differences", ids)
-    assert found["underlying"].to_list() == expected["underlying"].to_list() == ["BTC", "ETH", "SPX", "SPY"]
-    assert found["contracts"].to_list() == expected["contracts"].to_list()
-    assert found["median_difference_pct"].to_list() == pytest.approx(expected["median"].to_list(), abs=1e-4)
-    assert found["compared_with"].to_list() == ["mark_iv", "mark_iv", "gamma", "gamma"]
+    reported = report(demo.home, "gamma_differences", ids)
+    assert reported["underlying"].to_list() == expected["underlying"].to_list() == ["BTC", "ETH", "SPX", "SPY"]
+    assert reported["contracts"].to_list() == expected["contracts"].to_list()
+    assert reported["median_difference_pct"].to_list() == pytest.approx(expected["median"].to_list(), abs=1e-4)
+    assert reported["compared_with"].to_list() == ["mark_iv", "mark_iv", "gamma", "gamma"]
 
 
 def test_a_run_prints_both_in_a_line_per_underlying(demo: Demo, ids: list[str]) -> None:

@@ -54,9 +54,9 @@ def new_york_to_utc(day: date, at: time) -> datetime:
 
 
 def days() -> list[date]:
-    found = [date(2028, 1, 1) + timedelta(days=number) for number in range(366)]
-    assert found[-1] == date(2028, 12, 31)
-    return found
+    days_of_year = [date(2028, 1, 1) + timedelta(days=number) for number in range(366)]
+    assert days_of_year[-1] == date(2028, 12, 31)
+    return days_of_year
 
 
 def spx_dues() -> list[datetime]:
@@ -133,7 +133,7 @@ def played(underlying: str, calendar: TradingCalendar) -> list[Row]:
     """The year as the schedule lives it: it starts when something is due, or when the machine is back, and decides what has come due."""
     watch = DEFAULT_WATCHLIST[underlying]
     dues = due_instants(watch, *YEAR)
-    starts = {due + STARTS_AFTER + timedelta(minutes=BUSY.get(due, 0) if is_held_up(underlying, due) else 0) for due in dues}
+    starts = {due + STARTS_AFTER + timedelta(minutes=BUSY.get(due, 0) if is_delayed(underlying, due) else 0) for due in dues}
     starts = {start for start in starts if not any(down < start <= back for down, back in DOWN.values())}
     starts |= {back + STARTS_AFTER for _, back in DOWN.values()}
     rows: list[Row] = []
@@ -147,7 +147,7 @@ def played(underlying: str, calendar: TradingCalendar) -> list[Row]:
     return rows
 
 
-def is_held_up(underlying: str, due: datetime) -> bool:
+def is_delayed(underlying: str, due: datetime) -> bool:
     return (due.minute in (15, 45)) == (underlying == "SPX")
 
 

@@ -48,19 +48,21 @@ def test_a_run_fetches_archives_loads_and_publishes(cli: Cli, venues: Double) ->
 
 
 @pytest.mark.parametrize(
-    ("fault", "lost", "kept", "says"),
+    ("fault", "lost", "published_underlying", "says"),
     [
         ("cboe:server_error:all", "SPY", "SOL", "HTTP 503"),
         ("deribit:rate_limit:all:plain", "SOL", "SPY", "10028"),
     ],
 )
-def test_a_venue_that_fails_leaves_the_others_published(cli: Cli, venues: Double, fault: str, lost: str, kept: str, says: str) -> None:
+def test_a_venue_that_fails_leaves_the_others_published(
+    cli: Cli, venues: Double, fault: str, lost: str, published_underlying: str, says: str
+) -> None:
     venues.set_faults([fault])
     said = cli(*BOTH)
     assert said.code == 3, said.err
     (line,) = [line for line in said.out.splitlines() if line.startswith(lost)]
     assert "failed" in line and says in line
-    assert published(cli.home) == {kept}
+    assert published(cli.home) == {published_underlying}
     (run,) = read_runs(cli.home)
     assert [bool(one["error"]) for one in run["fetched"]] == [ask["underlying"] == lost for ask in run["asks"]]
     failures = json.loads(query(cli.home, "select failures from ops.runs").item())
@@ -87,10 +89,10 @@ def test_an_unknown_symbol_is_said_by_its_venue(cli: Cli, venues: Double) -> Non
 
 
 def test_spx_finds_the_underscored_file(cli: Cli, venues: Double) -> None:
-    asked = len(venues.requests)
+    before = len(venues.requests)
     venues.set_faults(["cboe:server_error:all"])  # only the address matters here
     cli("snapshot", "_spx", "--venue", "cboe", "--no-prefect")
-    assert [request.path for request in venues.requests[asked:]] == ["/api/global/delayed_quotes/options/_SPX.json"]
+    assert [request.path for request in venues.requests[before:]] == ["/api/global/delayed_quotes/options/_SPX.json"]
 
 
 def test_a_venue_that_asks_for_a_long_rest_is_left_alone_until_then(cli: Cli, venues: Double) -> None:
@@ -102,11 +104,11 @@ def test_a_venue_that_asks_for_a_long_rest_is_left_alone_until_then(cli: Cli, ve
     assert 100 < (until - datetime.now(UTC)).total_seconds() <= 121
 
     venues.set_faults([])
-    asked = len(venues.requests)
+    before = len(venues.requests)
     again = cli(*BOTH)
     assert again.code == 3
     assert "it asked for a rest until" in again.out
-    assert {request.venue for request in venues.requests[asked:]} == {"cboe"}, "nobody else rests"
+    assert {request.venue for request in venues.requests[before:]} == {"cboe"}, "nobody else rests"
     assert published(cli.home) == {"SPY"}
 
     cli.home.rest_file.write_bytes(orjson.dumps({"deribit": "2026-01-01T00:00:00+00:00"}))

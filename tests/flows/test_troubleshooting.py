@@ -41,7 +41,7 @@ class Trouble(NamedTuple):
     """How a row is provoked: makes it so, gives the command that meets it, and undoes it when the block ends."""
 
     make: Callable[[Cli, ExitStack], tuple[str, ...]]
-    mend: tuple[str, ...] = PUBLISH  # what the row says to do, after the block
+    remedy: tuple[str, ...] = PUBLISH  # what the row says to do, after the block
 
 
 def toml(text: str) -> Trouble:
@@ -78,24 +78,24 @@ def being_run(cli: Cli, undo: ExitStack) -> tuple[str, ...]:
 @contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[None]:
     """The folder's files on a file system of its own."""
-    kept = folder.with_name("kept")
-    folder.rename(kept)
+    renamed = folder.with_name("kept")
+    folder.rename(renamed)
     folder.mkdir()
-    size = sum({path.stat().st_ino: path.stat().st_size for path in kept.rglob("*") if path.is_file()}.values()) + 8_000_000
+    size = sum({path.stat().st_ino: path.stat().st_size for path in renamed.rglob("*") if path.is_file()}.values()) + 8_000_000
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False)
     if done.returncode:
         folder.rmdir()
-        kept.rename(folder)
+        renamed.rename(folder)
         pytest.skip("mounting a file system needs root")
     try:
-        subprocess.run(["cp", "-a", f"{kept}/.", folder], check=True)
+        subprocess.run(["cp", "-a", f"{renamed}/.", folder], check=True)
         for option in options:
             subprocess.run(["mount", "-o", f"remount,{option}", folder], check=True)
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
         folder.rmdir()
-        kept.rename(folder)
+        renamed.rename(folder)
 
 
 def full(cli: Cli, undo: ExitStack) -> tuple[str, ...]:
@@ -119,10 +119,10 @@ def read_only(cli: Cli, undo: ExitStack) -> tuple[str, ...]:
 
 
 def home_is_a_file(cli: Cli, undo: ExitStack) -> tuple[str, ...]:
-    kept = cli.home.root.with_name("kept")
-    cli.home.root.rename(kept)
+    renamed = cli.home.root.with_name("kept")
+    cli.home.root.rename(renamed)
     cli.home.root.write_text("x")
-    undo.callback(kept.rename, cli.home.root)
+    undo.callback(renamed.rename, cli.home.root)
     undo.callback(cli.home.root.unlink)
     return PUBLISH
 
@@ -182,8 +182,8 @@ TROUBLES = {
     "damaged archive file": Trouble(archive_file),
     "unreadable published file": Trouble(unreadable_publication),
     "missing published file": Trouble(missing_publication),
-    "unreadable work file": Trouble(unreadable_work, mend=("rebuild",)),
-    "work file from a newer version": Trouble(newer_work, mend=("rebuild",)),
+    "unreadable work file": Trouble(unreadable_work, remedy=("rebuild",)),
+    "work file from a newer version": Trouble(newer_work, remedy=("rebuild",)),
 }
 
 
@@ -208,7 +208,7 @@ def test_it_is_one_clear_line_nothing_is_lost_and_the_remedy_heals(cli: Cli, dem
     assert {path.relative_to(demo_copy.raw): path.read_bytes() for path in demo_copy.raw.rglob("*") if path.is_file()} == raw, (
         "nothing is lost"
     )
-    healed = cli(*TROUBLES[row.what].mend)
+    healed = cli(*TROUBLES[row.what].remedy)
     assert healed.code == 0, healed
     assert query(demo_copy, "select snapshot_id, quotes_hash, oi_hash from core.snapshots order by all").rows() == snapshots
     shutil.rmtree(demo_copy.root)

@@ -106,7 +106,7 @@ def test_vega_and_vanna_are_derivatives_in_volatility() -> None:
     np.testing.assert_allclose(greeks(OTM_CALL).vanna, (up_delta - down_delta) / (2 * step), rtol=1e-6, atol=1e-7)
 
 
-def test_theta_and_charm_are_derivatives_in_passing_time_with_forward_and_discount_held() -> None:
+def test_theta_and_charm_are_derivatives_in_passing_time_with_forward_and_discount_fixed() -> None:
     step = 1e-5 * TAU
     later, earlier = (black76.price(FORWARD, STRIKE, TAU - move, VOL, OTM_CALL, DISCOUNT) for move in (step, -step))
     theta = black76.theta(FORWARD, STRIKE, TAU, VOL, DISCOUNT)

@@ -87,18 +87,18 @@ def test_greeks_agree_with_quantlib(one: Option) -> None:
     payoff = ql.PlainVanillaPayoff(kind, one.strike)
     theirs = ql.BlackCalculator(payoff, one.forward, one.s, one.discount)
     # its theta moves spot and discount along with time: without either, on the forward itself, it is ours
-    held = ql.BlackCalculator(payoff, one.forward, one.s, 1.0)
-    found = {
+    calculator = ql.BlackCalculator(payoff, one.forward, one.s, 1.0)
+    theirs_by_name = {
         "gamma": theirs.gamma(SPOT),
         "vega": theirs.vega(one.tau),
-        "theta": one.discount * held.thetaPerDay(one.forward, one.tau),
+        "theta": one.discount * calculator.thetaPerDay(one.forward, one.tau),
         "vanna": theirs.vanna(SPOT, one.tau),
     }
     # its distribution function is exact to 1e-16 of one: a tail that is smaller has no digits there
     d1_side = one.d1 if one.is_call else -one.d1
     if d1_side > -3:
-        found["delta"] = theirs.delta(SPOT)
-    assert_agree(one, found)
+        theirs_by_name["delta"] = theirs.delta(SPOT)
+    assert_agree(one, theirs_by_name)
 
 
 @settings(max_examples=200)

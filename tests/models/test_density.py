@@ -63,9 +63,9 @@ def test_a_flat_smile_gives_its_lognormal(vol: float, days: float, forward: floa
 
 def test_two_humps_come_back_as_two_humps() -> None:
     _, kernels = densities_of(lines_of(two_humped_chain()))
-    found, levels = mixture_of(kernels), np.linspace(60, 140, 81)
-    np.testing.assert_allclose(found.probability_below(levels), TWO_HUMPS.probability_below(levels), atol=0.02)
-    left, valley, right = found.density(np.array([84.0, 97.0, 110.0]))
+    mixture, levels = mixture_of(kernels), np.linspace(60, 140, 81)
+    np.testing.assert_allclose(mixture.probability_below(levels), TWO_HUMPS.probability_below(levels), atol=0.02)
+    left, valley, right = mixture.density(np.array([84.0, 97.0, 110.0]))
     assert left > 1.3 * valley and right > 1.3 * valley
 
 
@@ -129,16 +129,20 @@ def test_kernels_far_from_a_quote_are_priced_as_by_the_whole_formula(deviations:
     sign = -1.0 if is_put else 1.0
     d1 = np.log(100 / strike) / width + width / 2
     expected = sign * (100 * ndtr(sign * d1) - strike * ndtr(sign * (d1 - width)))
-    found = kernel_prices(strike, np.full(strike.size, is_put), np.array([100.0]), np.array([width]))[:, 0]
-    assert (np.abs(found - expected) <= 1e-14 * (100 + strike)).all()
+    prices = kernel_prices(strike, np.full(strike.size, is_put), np.array([100.0]), np.array([width]))[:, 0]
+    assert (np.abs(prices - expected) <= 1e-14 * (100 + strike)).all()
 
 
 def test_the_probability_between_two_prices() -> None:
     quotes = pl.concat([flat_chain(days=days) for days in (60, 30)])
     _, kernels = densities_of(lines_of(quotes))
-    found = probability_between(kernels, 95, 105)
-    assert found.columns == ["venue", "book", "expires_at", "probability"] and found["expires_at"].is_sorted() and found.height == 2
-    for days, probability in zip((30, 60), found["probability"], strict=True):
+    probabilities = probability_between(kernels, 95, 105)
+    assert (
+        probabilities.columns == ["venue", "book", "expires_at", "probability"]
+        and probabilities["expires_at"].is_sorted()
+        and probabilities.height == 2
+    )
+    for days, probability in zip((30, 60), probabilities["probability"], strict=True):
         v = 0.4 * math.sqrt(days / 365)
         low, high = (ndtr((math.log(level / 100) + v * v / 2) / v) for level in (95, 105))
         assert probability == pytest.approx(high - low, abs=0.002)
@@ -262,11 +266,11 @@ print(hashlib.sha256("".join(frame.write_ndjson() for frame in frames).encode())
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
-    found = set()
+    hashes = set()
     for threads in ("1", "2"):
         counts = dict.fromkeys(("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads)
         run = [sys.executable, "-c", FINGERPRINT]
         checkout = Path(__file__).resolve().parents[2]
         done = subprocess.run(run, cwd=checkout, env=os.environ | counts, check=True, capture_output=True, text=True)
-        found.add(done.stdout)
-    assert len(found) == 1 and len(found.pop().strip()) == 64
+        hashes.add(done.stdout)
+    assert len(hashes) == 1 and len(hashes.pop().strip()) == 64

@@ -73,11 +73,11 @@ def test_a_density_integrates_to_one_and_is_nowhere_negative(
 
 def test_most_of_such_smiles_have_a_density() -> None:
     """So the property above is not one of empty frames."""
-    found = []
+    reasons = []
     for number in range(24):
         lines = lines_of(noisy_chain(0.2 + number / 40, -0.1, 0.03, 5 + 20 * number, 100, 0.01, number if number % 3 == 0 else 0))
-        found.append(implied_density(lines, expiry_smile(lines))[0]["density_reason"][0])
-    assert found.count(None) >= 12
+        reasons.append(implied_density(lines, expiry_smile(lines))[0]["density_reason"][0])
+    assert reasons.count(None) >= 12
 
 
 @pytest.mark.parametrize(

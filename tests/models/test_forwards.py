@@ -22,7 +22,7 @@ def only(quotes: pl.DataFrame, by_venue: pl.DataFrame) -> dict[str, Any]:
 
 def parity_by_hand(quotes: pl.DataFrame, spot: float) -> dict[Any, float | None]:
     """The parity rule of definitions §3, one expiry and one strike at a time."""
-    found: dict[Any, float | None] = {}
+    forwards_by_key: dict[Any, float | None] = {}
     for key, expiry in quotes.group_by(EXPIRY):
         first = expiry.row(0, named=True)
         tau = (first["expires_at"] - first["quoted_at"]).total_seconds() / 31_536_000
@@ -41,8 +41,8 @@ def parity_by_hand(quotes: pl.DataFrame, spot: float) -> dict[Any, float | None]
             near = sorted(implied, key=lambda strike: (abs(strike - forward), strike))[:6]
             forward = statistics.median([implied[strike] for strike in near]) if len(near) >= 2 else math.nan
         is_sane = abs(math.log(forward / spot) - first["rate"] * tau) <= 0.02 + 0.1 * tau
-        found[key] = forward if is_sane else None
-    return found
+        forwards_by_key[key] = forward if is_sane else None
+    return forwards_by_key
 
 
 def test_a_venue_that_gives_forwards_is_believed_with_their_median() -> None:
@@ -110,7 +110,7 @@ def test_of_several_other_books_the_own_venue_then_a_given_forward_then_the_name
     own = chain(forward=101, venue="bybit", book="USDC", rate=0.0)
     parity = chain(forward=102, venue="binance", book="B", rate=0.0)
     given = [
-        chain(forward=103, venue=venue, book="B", venue_forward=103.0 + place, rate=0.0) for place, venue in enumerate(("okx", "deribit"))
+        chain(forward=103, venue=venue, book="B", venue_forward=103.0 + index, rate=0.0) for index, venue in enumerate(("okx", "deribit"))
     ]
     by_venue = spots(bybit=100.0, binance=100.0, okx=100.0, deribit=100.0)
 

@@ -29,22 +29,22 @@ def greeks(*rows: tuple[str, float, str, float]) -> pl.DataFrame:
 
 
 def test_the_nearest_parity_forward_is_carried_back_to_now() -> None:
-    found = with_implied_spots(
+    spots = with_implied_spots(
         venues(("cboe", 100.0)),
         greeks(("cboe", 101.0, "parity", 0.1), ("cboe", 100.5, "parity", 0.05), ("cboe", 99.0, "carry", 0.01)),
         rules=RULES,
     )
     implied = 100.5 * math.exp(-0.04 * 0.05)
-    assert found["spot_implied"].item() == pytest.approx(implied, rel=1e-11)
-    assert found["spot_basis_bp"].item() == pytest.approx((implied / 100 - 1) * 1e4, rel=1e-9)
+    assert spots["spot_implied"].item() == pytest.approx(implied, rel=1e-11)
+    assert spots["spot_basis_bp"].item() == pytest.approx((implied / 100 - 1) * 1e4, rel=1e-9)
 
 
 def test_without_a_parity_forward_or_a_spot_there_is_none() -> None:
-    found = with_implied_spots(
+    spots = with_implied_spots(
         venues(("bybit", 100.0), ("cboe", None)), greeks(("bybit", 100.0, "venue", 0.1), ("cboe", 101.0, "parity", 0.1)), rules=RULES
     )
-    assert found["spot_implied"].to_list()[0] is None
-    assert found["spot_basis_bp"].to_list() == [None, None]
+    assert spots["spot_implied"].to_list()[0] is None
+    assert spots["spot_basis_bp"].to_list() == [None, None]
 
 
 def test_other_columns_and_their_order_stay() -> None:

@@ -68,14 +68,14 @@ def test_the_solver_inverts_exact_prices_above_a_trillionth_of_the_forward_and_r
 ) -> None:
     strike = FORWARD * moneyness
     price = float(exact_price(FORWARD, strike, tau, vol, strike >= FORWARD, discount))
-    found, reason = solve_one(price, strike, tau, discount)
+    result, reason = solve_one(price, strike, tau, discount)
     if price > 1e-12 * FORWARD:
         columns = (np.array([value]) for value in (FORWARD, strike, tau, vol, discount))
         vega = black76.vega(*columns)
         assert reason is None
-        assert abs(found - vol) <= tolerance(np.array([price]), np.array([vol]), vega)
+        assert abs(result - vol) <= tolerance(np.array([price]), np.array([vol]), vega)
     else:
-        assert math.isnan(found) and reason == ("below_intrinsic" if price > 0 else "no_price")
+        assert math.isnan(result) and reason == ("below_intrinsic" if price > 0 else "no_price")
 
 
 @settings(max_examples=200)
@@ -83,14 +83,14 @@ def test_the_solver_inverts_exact_prices_above_a_trillionth_of_the_forward_and_r
 def test_the_smallest_price_that_counts_is_a_trillionth_of_the_forward(moneyness: float, tau: float, size: float, discount: float) -> None:
     """Just above it there is a volatility that gives the price again, just below there is none."""
     strike, price = FORWARD * moneyness, size * 1e-12 * FORWARD
-    found, reason = solve_one(price, strike, tau, discount)
+    result, reason = solve_one(price, strike, tau, discount)
     if price > 1e-12 * FORWARD:
-        again = float(exact_price(FORWARD, strike, tau, found, strike >= FORWARD, discount))
-        vega = black76.vega(*(np.array([value]) for value in (FORWARD, strike, tau, found, discount)))
+        again = float(exact_price(FORWARD, strike, tau, result, strike >= FORWARD, discount))
+        vega = black76.vega(*(np.array([value]) for value in (FORWARD, strike, tau, result, discount)))
         assert reason is None
-        assert abs(again - price) <= 2 * vega * tolerance(np.array([price]), np.array([found]), vega)
+        assert abs(again - price) <= 2 * vega * tolerance(np.array([price]), np.array([result]), vega)
     else:
-        assert math.isnan(found) and reason == "below_intrinsic"
+        assert math.isnan(result) and reason == "below_intrinsic"
 
 
 def test_a_price_in_the_money_gives_what_its_time_value_carries() -> None:
@@ -169,9 +169,9 @@ def test_bad_neighbours_change_nothing() -> None:
     spoilt = {name: column.copy() for name, column in rows.items()}
     spoilt["price"][::2] = np.nan
     spoilt["price"][1::4] = 1e9
-    found, reason = solved(spoilt)
-    np.testing.assert_array_equal(found[3::4], vol[3::4])
-    assert np.isnan(found[::2]).all() and (reason[::2] == 1).all() and (reason[1::4] == 3).all()
+    result, reason = solved(spoilt)
+    np.testing.assert_array_equal(result[3::4], vol[3::4])
+    assert np.isnan(result[::2]).all() and (reason[::2] == 1).all() and (reason[1::4] == 3).all()
 
 
 def test_scalars_are_broadcast_and_nothing_in_gives_nothing_out() -> None:

@@ -53,7 +53,7 @@ def test_whatever_is_innocent_stays(text: str) -> None:
     secret=st.text(alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=8, max_size=40),
     before=st.text(max_size=20), after=st.text(max_size=20),
 )  # fmt: skip
-def test_a_known_secret_is_found_anywhere(secret: str, before: str, after: str) -> None:
+def test_a_known_secret_is_redacted_anywhere(secret: str, before: str, after: str) -> None:
     assert secret not in redact(f"{before} {secret} {after}", {secret}).replace(REDACTED, "")
 
 
@@ -66,12 +66,12 @@ def test_a_known_secret_is_found_anywhere(secret: str, before: str, after: str) 
     ],
 )
 def test_every_part_of_a_notification_address_that_may_be_a_token_is_a_secret(url: str, parts: set[str]) -> None:
-    found = secret_parts(url)
-    assert parts <= found and url in found
-    assert not {"json", "user", "8080", "in", "hooks.example.com"} & found, "a host and short words are none"
+    secrets = secret_parts(url)
+    assert parts <= secrets and url in secrets
+    assert not {"json", "user", "8080", "in", "hooks.example.com"} & secrets, "a host and short words are none"
 
 
-def test_parameters_and_headers_are_kept_without_what_authenticates() -> None:
+def test_parameters_and_headers_are_stored_without_what_authenticates() -> None:
     params = {"currency": "BTC", "apiKey": SECRET, "signature": SECRET, "instId": "BTC-USD"}
     assert public_params(params) == {"currency": "BTC", "apiKey": REDACTED, "signature": REDACTED, "instId": "BTC-USD"}
     headers = {

@@ -64,7 +64,7 @@ def test_without_grace_every_delay_is_late(calendar: TradingCalendar) -> None:
     assert decide(CRYPTO, due, due + timedelta(seconds=1), next_due=None, calendar=calendar, grace=timedelta(0)).outcome == LATE
 
 
-def test_a_holiday_does_not_take_the_place_of_the_close_before_it(calendar: TradingCalendar) -> None:
+def test_a_holiday_does_not_replace_the_close_before_it(calendar: TradingCalendar) -> None:
     dues = [new_york(f"2028-04-{day}") for day in ("13T08:15", "13T15:45", "14T08:15", "14T15:45")]  # Good Friday; in summer an hour later
     decisions = decide_all(US, dues, utc("2028-04-15T12:00"), calendar, GRACE)
     assert [one.outcome for one in decisions] == [SKIPPED, LATE, SKIPPED, SKIPPED]

@@ -74,8 +74,8 @@ def test_the_quarter_delta_volatility_lies_between_those_of_strikes_that_bracket
     row = smile_of(one_expiry(strikes.tolist(), ivs.tolist()))
     deltas = np.array([delta(*pair) for pair in zip(strikes, ivs, strict=True)])
     for side, name in ((strikes < 100, "put"), (strikes >= 100, "call")):
-        found, sizes = row[f"{name}_25d_iv"], deltas[side]
-        if found is None:
+        quarter_delta_iv, sizes = row[f"{name}_25d_iv"], deltas[side]
+        if quarter_delta_iv is None:
             assert row[f"{name}_25d_reason"] == "no_bracket" and (sizes.min() > 0.25 or sizes.max() < 0.25)
             continue
         pairs = [
@@ -84,7 +84,7 @@ def test_the_quarter_delta_volatility_lies_between_those_of_strikes_that_bracket
             if (deltas[a] - 0.25) * (deltas[b] - 0.25) <= 0
         ]
         a, b = pairs[-1] if name == "put" else pairs[0]
-        assert min(ivs[a], ivs[b]) - 1e-9 <= found <= max(ivs[a], ivs[b]) + 1e-9
+        assert min(ivs[a], ivs[b]) - 1e-9 <= quarter_delta_iv <= max(ivs[a], ivs[b]) + 1e-9
 
 
 def test_skew_is_put_minus_call_and_the_risk_reversal_its_negative() -> None:
@@ -124,7 +124,7 @@ def test_what_is_missing_is_said() -> None:
     assert expiry_smile(one_expiry([], [])).equals(pl.DataFrame(schema=EXPIRY_SMILE))
 
 
-def test_the_straddle_stands_on_the_quoted_strike_nearest_the_forward() -> None:
+def test_the_straddle_is_at_the_quoted_strike_nearest_the_forward() -> None:
     quotes = chain(forward=102.6, strikes=[95, 100, 105, 110], venue_forward=102.6)
     row = smile_of(lines_of(quotes))
     assert (row["atm_strike"], row["straddle_source"]) == (105, "quotes")

@@ -81,13 +81,13 @@ def check_raw_alone_gives_the_same(home: Home, settings: Settings, variables: Ma
 
 def check_publications(home: Home, settings: Settings) -> int:
     """The generations that are kept are whole, the newest is live; returns how many."""
-    kept = generations(home)
-    assert [one.number for one in kept if one.is_live] == [kept[-1].number]
-    assert len(kept) <= settings.storage.generations_kept
-    assert [flaw for one in kept if (flaw := hash_flaw(home, one.number))] == []
+    published = generations(home)
+    assert [one.number for one in published if one.is_live] == [published[-1].number]
+    assert len(published) <= settings.storage.generations_kept
+    assert [flaw for one in published if (flaw := hash_flaw(home, one.number))] == []
     with open_published(home) as con:
         assert list(flaws(con, home)) == []
-    return len(kept)
+    return len(published)
 
 
 def check_nothing_is_left_lying(home: Home, settings: Settings) -> int:

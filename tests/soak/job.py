@@ -64,8 +64,8 @@ class Job:
         kill = spec.kill
         fatal = (kill.part, max(round(kill.share * self._steps[kill.part]), 1)) if kill and kill.by == STEP else ("", 0)
         before = Traces.of(self.home)
-        told = {"command": command, "variables": dict(spec.variables), "fatal_step": fatal}
-        _input(self._process).write(json.dumps(told) + "\n")
+        message = {"command": command, "variables": dict(spec.variables), "fatal_step": fatal}
+        _input(self._process).write(json.dumps(message) + "\n")
         _input(self._process).flush()
         if kill and kill.by == CLOCK:
             self._kill_by_clock(kill, before)
@@ -76,8 +76,8 @@ class Job:
         before = Traces.of(self.home)
         is_step = kill is not None and kill.by == STEP
         fatal = max(round(kill.share * self._steps[MAINTENANCE]), 1) if kill is not None and is_step else 0
-        told = {"command": ["maintain-at", at.isoformat()], "variables": {}, "fatal_step": (MAINTENANCE, fatal)}
-        _input(self._process).write(json.dumps(told) + "\n")
+        message = {"command": ["maintain-at", at.isoformat()], "variables": {}, "fatal_step": (MAINTENANCE, fatal)}
+        _input(self._process).write(json.dumps(message) + "\n")
         _input(self._process).flush()
         if kill is not None and not is_step and not self._has_answered(kill.share * self._seconds[MAINTENANCE]):
             self._process.kill()
@@ -96,12 +96,12 @@ class Job:
             assert self._has_answered(LONGEST_RUN_S), f"a run took longer than {LONGEST_RUN_S:g} s; it was at\n{self.slow_notes}"
         line = _output(self._process).readline()
         if line:
-            told: dict[str, Any] = json.loads(line)
-            assert told["crash"] is None, told["crash"]
+            message: dict[str, Any] = json.loads(line)
+            assert message["crash"] is None, message["crash"]
             if not is_killed or not is_run:
-                for part, steps in told["steps"].items():
+                for part, steps in message["steps"].items():
                     self._steps[part] += LEARNING * (steps - self._steps[part])
-            return Ending(told["code"], told["out"], told["err"])
+            return Ending(message["code"], message["out"], message["err"])
         _, words = self._process.communicate()
         assert self._process.returncode == -9, words
         phase = before.phase() if is_run else MAINTENANCE

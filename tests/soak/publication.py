@@ -65,9 +65,9 @@ def flaws(con: duckdb.DuckDBPyConnection, home: Home, turn: int = 0) -> Iterator
         if counts[name] != rows:
             yield f"generation {generation}: {name} has {counts[name]} rows, its manifest says {rows}"
     for what, statement in WHOLE.items():
-        found = query_on(con, statement)
-        if found.height:
-            yield f"generation {generation}: not so that {what}: {found.rows()[:3]}"
+        offending = query_on(con, statement)
+        if offending.height:
+            yield f"generation {generation}: not so that {what}: {offending.rows()[:3]}"
     underlyings = query_on(con, "select underlying from latest.snapshots order by all")["underlying"].to_list()
     for macro in MACROS if underlyings else ():
         query_on(con, f"from {macro}($underlying)", {"underlying": underlyings[turn % len(underlyings)]})

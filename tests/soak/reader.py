@@ -24,9 +24,9 @@ from warehouse.publish.status import read_status
 from warehouse.read.query import open_published
 
 BUSY = 1 / 3  # of the time; the runs need the processor too
-HELD_CHECKS = 25  # so long one connection stays open while generations pass
+CHECKS_PER_CONNECTION = 25  # so long one connection stays open while generations pass
 HASHED = 10  # every so many generations the live file is hashed
-KEPT_FAILURES = 20
+MOST_FAILURES = 20
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Seen:
     """What a reader saw."""
 
     checks: int = 0
-    held_checks: int = 0
+    open_connection_checks: int = 0
     hashed: int = 0
     generations: set[int] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -46,9 +46,9 @@ class Reader:
     def __init__(self, home: Home) -> None:
         self.home, self.seen = home, Seen()
         self._newest = 0
-        self._held = ExitStack()
-        self._held_con: duckdb.DuckDBPyConnection | None = None
-        self._held_rows: dict[str, int] = {}
+        self._connections = ExitStack()
+        self._open_con: duckdb.DuckDBPyConnection | None = None
+        self._open_rows: dict[str, int] = {}
 
     def check(self) -> None:
         """Open it once more, and look at it whole."""
@@ -75,7 +75,7 @@ class Reader:
             if self.home.status_file.exists():
                 read_status(self.home)
         with self._noting("held connection"):
-            self._check_held()
+            self._check_open_connection()
 
     @contextmanager
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -86,15 +86,15 @@ class Reader:
             with open_published(self.home) as con:
                 yield con
 
-    def _check_held(self) -> None:
+    def _check_open_connection(self) -> None:
         """A connection that stays open sees the same rows, whatever has been published since."""
-        if self.seen.checks % HELD_CHECKS == 1:
-            self._held.close()
-            self._held_con = self._held.enter_context(open_published(self.home))
-            self._held_rows = row_counts(self._held_con)
-        assert self._held_con is not None
-        self.seen.held_checks += 1
-        if row_counts(self._held_con) != self._held_rows:
+        if self.seen.checks % CHECKS_PER_CONNECTION == 1:
+            self._connections.close()
+            self._open_con = self._connections.enter_context(open_published(self.home))
+            self._open_rows = row_counts(self._open_con)
+        assert self._open_con is not None
+        self.seen.open_connection_checks += 1
+        if row_counts(self._open_con) != self._open_rows:
             self._fail("an open connection saw rows of another generation")
 
     @contextmanager
@@ -105,7 +105,7 @@ class Reader:
             self._fail(f"{what}: {traceback.format_exc()}")
 
     def _fail(self, what: str) -> None:
-        if len(self.seen.failures) < KEPT_FAILURES:
+        if len(self.seen.failures) < MOST_FAILURES:
             self.seen.failures.append(f"check {self.seen.checks}: {what}")
 
 

@@ -83,15 +83,15 @@ def _clean_run(home: Home, double: Double, plan: Sequence[RunSpec], variables: M
 def _end(home: Home, settings: Settings, variables: Mapping[str, str], seen: Mapping[str, Any]) -> dict[str, object]:
     ending.check_every_archived_run_is_loaded(home)
     venues = ending.check_every_venue_of_every_snapshot_is_there_once(home, settings)
-    kept = ending.check_publications(home, settings)
+    generations = ending.check_publications(home, settings)
     leftovers = ending.check_nothing_is_left_lying(home, settings)
     said = ending.check_rebuild_equals(home, variables)
     partitions = ending.check_raw_alone_gives_the_same(home, settings, variables)
     snapshots, underlyings = query(home, SNAPSHOTS).row(0)
     return {
         "snapshots": f"{snapshots} of {underlyings} underlyings, {venues} venue rows, each in raw/ and in the warehouse once",
-        "publications": f"generation {live_generation(home)}, {home.published_file.stat().st_size / 1e6:.0f} MB; {kept} kept, all whole",
-        "reader": f"{seen['checks']} fresh connections and {seen['held_checks']} looks through held ones saw {seen['generations']} "
+        "publications": f"generation {live_generation(home)}, {home.published_file.stat().st_size / 1e6:.0f} MB; {generations} kept, all whole",
+        "reader": f"{seen['checks']} fresh connections and {seen['open_connection_checks']} looks through open ones saw {seen['generations']} "
         f"generations, {seen['hashed']} hashed; no failure",
         "rebuild --verify": said,
         "fresh home from raw/": f"{partitions} table partitions equal",

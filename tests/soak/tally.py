@@ -19,7 +19,7 @@ class Tally:
     """Counts of one soak."""
 
     runs: int = 0
-    asked: int = 0  # underlyings
+    requested: int = 0  # underlyings
     is_cut: bool = False  # the time was over before the plan was
     endings: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)  # by phase, and how
@@ -33,7 +33,7 @@ class Tally:
         """Count one run."""
         self.runs += 1
         self.slowest = max(self.slowest, (seconds, spec.number))
-        self.asked += len(spec.underlyings)
+        self.requested += len(spec.underlyings)
         self.faults.update(spec.kinds)
         self.endings[CODES[ending.code]] += 1
         if ending.killed_in is not None:
@@ -47,7 +47,7 @@ class Tally:
         """The summary."""
         lines = {
             "runs": f"{self.runs}{', then the time was over' if self.is_cut else ''} ({_listed(self.endings)})",
-            "underlyings asked": self.asked,
+            "underlyings asked": self.requested,
             "kills": f"{sum(self.kills.values())} ({_listed(self.kills)}); {self.missed_kills} came too late",
             "kills at a step, before": _listed(self.steps),
             "faults": f"{sum(self.faults.values())} ({_listed(self.faults)})",

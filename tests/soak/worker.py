@@ -47,17 +47,17 @@ def run_command(command: list[str]) -> None:
     maintain(Home(settings.home), settings, now=datetime.fromisoformat(command[1]), dry_run=False, progress=lambda _step: None)
 
 
-def answer(told: dict[str, Any], steps: Steps) -> dict[str, Any]:
+def answer(message: dict[str, Any], steps: Steps) -> dict[str, Any]:
     """Run one command."""
     before = dict(os.environ)
-    os.environ.update(told["variables"])
+    os.environ.update(message["variables"])
     out, err = io.StringIO(), io.StringIO()
     code, crash = 0, None
     started = time.monotonic()
-    steps.arm(*told["fatal_step"])
+    steps.arm(*message["fatal_step"])
     try:
         with redirect_stdout(out), redirect_stderr(err):
-            run_command(told["command"])
+            run_command(message["command"])
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001 - it is reported, and fails the soak

@@ -142,9 +142,9 @@ def levels(profile: pl.DataFrame, spot: float, *, min_share: float = 0.02) -> Ro
     ):
         walls = best({strike: value for strike, value in net.items() if is_side(strike) and value > 0})
         walls = [strike for strike in walls if float(net[strike]) / float(peak) >= min_share]
-        for place, name in enumerate(names):
-            result[name] = walls[place] if place < len(walls) else None
-            result[f"{name}_share"] = float(net[walls[place]]) / float(peak) if place < len(walls) else None
+        for rank, name in enumerate(names):
+            result[name] = walls[rank] if rank < len(walls) else None
+            result[f"{name}_share"] = float(net[walls[rank]]) / float(peak) if rank < len(walls) else None
     for side in ("call", "put"):
         gex = {row["strike"]: abs(row[f"{side}_gex_usd_1pct"]) for row in rows if row[f"{side}_gex_usd_1pct"]}
         result[f"{side}_wall"] = first(gex)
@@ -164,15 +164,15 @@ def _hvl(net: dict[float, Decimal], spot: float) -> Row:
     for strike, value in net.items():
         running += value
         path.append((strike, float(running)))
-    found = []
+    candidates = []
     for (low, below), (high, above) in pairwise(path):
         if below < 0 < above:
             level = low + (high - low) * -below / (above - below)
             if 0.8 * spot <= level <= 1.2 * spot:
-                found.append((abs(level - spot), level, low, high))
-    if not found:
+                candidates.append((abs(level - spot), level, low, high))
+    if not candidates:
         return dict.fromkeys(("hvl", "hvl_lower_strike", "hvl_upper_strike"))
-    _, level, low, high = min(found)
+    _, level, low, high = min(candidates)
     return {"hvl": level, "hvl_lower_strike": low, "hvl_upper_strike": high}
 
 
@@ -188,7 +188,7 @@ def measured_at(snapshot: Snapshot, scope: Scope) -> datetime:
 
 def opex_calendar(snapshot: Snapshot, scope: Scope, cells: pl.DataFrame) -> list[Row]:
     """What leaves with each expiry and its own levels (definitions §6, §8), without types; by expires_at."""
-    found = []
+    calendar = []
     for (expires_at, expiry), rows in cells.group_by(["expires_at", "expiry"], maintain_order=True):
         strikes = rows["strike"].to_list()
         row = {"expires_at": expires_at, "expiry": expiry, "dte": dte(snapshot, expires_at, expiry)}
@@ -200,12 +200,12 @@ def opex_calendar(snapshot: Snapshot, scope: Scope, cells: pl.DataFrame) -> list
         own = levels(rows, scope.spot)
         row |= {name: own[name] for name in ("net_gex_usd_1pct", "abs_gex_usd_1pct")}
         row |= {name: own[name] for name in ("call_resistance", "put_support", "call_wall", "put_wall")}
-        found.append(row)
+        calendar.append(row)
     for share, of in (("oi_rolloff_pct", "total_oi"), ("gex_rolloff_pct", "abs_gex_usd_1pct")):
-        whole = sum(row[of] for row in found if row[of] is not None)
-        for row in found:
+        whole = sum(row[of] for row in calendar if row[of] is not None)
+        for row in calendar:
             row[share] = 100 * float(row[of]) / float(whole) if whole and row[of] is not None else None
-    return found
+    return calendar
 
 
 def _sum_or_null(values: pl.Expr) -> pl.Expr:
@@ -213,13 +213,13 @@ def _sum_or_null(values: pl.Expr) -> pl.Expr:
     return pl.when(values.count() > 0).then(values.sum())
 
 
-def shape(cells: pl.DataFrame, found: Row, spot: float, market: str, atm_iv: float | None, tau: float) -> Row:
+def shape(cells: pl.DataFrame, pain: Row, spot: float, market: str, atm_iv: float | None, tau: float) -> Row:
     """Depth, slopes and the word for a pain curve's shape, without the width of its flat stretch (definitions §4)."""
     names = ("shape_move_pct", "depth", "left_slope_usd_1pct", "right_slope_usd_1pct", "asymmetry")
-    if not found["max_pain_usd"] or atm_iv is None:
+    if not pain["max_pain_usd"] or atm_iv is None:
         return dict.fromkeys(names) | ({"shape_move_pct": 100 * atm_iv * min(tau, 30 / 365) ** 0.5} if atm_iv is not None else {})
     move = spot * atm_iv * min(tau, 30 / 365) ** 0.5
-    least, at = found["max_pain_usd"], found["max_pain_strike"]
+    least, at = pain["max_pain_usd"], pain["max_pain_strike"]
     k, oi_c, oi_p = (cells[name].fill_null(0.0).to_numpy() for name in ("strike", "call_oi", "put_oi"))
     left, right = (float((np.maximum(p - k, 0) * oi_c + np.maximum(k - p, 0) * oi_p).sum()) for p in (at - move, at + move))
     per_pct = 100 * move / spot
@@ -233,14 +233,14 @@ def shape(cells: pl.DataFrame, found: Row, spot: float, market: str, atm_iv: flo
     }
 
 
-def pin_score(cells: pl.DataFrame, found: Row, days: int, market: str, smile: Row) -> Row:
-    """pin_v1 and its parts (definitions §9): `cells` by strike, `found` the minimum of pain, `smile` of the expiry that tells the time."""
-    spot, at = found["spot"], found["max_pain_strike"]
+def pin_score(cells: pl.DataFrame, pain: Row, days: int, market: str, smile: Row) -> Row:
+    """pin_v1 and its parts (definitions §9): `cells` by strike, `pain` the minimum of pain, `smile` of the expiry that tells the time."""
+    spot, at = pain["spot"], pain["max_pain_strike"]
     interest = sorted(((call or 0) + (put or 0) for call, put in cells.select("call_oi", "put_oi").iter_rows()), reverse=True)
     total, contracts = sum(interest), sum(cells[name].sum() or 0 for name in ("call_oi_contracts", "put_oi_contracts"))
     row: Row = {"oi_part": 100 * sum(interest[:3]) / total if total else None}
     move = None if smile["expected_move_1sd"] is None else min(smile["expected_move_1sd"], spot * smile["atm_iv"] * (7 / 365) ** 0.5)
-    row["proximity_part"] = 100 * math.exp(-found["distance_abs"] / move) if move and found["distance_abs"] is not None else None
+    row["proximity_part"] = 100 * math.exp(-pain["distance_abs"] / move) if move and pain["distance_abs"] is not None else None
     row["time_part"] = 100 * math.exp(-smile["tau"] * 365 / 7)
     gammas = dict(cells.select("strike", pl.col("abs_gex_usd_1pct").cast(pl.Float64)).iter_rows())
     known = [value for value in gammas.values() if value is not None]
@@ -252,5 +252,5 @@ def pin_score(cells: pl.DataFrame, found: Row, days: int, market: str, smile: Ro
     weights = {"oi_part": 0.30, "proximity_part": 0.25, "time_part": 0.25, "gamma_part": 0.20}
     row["pin_score"] = None if row["pin_score_reason"] else int(sum(weight * row[part] for part, weight in weights.items()) + 0.5)
     straddle = smile["straddle"]
-    row["max_pain_within_expected_range"] = None if straddle is None or at is None else found["distance_abs"] <= straddle
+    row["max_pain_within_expected_range"] = None if straddle is None or at is None else pain["distance_abs"] <= straddle
     return row

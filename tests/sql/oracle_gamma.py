@@ -56,7 +56,7 @@ def ladder(contracts: pl.DataFrame, market: str) -> dict[str, list[float] | None
 
 def roots(path: Sequence[tuple[float, float]], spot: float) -> list[Root]:
     """Sign changes along (level, total) within a fifth of spot; a stretch that is exactly zero counts as one when the sign changes over it."""
-    found = []
+    crossings = []
     solid = [index for index, (_, total) in enumerate(path) if total != 0]
     for before, after in pairwise(solid):
         (low, below), (high, above) = path[before], path[after]
@@ -64,11 +64,11 @@ def roots(path: Sequence[tuple[float, float]], spot: float) -> list[Root]:
             continue
         direction = "rising" if above > 0 else "falling"
         if after == before + 1:
-            found.append(Root(low + (high - low) * -below / (above - below), low, high, direction))
+            crossings.append(Root(low + (high - low) * -below / (above - below), low, high, direction))
         else:
             first, last = path[before + 1][0], path[after - 1][0]
-            found.append(Root((first + last) / 2, first, last, direction))
-    return [root for root in found if 0.8 * spot <= root.level <= 1.2 * spot]
+            crossings.append(Root((first + last) / 2, first, last, direction))
+    return [root for root in crossings if 0.8 * spot <= root.level <= 1.2 * spot]
 
 
 def cumulative(profile: pl.DataFrame) -> list[tuple[float, float]]:

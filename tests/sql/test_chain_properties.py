@@ -55,8 +55,8 @@ def key_of(mart: str) -> list[str]:
 
 def additive_marts() -> dict[str, list[str]]:
     names = [name for name, contract in TABLES.items() if name.startswith("marts.") and "scope_venue" in contract.column_names()]
-    found = {name: additive_columns(name) for name in names if name not in NO_SUM_MARTS}
-    return {name: columns for name, columns in found.items() if columns}
+    by_mart = {name: additive_columns(name) for name in names if name not in NO_SUM_MARTS}
+    return {name: columns for name, columns in by_mart.items() if columns}
 
 
 def test_the_contracts_tell_which_columns_add_up() -> None:
@@ -74,8 +74,8 @@ def rows_of(chosen: list[list[Line]], vols: list[float | None], *, times: float 
     """Contracts of one or two expiries around 100, or around `times` that; the volatilities are taken in turn."""
     rows = []
     for expires_at, lines in zip((FRIDAY, NEXT_FRIDAY), chosen, strict=False):
-        for place, (strike, call, put) in enumerate(lines):
-            vol = vols[place % len(vols)]
+        for index, (strike, call, put) in enumerate(lines):
+            vol = vols[index % len(vols)]
             rows += listed(round((60 + strike / 125) * times, 6), call=call, put=put, expires_at=expires_at, venue_iv=vol)
     return rows
 
@@ -112,12 +112,14 @@ def test_parts_of_venues_add_up_to_the_total(compute: Any, chosen: list[list[Lin
 
 def assert_curves_add_up(pain: pl.DataFrame, totals: pl.DataFrame) -> None:
     """Curves of venues, read as the piecewise linear functions that they are, sum to the curve of all."""
-    held = {tuple(key): (call or 0, put or 0) for *key, call, put in totals.select("expires_at", "scope_venue", "call_oi", "put_oi").rows()}
+    interest = {
+        tuple(key): (call or 0, put or 0) for *key, call, put in totals.select("expires_at", "scope_venue", "call_oi", "put_oi").rows()
+    }
     for (expires_at,), rows in pain.group_by("expires_at"):
         everything = rows.filter(scope_venue="all").sort("strike")
         total = 0.0
         for (venue,), group in rows.filter(pl.col("scope_venue") != "all").group_by("scope_venue"):
-            total += pain_anywhere(group.sort("strike"), everything["strike"].to_numpy(), *held[expires_at, venue])
+            total += pain_anywhere(group.sort("strike"), everything["strike"].to_numpy(), *interest[expires_at, venue])
         assert total == pytest.approx(everything["total_pain_usd"].to_numpy(), rel=1e-9, abs=1e-3), expires_at
 
 
@@ -144,8 +146,8 @@ def test_exposures_are_proportional_to_open_interest(
         rows = 2 if "strike" in key and "expires_at" in key else contracts
         for name in [name for name, column in TABLES[mart].columns().items() if column.dtype.is_decimal()]:
             assert after[name].is_null().equals(before[name].is_null()), (mart, name)
-            expected, found = before[name].cast(pl.Float64), after[name].cast(pl.Float64).to_numpy() / times
-            assert ((expected - found).abs() <= 1e-9 * expected.abs() + 0.01 * rows).fill_null(True).all(), (mart, name)
+            expected, actual = before[name].cast(pl.Float64), after[name].cast(pl.Float64).to_numpy() / times
+            assert ((expected - actual).abs() <= 1e-9 * expected.abs() + 0.01 * rows).fill_null(True).all(), (mart, name)
     for name in ("oi_without_iv_pct", "strike"):
         assert (
             plain["marts.gex_heatmap"]
@@ -176,7 +178,7 @@ def test_prices_of_another_unit_change_pain_and_exposures_by_that_unit(
         assert (now["direction"], now["signal"], now["shape_reason"]) == (was["direction"], was["signal"], was["shape_reason"])
     before, after = (tables["marts.gex_heatmap"].sort(key) for tables in (plain, scaled))
     for name in [name for name, column in TABLES["marts.gex_heatmap"].columns().items() if column.dtype.is_decimal()]:
-        expected, found = before[name].cast(pl.Float64), after[name].cast(pl.Float64).to_numpy() / times
+        expected, actual = before[name].cast(pl.Float64), after[name].cast(pl.Float64).to_numpy() / times
         assert after[name].is_null().equals(before[name].is_null()), name
         cents = 0.01 * (1 + 1 / times)  # half a cent of call and put, here and there
-        assert ((expected - found).abs() <= 1e-9 * expected.abs() + cents).fill_null(True).all(), name
+        assert ((expected - actual).abs() <= 1e-9 * expected.abs() + cents).fill_null(True).all(), name

@@ -137,12 +137,18 @@ def test_friday_evening_describes_monday(calendar: TradingCalendar) -> None:
 )
 def test_one_day_takes_the_nearest_expiry_of_a_day_or_more(calendar: TradingCalendar, hours: list[float], used: float | None) -> None:
     rows = [{"expires_at": CAPTURED_AT + timedelta(hours=hour), "atm_iv": 0.4} for hour in hours]
-    found = summary(smiles([row | {"venue": "deribit"} for row in rows]), calendar, market="crypto", venues="deribit").row(0, named=True)
+    summarised = summary(smiles([row | {"venue": "deribit"} for row in rows]), calendar, market="crypto", venues="deribit").row(
+        0, named=True
+    )
     if used is None:
-        assert (found["expiry_used"], found["expected_move_1d_1sd"], found["expected_move_1d_reason"]) == (None, None, "no_expiry")
+        assert (summarised["expiry_used"], summarised["expected_move_1d_1sd"], summarised["expected_move_1d_reason"]) == (
+            None,
+            None,
+            "no_expiry",
+        )
     else:
-        assert found["expiry_used"] == CAPTURED_AT + timedelta(hours=used) and found["sessions_used"] is None
-        assert found["expected_move_1d_1sd"] == pytest.approx(100 * 0.4 * (1 / 365) ** 0.5, rel=1e-11)
+        assert summarised["expiry_used"] == CAPTURED_AT + timedelta(hours=used) and summarised["sessions_used"] is None
+        assert summarised["expected_move_1d_1sd"] == pytest.approx(100 * 0.4 * (1 / 365) ** 0.5, rel=1e-11)
 
 
 def test_an_expiry_without_volatility_gives_no_day(calendar: TradingCalendar) -> None:

@@ -83,10 +83,10 @@ RISING = through((0, -30), (0.99, 10))  # −30 at 98.75, 10 at 99
 
 
 def test_the_flip_lies_between_the_two_levels_where_the_sign_changes() -> None:
-    found = flip(RISING)
-    assert found["gamma_flip"] == pytest.approx(98.75 + 0.25 * 30 / 40)
-    assert (found["gamma_flip_status"], found["regime"]) == ("available", "positive_gamma")
-    assert found["gamma_flip_distance_pct"] == pytest.approx(100 - found["gamma_flip"])
+    row = flip(RISING)
+    assert row["gamma_flip"] == pytest.approx(98.75 + 0.25 * 30 / 40)
+    assert (row["gamma_flip_status"], row["regime"]) == ("available", "positive_gamma")
+    assert row["gamma_flip_distance_pct"] == pytest.approx(100 - row["gamma_flip"])
     assert zones(RISING) == [(pytest.approx(98.9375), pytest.approx(98.75), 99.0, "rising")]
 
 
@@ -121,8 +121,8 @@ def test_the_flip_moves_with_what_put_call_parity_says_of_spot() -> None:
     ],
 )  # fmt: skip
 def test_why_there_is_no_flip(net: Callable[[float], float | None], strikes: tuple[float, ...], status: str) -> None:
-    found = flip(net, {strike: {"call": 5, "call_oi": 1.0} for strike in strikes})
-    assert [found[name] for name in FLIP] == [None, status, None, None, "unknown"]
+    row = flip(net, {strike: {"call": 5, "call_oi": 1.0} for strike in strikes})
+    assert [row[name] for name in FLIP] == [None, status, None, None, "unknown"]
 
 
 def test_a_second_root_is_too_near_within_a_quarter_percent_of_spot() -> None:
@@ -141,7 +141,7 @@ def test_the_stored_sign_counts_only_with_the_gamma_of_the_venue() -> None:
     assert flip(RISING, settings=venue)["gamma_flip_status"] == "available"
 
 
-def test_the_first_reason_in_the_order_of_the_definitions_is_told() -> None:
+def test_the_first_reason_in_the_order_of_the_definitions_is_given() -> None:
     venue = Settings(models=ModelSettings(gamma_source="venue"))
     thin = {95.0: {"put": -5, "put_oi": 1.0}}
     worst = through((0, 30), (1.0, -10), (1.0025, 10))  # falls through the root nearest spot, with another beside it

@@ -70,10 +70,10 @@ def test_ranks_go_by_size_whatever_the_sign_then_by_distance_then_to_the_lower_s
 
 
 def test_only_ten_strikes_are_ranked_and_0dte_by_itself() -> None:
-    many = {80.0 + place: {"call": 100 - place} for place in range(15)}
+    many = {80.0 + index: {"call": 100 - index} for index in range(15)}
     both = pl.concat([cells(many), cells(net(k95=-3), expires_at=TODAY)])
     rows = run_relation("marts.gex_ranked", {"core.scopes": scope(100), "marts.gex_heatmap": both})
-    assert rows.filter(scope_expiry="all")["strike"].to_list() == [80.0 + place for place in range(10)]
+    assert rows.filter(scope_expiry="all")["strike"].to_list() == [80.0 + index for index in range(10)]
     assert rows.filter(scope_expiry="0dte").select("rank", "strike", "net_gex_usd_1pct").rows() == [(1, 95, Decimal(-3))]
 
 
@@ -127,16 +127,16 @@ def exact_net(tables: dict[str, pl.DataFrame], factor: np.ndarray[Any, Any]) -> 
 @pytest.mark.parametrize(("calls", "puts"), [(100, 100), (100, 300), (250, 100)])
 def test_the_flip_is_where_a_fine_search_finds_it(calendar: TradingCalendar, calls: float, puts: float) -> None:
     tables = snapshot(chain(smiling(calls, puts)), calendar=calendar)
-    found = only(tables["marts.gex_levels"], scope_expiry="all")
+    row = only(tables["marts.gex_levels"], scope_expiry="all")
     fine = np.linspace(0.8, 1.2, 40_001)
     values = exact_net(tables, fine)
     crossings = [100 * (low + high) / 2 for (low, high), (a, b) in zip(pairwise(fine), pairwise(values), strict=True) if a * b < 0]
     zones = tables["marts.gamma_flip_zones"].filter(method="spot_ladder", scope_expiry="all")
     assert zones["level"].to_list() == pytest.approx(crossings, abs=0.25, rel=0), "never off by more than the grid's step"
-    assert found["gamma_flip"] == pytest.approx(min(crossings, key=lambda level: abs(level - 100)), abs=0.01, rel=0)
-    assert (found["gamma_flip_status"], found["regime"]) == (
+    assert row["gamma_flip"] == pytest.approx(min(crossings, key=lambda level: abs(level - 100)), abs=0.01, rel=0)
+    assert (row["gamma_flip_status"], row["regime"]) == (
         "available",
-        "positive_gamma" if found["gamma_flip"] <= 100 else "negative_gamma",
+        "positive_gamma" if row["gamma_flip"] <= 100 else "negative_gamma",
     )
 
 

@@ -17,15 +17,15 @@ HVL = ("hvl", "hvl_lower_strike", "hvl_upper_strike")
 
 
 def test_walls_are_the_largest_positive_nets_on_either_side_of_spot() -> None:
-    found = levels(100, net(k85=40, k90=90, k95=70, k98=-300, k105=50, k110=200, k115=60, k120=80, k125=-10))
-    assert [found[name] for name in WALLS] == [110, 120, 115, 90, 95, 85]
-    assert [found[f"{name}_share"] for name in WALLS] == pytest.approx([200 / 300, 80 / 300, 60 / 300, 90 / 300, 70 / 300, 40 / 300])
+    row = levels(100, net(k85=40, k90=90, k95=70, k98=-300, k105=50, k110=200, k115=60, k120=80, k125=-10))
+    assert [row[name] for name in WALLS] == [110, 120, 115, 90, 95, 85]
+    assert [row[f"{name}_share"] for name in WALLS] == pytest.approx([200 / 300, 80 / 300, 60 / 300, 90 / 300, 70 / 300, 40 / 300])
 
 
 def test_a_strike_equal_to_spot_is_on_neither_side() -> None:
-    found = levels(100, net(k95=10, k100=1000, k105=20))
-    assert [found[name] for name in WALLS] == [105, None, None, None, None, None]
-    assert (found["call_resistance_share"], found["max_positive_gamma"]) == (0.02, 100), "20 of 1000 is just enough, 10 is not"
+    row = levels(100, net(k95=10, k100=1000, k105=20))
+    assert [row[name] for name in WALLS] == [105, None, None, None, None, None]
+    assert (row["call_resistance_share"], row["max_positive_gamma"]) == (0.02, 100), "20 of 1000 is just enough, 10 is not"
 
 
 def test_a_wall_under_two_percent_of_the_peak_is_none() -> None:
@@ -42,20 +42,20 @@ def test_a_share_above_one_is_no_setting() -> None:
 
 
 def test_equal_walls_go_to_the_strike_nearest_spot() -> None:
-    found = levels(100, net(k80=7, k90=7, k95=7, k104=7, k110=7, k120=7))
-    assert [found[name] for name in WALLS] == [104, 110, 120, 95, 90, 80]
+    row = levels(100, net(k80=7, k90=7, k95=7, k104=7, k110=7, k120=7))
+    assert [row[name] for name in WALLS] == [104, 110, 120, 95, 90, 80]
 
 
 def test_ties_at_one_distance_go_to_the_lower_strike() -> None:
-    found = levels(100, {95.0: {"call": 5, "put": -8}, 105.0: {"call": 5, "put": -8}})
-    assert (found["call_wall"], found["put_wall"], found["max_negative_gamma"]) == (95, 95, 95)
+    row = levels(100, {95.0: {"call": 5, "put": -8}, 105.0: {"call": 5, "put": -8}})
+    assert (row["call_wall"], row["put_wall"], row["max_negative_gamma"]) == (95, 95, 95)
     interest = {95.0: {"call_oi": 10.0}, 105.0: {"put_oi": 10.0}}
     assert levels(100, interest)["highest_oi_strike"] == 95
 
 
 def test_call_and_put_walls_are_anywhere_and_may_cross() -> None:
-    found = levels(100, {90.0: {"call": 50, "put": -1}, 110.0: {"call": 5, "put": -60}})
-    assert (found["call_wall"], found["put_wall"]) == (90, 110)
+    row = levels(100, {90.0: {"call": 50, "put": -1}, 110.0: {"call": 5, "put": -60}})
+    assert (row["call_wall"], row["put_wall"]) == (90, 110)
 
 
 def test_extremes_need_a_strike_of_that_sign() -> None:
@@ -67,8 +67,8 @@ def test_extremes_need_a_strike_of_that_sign() -> None:
 
 
 def test_hvl_is_where_the_running_sum_turns_positive() -> None:
-    found = levels(100, net(k90=-30, k100=10, k110=60))
-    assert [found[name] for name in HVL] == [pytest.approx(100 + 10 * 20 / 60), 100, 110]
+    row = levels(100, net(k90=-30, k100=10, k110=60))
+    assert [row[name] for name in HVL] == [pytest.approx(100 + 10 * 20 / 60), 100, 110]
 
 
 def test_hvl_ignores_where_the_running_sum_turns_negative() -> None:
@@ -89,19 +89,19 @@ def test_hvl_lies_within_a_fifth_of_spot() -> None:
 
 def test_strikes_without_exposure_do_not_disturb_the_running_sum() -> None:
     profile = {85.0: {}, **net(k90=-30), 95.0: {"call": None, "put": None}, **net(k100=60)}
-    found = levels(100, profile)
-    assert [found[name] for name in HVL[1:]] == [95, 100]
-    assert found["net_gex_usd_1pct"] == 30
+    row = levels(100, profile)
+    assert [row[name] for name in HVL[1:]] == [95, 100]
+    assert row["net_gex_usd_1pct"] == 30
 
 
 def test_an_empty_profile_has_no_levels() -> None:
-    found = levels(100, {95.0: {"call": None}, 105.0: {"put": 0}})
-    assert {found[name] for name in (*WALLS, *HVL, "call_wall", "put_wall", "max_positive_gamma", "highest_oi_strike")} == {None}
+    row = levels(100, {95.0: {"call": None}, 105.0: {"put": 0}})
+    assert {row[name] for name in (*WALLS, *HVL, "call_wall", "put_wall", "max_positive_gamma", "highest_oi_strike")} == {None}
 
 
 def test_net_to_gross_says_how_much_of_the_net_is_left() -> None:
-    found = levels(100, {95.0: {"call": 30, "put": -10}, 105.0: {"call": 0, "put": -60}})
-    assert (found["net_gex_usd_1pct"], found["abs_gex_usd_1pct"], found["net_to_gross"]) == (-40, 100, -0.4)
+    row = levels(100, {95.0: {"call": 30, "put": -10}, 105.0: {"call": 0, "put": -60}})
+    assert (row["net_gex_usd_1pct"], row["abs_gex_usd_1pct"], row["net_to_gross"]) == (-40, 100, -0.4)
 
 
 def test_magnet_is_the_largest_net_of_0dte_alone() -> None:

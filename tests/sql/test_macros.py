@@ -68,7 +68,7 @@ def test_complete_only_passes_over_snapshots_that_miss_a_venue(call: Any) -> Non
 
 
 @pytest.mark.parametrize("macro", MACROS)
-def test_a_venue_is_found_in_the_last_snapshot_that_has_it(call: Any, macro: str) -> None:
+def test_a_venue_is_read_from_the_last_snapshot_that_has_it(call: Any, macro: str) -> None:
     assert set(call(macro, venues="okx")["snapshot_id"]) == {snapshot_id("COIN", SECOND)}
     assert set(call(macro, venues=["bybit"])["snapshot_id"]) == {snapshot_id("COIN", FIRST)}
     assert set(call(macro, venues="bybit,deribit")["snapshot_id"]) == {snapshot_id("COIN", LAST)}, "one of those asked is enough"
@@ -92,7 +92,7 @@ def test_scope_venue_names_the_venues_that_are_there(call: Any, venues: Any, nam
         assert set(call(macro, venues=venues, as_of=FIRST.replace(tzinfo=None))["scope_venue"]) == {name}
 
 
-def test_spot_is_that_of_the_venues_asked(call: Any) -> None:
+def test_spot_is_that_of_the_requested_venues(call: Any) -> None:
     def spot(venues: Any) -> float:
         return float(call("max_pain_pooled", venues=venues, as_of=FIRST.replace(tzinfo=None))["spot"].item())
 
@@ -144,7 +144,7 @@ def test_a_date_pools_am_and_pm_before_pain_and_levels(call: Any) -> None:
     assert walls["call_resistance"] == by_strike["strike"][-1]
 
 
-def test_of_two_instants_with_equal_open_interest_the_pm_one_stands_for_the_date(
+def test_of_two_instants_with_equal_open_interest_the_pm_one_represents_the_date(
     work: duckdb.DuckDBPyConnection, calendar: TradingCalendar
 ) -> None:
     rows = [

@@ -75,7 +75,7 @@ def stored(con: duckdb.DuckDBPyConnection, underlying: str, *, is_strike_filtere
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kept"),
+    ("arguments", "filtered"),
     [
         ({"strike_min": 95.0, "strike_max": 110.0}, pl.col("strike").is_between(95, 110)),
         ({"moneyness_min": 0.93, "dte_max": 5}, (pl.col("strike") >= 0.93 * 101.5) & (pl.col("dte") <= 5)),
@@ -90,12 +90,12 @@ def stored(con: duckdb.DuckDBPyConnection, underlying: str, *, is_strike_filtere
 )  # fmt: skip
 @pytest.mark.parametrize("macro", MACROS)
 def test_filters_apply_to_cells_before_sums_ranks_and_levels(
-    warehouse: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], kept: pl.Expr
+    warehouse: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], filtered: pl.Expr
 ) -> None:
     given = stored(warehouse, "COIN", is_strike_filtered=not arguments.keys().isdisjoint(STRIKE_FILTERS))
-    given["marts.gex_heatmap"] = given["marts.gex_heatmap"].filter(kept)
-    is_kept = pl.col("expires_at").is_in(given["marts.gex_heatmap"]["expires_at"].unique().to_list())
-    given["core.gamma_ladder"] = given["core.gamma_ladder"].filter(is_kept)
+    given["marts.gex_heatmap"] = given["marts.gex_heatmap"].filter(filtered)
+    is_in_scope = pl.col("expires_at").is_in(given["marts.gex_heatmap"]["expires_at"].unique().to_list())
+    given["core.gamma_ladder"] = given["core.gamma_ladder"].filter(is_in_scope)
     expected = run_relation(MACROS[macro][0], given)
     assert_macro_equals(warehouse, macro, expected, "COIN", as_of=THEN, **arguments)
 

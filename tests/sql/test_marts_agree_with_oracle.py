@@ -117,8 +117,8 @@ def test_totals_by_expiry(cases: list[tuple[Snapshot, Scope, Tables]]) -> None:
             assert_row(ours, expected | ratios(expected), EXPOSURES)
             assert (ours["dte"], ours["expiry"]) == (oracle.dte(snapshot, expires_at, rows["expiry"][0]), rows["expiry"][0])  # type: ignore[arg-type]
             amounts: Row = {name: total(rows[name]) for name in OI if name != "oi_without_iv_pct"}
-            held = (amounts["call_oi"] or 0) + (amounts["put_oi"] or 0)
-            amounts["oi_without_iv_pct"] = 100 * amounts["oi_without_iv"] / held if held else None
+            total_oi = (amounts["call_oi"] or 0) + (amounts["put_oi"] or 0)
+            amounts["oi_without_iv_pct"] = 100 * amounts["oi_without_iv"] / total_oi if total_oi else None
             assert_row(ours, amounts, OI)
 
 
@@ -236,13 +236,13 @@ def test_flip_zones_and_regime(request: pytest.FixtureRequest) -> None:
                 by_strike = oracle_gamma.roots(oracle_gamma.cumulative(profile), scope.spot)
                 zones = marts["gamma_flip_zones"].filter(scope_expiry=scope_expiry).sort("method", "level")
                 for method, expected in (("spot_ladder", on_ladder), ("cumulative_by_strike", by_strike)):
-                    found = zones.filter(method=method)
-                    assert found["direction"].to_list() == [root.direction for root in expected]
-                    assert found["level"].to_list() == pytest.approx([root.level for root in expected], rel=1e-9)
-                    assert found["lower_level"].to_list() == pytest.approx([root.lower for root in expected], rel=1e-15)
-                    assert found["upper_level"].to_list() == pytest.approx([root.upper for root in expected], rel=1e-15)
+                    actual = zones.filter(method=method)
+                    assert actual["direction"].to_list() == [root.direction for root in expected]
+                    assert actual["level"].to_list() == pytest.approx([root.level for root in expected], rel=1e-9)
+                    assert actual["lower_level"].to_list() == pytest.approx([root.lower for root in expected], rel=1e-15)
+                    assert actual["upper_level"].to_list() == pytest.approx([root.upper for root in expected], rel=1e-15)
                     strikes = profile["strike"]
-                    for level, low, high in found.select("level", "lower_strike", "upper_strike").iter_rows():
+                    for level, low, high in actual.select("level", "lower_strike", "upper_strike").iter_rows():
                         assert (low, high) == (strikes.filter(strikes <= level).max(), strikes.filter(strikes >= level).min())
                     seen |= {(method, root.direction) for root in expected}
                 ours = marts["gex_levels"].row(by_predicate=pl.col("scope_expiry") == scope_expiry, named=True)
@@ -365,15 +365,15 @@ def test_pin_scores_and_alignment(cases: list[tuple[Snapshot, Scope, Tables]]) -
         profiles: list[tuple[Row, Row, pl.DataFrame, pl.DataFrame, Row]] = []
         for (expires_at,), cells in everything.group_by(["expires_at"], maintain_order=True):
             of_expiry = snapshot.contracts.filter(pl.col("expires_at") == expires_at, pl.col("venue").is_in(scope.venues))
-            found = marts["max_pain"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
+            pain = marts["max_pain"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
             ours = marts["pin_score"].row(by_predicate=pl.col("expires_at") == expires_at, named=True)
-            profiles.append((ours, found, cells, of_expiry, smiles[expires_at] | {"dte": found["dte"]}))
+            profiles.append((ours, pain, cells, of_expiry, smiles[expires_at] | {"dte": pain["dte"]}))
         front = profiles[0][4]
         pooled = marts["max_pain_pooled"].row(0, named=True)
         contracts = snapshot.contracts.filter(pl.col("venue").is_in(scope.venues))
         profiles.append((pooled, pooled, oracle.heatmap(snapshot, scope, by=("strike",)), contracts, front))
-        for ours, found, cells, contracts, smile in profiles:
-            expected = oracle.pin_score(cells, found, smile["dte"], market, smile)
+        for ours, pain, cells, contracts, smile in profiles:
+            expected = oracle.pin_score(cells, pain, smile["dte"], market, smile)
             for name, value in expected.items():
                 assert is_same(ours[name], value, within=1e-9), (name, ours[name], value)
             walls = oracle.levels(cells, scope.spot)
@@ -383,7 +383,7 @@ def test_pin_scores_and_alignment(cases: list[tuple[Snapshot, Scope, Tables]]) -
             assert (ours["call_wall"], ours["put_wall"]) == (walls["call_wall"], walls["put_wall"])
             assert ours["gamma_flip_status"] == flip["gamma_flip_status"]
             assert is_same(ours["gamma_flip"], flip["gamma_flip"], within=1e-9)
-            at, ends = found["max_pain_strike"], sorted(wall for wall in (walls["call_wall"], walls["put_wall"]) if wall is not None)
+            at, ends = pain["max_pain_strike"], sorted(wall for wall in (walls["call_wall"], walls["put_wall"]) if wall is not None)
             if at is None or len(ends) < 2 or flip["gamma_flip"] is None:
                 word = "unknown"
             elif not ends[0] <= at <= ends[1]:

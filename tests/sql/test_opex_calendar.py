@@ -161,12 +161,12 @@ def test_walls_are_those_of_the_expiry_alone() -> None:
     types = pl.DataFrame({"market": "us", "expires_at": heatmap["expires_at"].unique(), "expiry": heatmap["expiry"].unique()}).with_columns(
         pl.lit("weekly").alias("type"), *(pl.lit(False).alias(name) for name in ("is_anchor", *FLAGS))
     )
-    found = run_relation("marts.opex_calendar", {"core.scopes": scope(100), "marts.gex_heatmap": heatmap, "core.calendar": types})
-    levels = found.sort("expires_at").select("call_resistance", "put_support", "call_wall", "put_wall").rows()
+    calendar = run_relation("marts.opex_calendar", {"core.scopes": scope(100), "marts.gex_heatmap": heatmap, "core.calendar": types})
+    levels = calendar.sort("expires_at").select("call_resistance", "put_support", "call_wall", "put_wall").rows()
     assert levels == [(110, 95, 110, 105), (105, 90, 90, 95)]
-    assert found["next_anchor"].null_count() == 2
+    assert calendar["next_anchor"].null_count() == 2
     shares = [100 * 185 / 397, 100 * 212 / 397]
-    assert found.sort("expires_at")["gex_rolloff_pct"].to_list() == pytest.approx(shares)
+    assert calendar.sort("expires_at")["gex_rolloff_pct"].to_list() == pytest.approx(shares)
 
 
 def test_a_chain_without_open_interest_has_no_shares(calendar: TradingCalendar) -> None:

@@ -109,7 +109,7 @@ def test_a_strike_and_interest_beyond_64_bits_of_lots_and_ticks_are_added_all_th
     ("spot", "direction", "signal"),
     [(100.004, "at", "neutral"), (100.01, "above", "neutral"), (95.24, "below", "neutral"), (95.23, "below", "bullish"), (105.26, "above", "neutral"), (105.27, "above", "bearish")],
 )  # fmt: skip
-def test_distance_is_where_spot_stands_relative_to_max_pain(pain_of: Any, spot: float, direction: str, signal: str) -> None:
+def test_distance_is_spot_relative_to_max_pain(pain_of: Any, spot: float, direction: str, signal: str) -> None:
     row, _ = pain_of(listed(90, call=1, put=1) + listed(100, call=3, put=4) + listed(110, call=1, put=1), spot)
     assert (row["max_pain_strike"], row["direction"], row["signal"]) == (100, direction, signal)
     assert row["distance_abs"] == abs(spot - 100)

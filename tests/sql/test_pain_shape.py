@@ -110,7 +110,7 @@ def test_walls_apart_are_flat_and_one_busy_strike_is_a_v() -> None:
         ({80.0: (600, 0), 100.0: (1_500, 1_500), 120.0: (0, 600)}, "u"),
     ],
 )
-def test_words_follow_from_the_numbers_beside_them(interest: dict[float, tuple[float, float]], word: str) -> None:
+def test_words_follow_from_the_numbers_of_their_row(interest: dict[float, tuple[float, float]], word: str) -> None:
     row = shape(interest, atm_iv=1.0)
     assert row["shape"] == word, row
 

@@ -52,9 +52,9 @@ def probabilities(outcomes: Rows, at: datetime, scores: Sequence[int | None], *,
     scored = [
         {
             "snapshot_id": snapshot_id, "underlying": "BTC", "captured_at": at, "scope_venue": "all", "pin_score": score,
-            "expires_at": at + timedelta(hours=lead_hours, seconds=place),
+            "expires_at": at + timedelta(hours=lead_hours, seconds=index),
         }
-        for place, score in enumerate(scores)
+        for index, score in enumerate(scores)
     ]  # fmt: skip
     tables = {
         "marts.settlement_outcomes": outcomes,
@@ -70,9 +70,9 @@ def isotonic(outcomes: Rows) -> list[float]:
     base = np.mean([row["pinned"] for row in outcomes])
     n, hits = np.ones(10), np.full(10, base)
     for row in outcomes:
-        place = min(row["pin_score"] // 10, 9)
-        n[place] += 1
-        hits[place] += row["pinned"]
+        score_bin = min(row["pin_score"] // 10, 9)
+        n[score_bin] += 1
+        hits[score_bin] += row["pinned"]
     return list(isotonic_regression(hits / n, weights=n).x)
 
 
@@ -83,12 +83,12 @@ def test_each_fit_is_scipys_isotonic_regression_of_the_outcomes_up_to_there(seed
     for row in fits(outcomes):
         by_instant.setdefault(row["fitted_until"], []).append(row["pin_probability_calibrated"])
     assert len(by_instant) == 140
-    for instant, found in by_instant.items():
+    for instant, fitted in by_instant.items():
         known = [row for row in outcomes if row["expires_at"] <= instant]
-        assert found == (pytest.approx(isotonic(known), abs=1e-11) if len(known) >= 200 else [None] * 10)
+        assert fitted == (pytest.approx(isotonic(known), abs=1e-11) if len(known) >= 200 else [None] * 10)
         if len(known) >= 200:
-            assert found == sorted(found, key=float), "a higher score never means less"  # type: ignore[arg-type]
-            assert float(found[0] or 0) > 0 and float(found[-1] or 1) < 1
+            assert fitted == sorted(fitted, key=float), "a higher score never means less"  # type: ignore[arg-type]
+            assert float(fitted[0] or 0) > 0 and float(fitted[-1] or 1) < 1
 
 
 def test_no_other_monotone_step_is_nearer() -> None:
@@ -107,8 +107,8 @@ def test_no_other_monotone_step_is_nearer() -> None:
     # the best monotone step function with values on a grid, bin after bin
     grid = np.linspace(0, 1, 2001)
     cost = np.zeros(len(grid))
-    for place in range(10):
-        cost = np.minimum.accumulate(cost) + n[place] * (hits[place] / n[place] - grid) ** 2
+    for score_bin in range(10):
+        cost = np.minimum.accumulate(cost) + n[score_bin] * (hits[score_bin] / n[score_bin] - grid) ** 2
     assert error(fit) <= cost.min() + 1e-9
     assert error(fit) == pytest.approx(cost.min(), abs=1e-3), "and the grid comes near it"
 
@@ -134,8 +134,8 @@ def test_a_score_gets_the_probability_of_its_bin() -> None:
     outcomes, at = market_of(150), FIRST + timedelta(days=300)
     wanted = isotonic(outcomes)
     scores = [0, 9, 10, 55, 89, 90, 100]
-    found = [row["pin_probability_calibrated"] for row in probabilities(outcomes, at, scores)]
-    assert found == pytest.approx([wanted[min(score // 10, 9)] for score in scores], abs=1e-11)
+    calibrated = [row["pin_probability_calibrated"] for row in probabilities(outcomes, at, scores)]
+    assert calibrated == pytest.approx([wanted[min(score // 10, 9)] for score in scores], abs=1e-11)
 
 
 def test_what_settles_later_never_changes_a_probability() -> None:
@@ -144,10 +144,10 @@ def test_what_settles_later_never_changes_a_probability() -> None:
     outcomes = market_of(260)
     before = [row for row in outcomes if row["expires_at"] < at]
     otherwise = [row if row["expires_at"] < at else row | {"pinned": not row["pinned"], "pin_score": 100} for row in outcomes]
-    found = [probabilities(rows, at, range(0, 101, 10)) for rows in (before, outcomes, otherwise)]
-    assert found[0] == found[1] == found[2]
-    assert found[0][0]["outcomes"] == len(before) == 300
-    assert found[0][0]["fitted_until"] < at
+    calibrated = [probabilities(rows, at, range(0, 101, 10)) for rows in (before, outcomes, otherwise)]
+    assert calibrated[0] == calibrated[1] == calibrated[2]
+    assert calibrated[0][0]["outcomes"] == len(before) == 300
+    assert calibrated[0][0]["fitted_until"] < at
 
 
 def test_an_outcome_is_foretold_only_by_what_had_settled_when_it_was_seen() -> None:
@@ -166,11 +166,11 @@ def test_an_outcome_is_foretold_only_by_what_had_settled_when_it_was_seen() -> N
 
 def test_calibration_agrees_with_plain_python() -> None:
     outcomes = market_of(130) + market_of(60, seed=5, horizon="5d", underlyings=["BTC"])
-    found = calibration(outcomes)
-    assert {key[:2] for key in found} == {(group, "1d") for group in ("all", "crypto", "BTC", "ETH")} | {
+    rows = calibration(outcomes)
+    assert {key[:2] for key in rows} == {(group, "1d") for group in ("all", "crypto", "BTC", "ETH")} | {
         (g, "5d") for g in ("all", "crypto", "BTC")
     }
-    for (group, horizon, score_bin), row in found.items():
+    for (group, horizon, score_bin), row in rows.items():
         own = [
             one
             for one in outcomes

@@ -41,12 +41,12 @@ def pinned(
     """The score of an expiry with nearly all open interest on one strike, and gamma on two walls."""
     rows: dict[float, dict[str, Any]] = {}
     for strike in STRIKES:
-        held = contracts if strike == at else 1.0
+        amount = contracts if strike == at else 1.0
         rows[strike] = {
-            "call_oi": held * 100,
-            "put_oi": held * 100,
-            "call_oi_contracts": held,
-            "put_oi_contracts": held,
+            "call_oi": amount * 100,
+            "put_oi": amount * 100,
+            "call_oi_contracts": amount,
+            "put_oi_contracts": amount,
             "call": 10,
             "put": -10,
         }

@@ -47,10 +47,10 @@ def test_pain_is_convex_and_its_slope_changes_by_the_open_interest(lines: list[L
     points = curve(lines)
     slopes = [(high - low) / (right - left) for (left, low), (right, high) in pairwise(points)]
     changes = [after - before for before, after in pairwise(slopes)]
-    held = [(call or 0) + (put or 0) for _, call, put in lines[1:-1]]
+    interest = [(call or 0) + (put or 0) for _, call, put in lines[1:-1]]
     rounding = 1e-9 * (1 + max(abs(slope) for slope in slopes or [0]))
     assert all(change >= -rounding for change in changes), "no curve bends down"
-    assert changes == pytest.approx(held, rel=1e-9, abs=rounding)
+    assert changes == pytest.approx(interest, rel=1e-9, abs=rounding)
     if len(points) > 1:
         beyond = sum(put or 0 for _, _, put in lines[1:])
         assert slopes[0] == pytest.approx((lines[0][1] or 0) - beyond, rel=1e-9, abs=1e-6), "left of all others only their puts pay"

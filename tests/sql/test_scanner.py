@@ -27,9 +27,9 @@ def test_each_underlying_shows_its_expiry_of_the_highest_score(warehouse: duckdb
 
 
 def test_scan_ranks_the_newest_snapshots_of_a_moment(warehouse: duckdb.DuckDBPyConnection) -> None:
-    found = rows(warehouse, "select place, underlying, pin_score from scan()")
-    assert [place for place, *_ in found] == [1, 2]
-    scores = [score for *_, score in found if score is not None]
+    ranked = rows(warehouse, "select place, underlying, pin_score from scan()")
+    assert [rank for rank, *_ in ranked] == [1, 2]
+    scores = [score for *_, score in ranked if score is not None]
     assert scores == sorted(scores, reverse=True)
     then = (FIRST + timedelta(minutes=5)).replace(tzinfo=None)
     assert rows(warehouse, f"select distinct captured_at from scan(as_of := '{then}')") == [(FIRST.replace(tzinfo=None),)]
@@ -37,10 +37,10 @@ def test_scan_ranks_the_newest_snapshots_of_a_moment(warehouse: duckdb.DuckDBPyC
     assert rows(warehouse, f"from scan(as_of := '{(FIRST - timedelta(days=1)).replace(tzinfo=None)}')") == []
 
 
-@pytest.mark.parametrize("asked", ["'COIN,IDX'", "['idx', 'coin']"])
-def test_scan_takes_a_list_of_underlyings(warehouse: duckdb.DuckDBPyConnection, asked: str) -> None:
-    assert {name for (name,) in rows(warehouse, f"select underlying from scan({asked})")} == {"COIN", "IDX"}
+@pytest.mark.parametrize("underlyings", ["'COIN,IDX'", "['idx', 'coin']"])
+def test_scan_takes_a_list_of_underlyings(warehouse: duckdb.DuckDBPyConnection, underlyings: str) -> None:
+    assert {name for (name,) in rows(warehouse, f"select underlying from scan({underlyings})")} == {"COIN", "IDX"}
 
 
-def test_only_complete_snapshots_when_asked(warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_only_complete_snapshots_on_request(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert rows(warehouse, "select captured_at from scan('COIN', complete_only := true)") == [(FIRST.replace(tzinfo=None),)]

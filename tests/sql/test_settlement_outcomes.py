@@ -144,7 +144,7 @@ def test_every_number_agrees_with_plain_python() -> None:
 
 def oracle(observations: list[dict[str, Any]], prices: dict[tuple[str, datetime], float]) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """The same by loops, one settlement after the other."""
-    found = []
+    outcomes = []
     for (name, expires_at), price in prices.items():
         for horizon, least, most in (("1d", 24, 96), ("1h", 1, 6), ("5d", 120, 216)):
             inside = [
@@ -161,7 +161,7 @@ def oracle(observations: list[dict[str, Any]], prices: dict[tuple[str, datetime]
                 law = norm(math.log(one["forward"]) - v * v / 2, v)
                 chance = float(law.cdf(math.log(one["max_pain"] + one["gap"])) - law.cdf(math.log(one["max_pain"] - one["gap"])))
                 half = float(law.cdf(math.log(one["max_pain"] / 0.995)) - law.cdf(math.log(one["max_pain"] / 1.005)))
-            found.append(
+            outcomes.append(
                 (
                     (name, expires_at, horizon),
                     {
@@ -176,7 +176,7 @@ def oracle(observations: list[dict[str, Any]], prices: dict[tuple[str, datetime]
                     },
                 )
             )
-    return sorted(found, key=lambda one: one[0])
+    return sorted(outcomes, key=lambda one: one[0])
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_bands_are_gaps_between_listed_strikes(calendar: TradingCalendar, strike
 
 
 def gap(strikes: tuple[float, ...], strike: float) -> float | None:
-    place = bisect_left(strikes, strike)
-    neighbours = [strikes[n] for n in (place - 1, place + 1) if 0 <= n < len(strikes)]
+    index = bisect_left(strikes, strike)
+    neighbours = [strikes[n] for n in (index - 1, index + 1) if 0 <= n < len(strikes)]
     return min((round(abs(strike - other), 6) for other in neighbours), default=None)
 
 

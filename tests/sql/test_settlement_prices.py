@@ -118,7 +118,7 @@ def test_a_close_at_which_nothing_settles_is_no_settlement_price(load: Loader) -
     assert prices(load) == []
 
 
-def test_an_imported_price_stands_where_no_snapshot_shows_the_close(load: Loader) -> None:
+def test_an_imported_price_is_used_where_no_snapshot_shows_the_close(load: Loader) -> None:
     load(us())
     put(load, "XYZ", FRIDAY, 101.0, "exchange")
     assert prices(load) == [(FRIDAY, 101.0, "exchange")]

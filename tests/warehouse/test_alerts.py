@@ -36,7 +36,7 @@ def empty() -> duckdb.DuckDBPyConnection:
         yield con  # type: ignore[misc]
 
 
-def place(
+def fill_snapshots(
     con: duckdb.DuckDBPyConnection, levels: Sequence[tuple[float, float | None, str]], *, underlying: str = "XYZ", origin: str = "live"
 ) -> None:
     """A snapshot per (spot, flip, regime), an hour apart; only what the rules read has meaning."""
@@ -88,7 +88,7 @@ def test_a_crossing_is_a_change_of_side_against_the_last_snapshot_with_a_flip(
 ) -> None:
     con = rows()
     regimes = ["unknown" if flip is None else "positive_gamma" if spot >= flip else "negative_gamma" for spot, flip in levels]
-    place(con, [(spot, flip, regime) for (spot, flip), regime in zip(levels, regimes, strict=True)])
+    fill_snapshots(con, [(spot, flip, regime) for (spot, flip), regime in zip(levels, regimes, strict=True)])
     sides = ["above" if spot >= flip else "below" for spot, flip in levels if flip is not None]
     expected = [sides[-1]] if levels[-1][1] is not None and len(sides) > 1 and sides[-1] != sides[-2] else []
     assert [one.alert_key for one in conditions(con, [FLIP], [])] == [f"flip_crossed|XYZ|{side}" for side in expected]
@@ -98,7 +98,7 @@ def test_a_crossing_is_a_change_of_side_against_the_last_snapshot_with_a_flip(
 
 def test_messages_say_the_numbers(rows: Callable[[], duckdb.DuckDBPyConnection]) -> None:
     con = rows()
-    place(con, [(95.0, 100.0, "negative_gamma"), (101.0, 100.5, "positive_gamma")])
+    fill_snapshots(con, [(95.0, 100.0, "negative_gamma"), (101.0, 100.5, "positive_gamma")])
     flip, regime = conditions(con, [FLIP, REGIME], [])
     assert flip.message == "XYZ crossed the gamma flip: spot 101.00 is above 100.50, it was below before (2026-03-02 01:00 UTC)"
     assert regime.message == "XYZ went from negative gamma to positive gamma: net gamma exposure 5 USD per 1 % (2026-03-02 01:00 UTC)"
@@ -106,14 +106,14 @@ def test_messages_say_the_numbers(rows: Callable[[], duckdb.DuckDBPyConnection])
 
 def test_imports_are_history_and_no_news(rows: Callable[[], duckdb.DuckDBPyConnection]) -> None:
     con = rows()
-    place(con, [(95.0, 100.0, "negative_gamma"), (101.0, 100.0, "positive_gamma")], origin="import")
+    fill_snapshots(con, [(95.0, 100.0, "negative_gamma"), (101.0, 100.0, "positive_gamma")], origin="import")
     assert conditions(con, [FLIP, REGIME], []) == []
 
 
-def test_a_rule_is_asked_of_its_underlyings_only(rows: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+def test_a_rule_applies_to_its_underlyings_only(rows: Callable[[], duckdb.DuckDBPyConnection]) -> None:
     con = rows()
     for underlying in ("XYZ", "ABC"):
-        place(con, [(95.0, 100.0, "negative_gamma"), (101.0, 100.0, "positive_gamma")], underlying=underlying)
+        fill_snapshots(con, [(95.0, 100.0, "negative_gamma"), (101.0, 100.0, "positive_gamma")], underlying=underlying)
     only = FlipCrossed(kind="flip_crossed", name="mine", underlyings=("xyz",))
     assert [one.alert_key for one in conditions(con, [FLIP, only], [])] == [
         "flip_crossed|ABC|above",
@@ -151,14 +151,14 @@ def moved(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> Loader:
         ({"pct": 1, "dte_max": 2}, []),
     ],
 )
-def test_max_pain_that_moved_is_found_by_its_size_and_expiry(moved: Loader, rule: dict[str, object], directions: list[str]) -> None:
-    found = conditions(moved.con, [MaxPainMoved(kind="max_pain_moved", **rule)], [])  # type: ignore[arg-type]
-    assert [one.alert_key.rpartition("|")[2] for one in found] == directions
+def test_max_pain_that_moved_is_alerted_by_its_size_and_expiry(moved: Loader, rule: dict[str, object], directions: list[str]) -> None:
+    raised = conditions(moved.con, [MaxPainMoved(kind="max_pain_moved", **rule)], [])  # type: ignore[arg-type]
+    assert [one.alert_key.rpartition("|")[2] for one in raised] == directions
     if directions:
-        assert "moved +5.00 % of spot, from 100 to 105" in found[0].message
+        assert "moved +5.00 % of spot, from 100 to 105" in raised[0].message
 
 
-def test_a_check_that_failed_is_found_in_the_newest_capture_only(moved: Loader) -> None:
+def test_a_failed_check_is_reported_for_the_newest_capture_only(moved: Loader) -> None:
     con = moved.con
     first, last = (row[0] for row in con.execute("select snapshot_id from core.snapshots order by 1").fetchall())
     for snapshot_id, check, severity in ((first, "spot_basis", "required"), (last, "spot_outlier", "advisory")):
@@ -167,12 +167,12 @@ def test_a_check_that_failed_is_found_in_the_newest_capture_only(moved: Loader) 
         )
     strict, every = CheckFailed(kind="check_failed"), CheckFailed(kind="check_failed", severity="any")
     assert conditions(con, [strict], []) == []
-    (found,) = conditions(con, [every], [])
-    assert found.alert_key == "check_failed|XYZ|cboe|spot_outlier" and '2 rows, such as {"a": 1}' in found.message
+    (raised,) = conditions(con, [every], [])
+    assert raised.alert_key == "check_failed|XYZ|cboe|spot_outlier" and '2 rows, such as {"a": 1}' in raised.message
     con.execute(f"update core.snapshot_venues set status = 'rejected', error = 'no_prices: all of them' where snapshot_id = '{last}'")
     assert [one.alert_key for one in conditions(con, [strict], [])] == ["check_failed|XYZ|cboe|no_prices"]
-    held = conditions(con, [strict], [], held="repeated_keys (1 rows)")
-    assert [one.alert_key for one in held] == ["check_failed|XYZ|cboe|no_prices", "check_failed||publication"]
+    with_publication = conditions(con, [strict], [], hold_reason="repeated_keys (1 rows)")
+    assert [one.alert_key for one in with_publication] == ["check_failed|XYZ|cboe|no_prices", "check_failed||publication"]
 
 
 def fresh(state: str, *, last_status: str = "ok", is_watched: bool = True, venue: str = "deribit", underlying: str = "BTC") -> Freshness:
@@ -180,7 +180,7 @@ def fresh(state: str, *, last_status: str = "ok", is_watched: bool = True, venue
 
 
 @pytest.mark.parametrize(
-    ("rule", "found"),
+    ("rule", "expected"),
     [
         ({}, ["stale", "unavailable"]),
         ({"level": "degraded"}, ["degraded", "stale", "unavailable"]),
@@ -188,14 +188,16 @@ def fresh(state: str, *, last_status: str = "ok", is_watched: bool = True, venue
         ({"underlyings": ["STALE"]}, ["stale"]),
     ],
 )
-def test_stale_data_of_the_watchlist_are_found_by_level(work: duckdb.DuckDBPyConnection, rule: dict[str, object], found: list[str]) -> None:
+def test_stale_data_of_the_watchlist_are_alerted_by_level(
+    work: duckdb.DuckDBPyConnection, rule: dict[str, object], expected: list[str]
+) -> None:
     states = [fresh(state, underlying=state.upper()) for state in ("healthy", "degraded", "stale", "unavailable")]
-    asked_once = fresh("stale", underlying="GLD", is_watched=False)
-    keys = [one.alert_key for one in conditions(work, [Stale(kind="stale", **rule)], [*states, asked_once])]  # type: ignore[arg-type]
-    assert keys == [f"stale|{state.upper()}|deribit" for state in found]
+    unwatched = fresh("stale", underlying="GLD", is_watched=False)
+    keys = [one.alert_key for one in conditions(work, [Stale(kind="stale", **rule)], [*states, unwatched])]  # type: ignore[arg-type]
+    assert keys == [f"stale|{state.upper()}|deribit" for state in expected]
 
 
-def test_a_venue_that_gave_nothing_in_the_last_run_is_found(work: duckdb.DuckDBPyConnection) -> None:
+def test_a_venue_that_gave_nothing_in_the_last_run_is_alerted(work: duckdb.DuckDBPyConnection) -> None:
     venues = [
         fresh("healthy"),
         fresh("degraded", last_status="failed", venue="okx"),
@@ -211,7 +213,7 @@ def one(key: str, message: str = "it happened") -> Condition:
     return Condition(key, key, "stale", "BTC", message)
 
 
-def told(
+def delivered_keys(
     con: duckdb.DuckDBPyConnection, now: datetime, *, failures: dict[str, str] | None = None, addresses: Sequence[str] = ("1:json",)
 ) -> list[str]:
     """Deliver what is due; gives the keys."""
@@ -220,12 +222,12 @@ def told(
     return [f"{'over ' if note.is_clear_note else ''}{note.alert_key}" for note in notes]
 
 
-def test_an_alert_is_told_once_until_it_clears_and_then_again(work: duckdb.DuckDBPyConnection) -> None:
+def test_an_alert_is_delivered_once_until_it_clears_and_then_again(work: duckdb.DuckDBPyConnection) -> None:
     history = [["a"], ["a", "b"], ["a", "b"], ["b"], ["a", "b"], []]
     said = []
     for hour, keys in enumerate(history):
         changes = record(work, [one(key, f"{key} at {hour}") for key in keys], NOW + hour * HOUR, tell_cleared=False)
-        said.append(([opened.alert_key for opened in changes.opened], list(changes.cleared), told(work, NOW + hour * HOUR)))
+        said.append(([opened.alert_key for opened in changes.opened], list(changes.cleared), delivered_keys(work, NOW + hour * HOUR)))
     assert said == [
         (["a"], [], ["a"]), (["b"], [], ["b"]), ([], [], []), ([], ["a at 2"], []), (["a"], [], ["a"]), ([], ["a at 4", "b at 4"], []),
     ]  # fmt: skip
@@ -239,12 +241,12 @@ def test_an_alert_is_told_once_until_it_clears_and_then_again(work: duckdb.DuckD
 
 @given(history=st.lists(st.sets(st.sampled_from("abc")), max_size=8))
 @few(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_told_is_every_beginning_and_nothing_else(empty: duckdb.DuckDBPyConnection, history: list[set[str]]) -> None:
+def test_every_beginning_is_delivered_and_nothing_else(empty: duckdb.DuckDBPyConnection, history: list[set[str]]) -> None:
     empty.execute("delete from ops.alerts")
     for hour, keys in enumerate(history):
         record(empty, [one(key) for key in sorted(keys)], NOW + hour * HOUR, tell_cleared=False)
         before = history[hour - 1] if hour else set()
-        assert told(empty, NOW + hour * HOUR) == sorted(keys - before)
+        assert delivered_keys(empty, NOW + hour * HOUR) == sorted(keys - before)
     still = {row[0] for row in empty.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
     assert still == (history[-1] if history else set())
 
@@ -252,29 +254,29 @@ def test_what_is_told_is_every_beginning_and_nothing_else(empty: duckdb.DuckDBPy
 def test_a_delivery_that_failed_is_tried_again_by_whom_it_failed_even_when_the_alert_is_over(work: duckdb.DuckDBPyConnection) -> None:
     both = ("1:json", "2:slack")
     record(work, [one("a")], NOW, tell_cleared=False)
-    assert told(work, NOW, failures={"2:slack": "2:slack: no"}, addresses=both) == ["a"]
+    assert delivered_keys(work, NOW, failures={"2:slack": "2:slack: no"}, addresses=both) == ["a"]
     (alert,) = open_alerts(work)
     assert (alert["delivered_at"], alert["delivery_error"]) == (None, "2:slack: no")
     (note,) = notes_due(work)
     assert note.delivered_to == {"1:json"}
     record(work, [], NOW + HOUR, tell_cleared=False)
-    assert told(work, NOW + HOUR, addresses=both) == ["a"], "who was not reached still wants to know"
+    assert delivered_keys(work, NOW + HOUR, addresses=both) == ["a"], "who was not reached still wants to know"
     assert notes_due(work) == []
     assert work.execute("select delivered_to, delivery_error from ops.alerts").fetchall() == [("1:json,2:slack", None)]
 
 
-def test_without_an_address_what_is_over_is_never_told_later(work: duckdb.DuckDBPyConnection) -> None:
+def test_without_an_address_what_is_over_is_never_delivered_later(work: duckdb.DuckDBPyConnection) -> None:
     record(work, [one("a"), one("b")], NOW, tell_cleared=True)
     record(work, [one("b")], NOW + HOUR, tell_cleared=True)
-    assert told(work, NOW + 2 * HOUR) == ["b"]
+    assert delivered_keys(work, NOW + 2 * HOUR) == ["b"]
 
 
-def test_that_it_is_over_is_told_once_when_that_is_asked_for(work: duckdb.DuckDBPyConnection) -> None:
+def test_a_cleared_alert_is_delivered_once_when_notify_cleared_is_set(work: duckdb.DuckDBPyConnection) -> None:
     record(work, [one("a")], NOW, tell_cleared=True)
-    told(work, NOW)
+    delivered_keys(work, NOW)
     record(work, [], NOW + HOUR, tell_cleared=True)
-    assert told(work, NOW + HOUR) == ["over a"]
-    assert told(work, NOW + HOUR) == []
+    assert delivered_keys(work, NOW + HOUR) == ["over a"]
+    assert delivered_keys(work, NOW + HOUR) == []
 
 
 def test_a_change_is_published_and_an_alert_that_goes_on_is_none(work: duckdb.DuckDBPyConnection) -> None:
@@ -289,11 +291,11 @@ def test_a_change_is_published_and_an_alert_that_goes_on_is_none(work: duckdb.Du
 def test_alerts_survive_a_new_work_file_and_a_damaged_one_does_not_stop_it(home: Home, tmp_path: Path) -> None:
     with open_work(home, SETTINGS, "test") as con:
         record(con, [one("a"), one("b")], NOW, tell_cleared=False)
-        kept = con.execute("from ops.alerts order by all").fetchall()
+        stored = con.execute("from ops.alerts order by all").fetchall()
         con.checkpoint()
     with warehouse_in_memory(SETTINGS) as new:
         carry_over(new, home)
-        assert new.execute("from ops.alerts order by all").fetchall() == kept
+        assert new.execute("from ops.alerts order by all").fetchall() == stored
     home.work_file.write_bytes(b"garbage" * 5_000)
     with warehouse_in_memory(SETTINGS) as new:
         carry_over(new, home)
@@ -303,7 +305,7 @@ def test_alerts_survive_a_new_work_file_and_a_damaged_one_does_not_stop_it(home:
 @pytest.mark.parametrize(
     "rules", [[{"kind": "stale"}, {"kind": "stale"}], [{"kind": "max_pain_moved", "pct": 0}], [{"kind": "stale", "name": "a|b"}]]
 )
-def test_rules_that_cannot_be_told_apart_or_mean_nothing_are_refused(rules: list[dict[str, object]]) -> None:
+def test_rules_that_are_ambiguous_or_mean_nothing_are_refused(rules: list[dict[str, object]]) -> None:
     with pytest.raises(ValueError, match=r"`name`|greater than 0|letters"):
         AlertSettings(rules=rules)  # type: ignore[arg-type]
     named: tuple[Rule, ...] = (Stale(kind="stale"), Stale(kind="stale", name="late", level="unavailable"))

@@ -58,14 +58,14 @@ def test_replies_come_back_as_they_were(home: Home) -> None:
     assert read_folder(home, folder) == replies
 
 
-def test_only_the_replies_that_answer_are_read_again_and_all_are_kept(home: Home) -> None:
+def test_only_the_replies_that_answer_are_read_again_and_all_are_archived(home: Home) -> None:
     busy, good = reply(body=b"busy", status=503), reply(body=b"good", seconds=3)
     folder = archived(home, busy, good, used=[good], error=None)
     assert read_folder(home, folder) == [good]
-    kept = folder_manifest(home, folder)
-    assert [(one["status"], one["used"], one["bytes"]) for one in kept["replies"]] == [(503, False, 4), (200, True, 4)]
-    assert (kept["venue"], kept["book"], kept["error"]) == ("cboe", "SPX", None)
-    assert {"url", "params", "headers", "sha256", "sent_at", "received_at"} <= set(kept["replies"][0])
+    manifest = folder_manifest(home, folder)
+    assert [(one["status"], one["used"], one["bytes"]) for one in manifest["replies"]] == [(503, False, 4), (200, True, 4)]
+    assert (manifest["venue"], manifest["book"], manifest["error"]) == ("cboe", "SPX", None)
+    assert {"url", "params", "headers", "sha256", "sent_at", "received_at"} <= set(manifest["replies"][0])
 
 
 def test_a_failed_fetch_keeps_its_replies_and_its_error(home: Home) -> None:
@@ -115,9 +115,9 @@ def test_a_damaged_body_is_named(home: Home, damage: Callable[[Path], Any]) -> N
     folder = archived(home, reply("fine"), reply("chain", os.urandom(3000)))
     file = home.raw / folder / "001-chain.zst"
     damage(file)
-    with pytest.raises(ArchiveDamaged, match=re.escape(str(file))) as found:
+    with pytest.raises(ArchiveDamaged, match=re.escape(str(file))) as raised:
         read_folder(home, folder)
-    assert "Restore" in str(found.value)
+    assert "Restore" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,12 @@ def test_a_check_finds_what_it_is_for(damaged: duckdb.DuckDBPyConnection, name: 
     before = all_results(damaged).filter(check_name=name)
     statement, snapshot, venue = DAMAGE[name]
     damaged.execute(statement)
-    found = all_results(damaged).filter(check_name=name).join(before, on=["snapshot_id", "venue"], how="anti")
-    assert (snapshot, venue) in found.select("snapshot_id", "venue").rows()
-    CheckResults.validate(found)
+    results = all_results(damaged).filter(check_name=name).join(before, on=["snapshot_id", "venue"], how="anti")
+    assert (snapshot, venue) in results.select("snapshot_id", "venue").rows()
+    CheckResults.validate(results)
     check = next(check for check in all_checks() if check.name == name)
-    assert set(found["severity"]) == {check.severity}
-    assert found["example"].str.starts_with("{").all(), "the first offending row, as JSON"
+    assert set(results["severity"]) == {check.severity}
+    assert results["example"].str.starts_with("{").all(), "the first offending row, as JSON"
 
 
 def test_results_can_be_narrowed_to_snapshots(damaged: duckdb.DuckDBPyConnection) -> None:

@@ -59,8 +59,8 @@ def test_snapshots_computed_together_come_out_as_each_does_alone(
     together = compute_snapshots(captured, calendar=calendar, settings=SETTINGS)
     alone = [compute_snapshots([one], calendar=calendar, settings=SETTINGS) for one in captured]
     alike(together, alone)
-    found = together.check_results.filter(check_name="mine")
-    assert bool(failing) == bool(found.height)
+    results = together.check_results.filter(check_name="mine")
+    assert bool(failing) == bool(results.height)
     refused = together.tables["core.snapshot_venues"].filter(error="mine")
     assert refused.height == (0 if failing is None else 2 if failing == ONE_VENUE else 4), (
         "the venues of the snapshots that fail, no others"
@@ -75,11 +75,11 @@ def test_live_contracts_side_by_side_are_those_that_sql_joins(captured: list[Cap
         "core.option_greeks": tables["core.option_greeks"].filter(~expired),
     }
     for rows in (tables, some):
-        beside = live_contracts_of(rows)
+        live = live_contracts_of(rows)
         joined = joined_in_sql(rows)
-        assert beside is not None
-        assert 0 < beside.height < rows["core.option_quotes"].height
-        assert beside.select(joined.columns).sort(pl.all()).equals(joined.sort(pl.all()))
+        assert live is not None
+        assert 0 < live.height < rows["core.option_quotes"].height
+        assert live.select(joined.columns).sort(pl.all()).equals(joined.sort(pl.all()))
 
 
 def test_contracts_in_another_order_than_their_greeks_are_joined_in_sql(captured: list[Captured], calendar: TradingCalendar) -> None:

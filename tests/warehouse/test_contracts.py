@@ -130,8 +130,8 @@ def test_types_of_contracts_are_types_of_duckdb(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_only_relations_with_a_scope_or_with_rows_that_move_are_stored_elsewhere_and_shown_by_a_view() -> None:
-    assert ddl.stored_name("marts.max_pain") == ddl.kept_name("marts.max_pain") == "store.max_pain"
-    assert (ddl.stored_name("core.option_quotes"), ddl.kept_name("core.option_quotes")) == (
+    assert ddl.stored_name("marts.max_pain") == ddl.union_view_name("marts.max_pain") == "store.max_pain"
+    assert (ddl.stored_name("core.option_quotes"), ddl.union_view_name("core.option_quotes")) == (
         "store.option_quotes",
         "store.option_quotes_kept",
     )

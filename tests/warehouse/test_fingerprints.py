@@ -56,7 +56,7 @@ def test_the_order_in_which_rows_were_written_does_not_count(con: duckdb.DuckDBP
         "update core.snapshots set run_id = 'another run' where snapshot_id = '{}'",
     ],
 )
-def test_a_change_is_found_in_its_table_and_snapshot(con: duckdb.DuckDBPyConnection, change: str) -> None:
+def test_a_change_shows_in_its_table_and_snapshot(con: duckdb.DuckDBPyConnection, change: str) -> None:
     before = table_hashes(con)
     con.execute(change.format(COIN))
     table = change.split()[2 if change.startswith("delete") else 1]

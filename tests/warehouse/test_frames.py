@@ -37,7 +37,7 @@ def wh(home: Home) -> Iterator[Warehouse]:
         yield warehouse
 
 
-def test_the_package_has_the_door() -> None:
+def test_the_package_exports_the_client() -> None:
     assert package.open_warehouse is open_warehouse
     with pytest.raises(AttributeError, match="nothing_of_that_name"):
         package.nothing_of_that_name  # noqa: B018
@@ -71,13 +71,13 @@ def test_python_and_sql_give_the_same_answers_to_random_questions(wh: Warehouse,
             "window_pct": [None, 7.5],
             "expiry": [None, date(2026, 3, 13), "2026-03-20"],
         }
-        asked = {name: dice.choice(values) for name, values in choices.items()}
+        arguments = {name: dice.choice(values) for name, values in choices.items()}
         underlying = dice.choice(["COIN", "idx"])
         if macro in ("gamma_profile", "opex_calendar"):
-            asked = {name: value for name, value in asked.items() if name not in ("strike_min", "window_pct")}
-        ours = getattr(wh, macro)(underlying, **asked)
-        told = {name: value.replace(tzinfo=None) if isinstance(value, datetime) else value for name, value in asked.items()}
-        assert ours.equals(call_macro(home, macro, {"underlying": underlying} | told)), (macro, asked)
+            arguments = {name: value for name, value in arguments.items() if name not in ("strike_min", "window_pct")}
+        ours = getattr(wh, macro)(underlying, **arguments)
+        sql_arguments = {name: value.replace(tzinfo=None) if isinstance(value, datetime) else value for name, value in arguments.items()}
+        assert ours.equals(call_macro(home, macro, {"underlying": underlying} | sql_arguments)), (macro, arguments)
 
 
 def test_an_aware_moment_is_converted_to_utc(wh: Warehouse) -> None:

@@ -34,8 +34,8 @@ def row(
         "underlying": "SPX" if venue == "cboe" else "BTC", "venue": venue, "market": "us" if venue == "cboe" else "crypto", "last_status": last_status,
         "error": error, "captured_at": captured_at.astimezone(UTC).isoformat() if captured_at else None,
     }  # fmt: skip
-    (found,) = freshness([one], LIMITS, now, calendar, DEFAULT_WATCHLIST)
-    return found
+    (status,) = freshness([one], LIMITS, now, calendar, DEFAULT_WATCHLIST)
+    return status
 
 
 def new_york(day: date, hour: int, minute: int = 0) -> datetime:
@@ -59,8 +59,8 @@ FRIDAY_EVENING = new_york(date(2026, 1, 16), 16, 45)  # Monday the 19th is a hol
     ],
 )
 def test_us_data_grow_old_by_sessions_over_a_long_weekend(calendar: TradingCalendar, now: datetime, state: str, missed: int) -> None:
-    found = row(calendar, FRIDAY_EVENING, now)
-    assert (found.state, found.sessions_missed) == (state, missed)
+    status = row(calendar, FRIDAY_EVENING, now)
+    assert (status.state, status.sessions_missed) == (state, missed)
 
 
 def test_a_capture_before_the_open_holds_the_session_before(calendar: TradingCalendar) -> None:
@@ -73,39 +73,39 @@ def test_a_capture_before_the_open_holds_the_session_before(calendar: TradingCal
 
 def test_an_early_close_is_due_earlier(calendar: TradingCalendar) -> None:
     wednesday, friday = date(2026, 11, 25), date(2026, 11, 27)  # closes at 13:00
-    held = new_york(wednesday, 16, 45)
-    assert row(calendar, held, new_york(friday, 16, 59)).state == HEALTHY
-    assert row(calendar, held, new_york(friday, 17)).state == DEGRADED
+    captured_at = new_york(wednesday, 16, 45)
+    assert row(calendar, captured_at, new_york(friday, 16, 59)).state == HEALTHY
+    assert row(calendar, captured_at, new_york(friday, 17)).state == DEGRADED
 
 
 @given(day=st.dates(date(2024, 1, 2), date(2026, 12, 31)), later_hours=st.integers(0, 400))
 def test_sessions_missed_are_those_of_a_walk_over_days(calendar: TradingCalendar, day: date, later_hours: int) -> None:
     captured_at = new_york(day, 17)
     now = captured_at + timedelta(hours=later_hours)
-    found = row(calendar, captured_at, now).sessions_missed
+    missed = row(calendar, captured_at, now).sessions_missed
     walked, one = 0, day + timedelta(days=1)
     while one <= now.astimezone(NEW_YORK).date():
         close = calendar.close_of(one)
         walked += close is not None and close + timedelta(hours=LIMITS.us_grace_hours) <= now
         one += timedelta(days=1)
-    assert found == walked
+    assert missed == walked
 
 
 @pytest.mark.parametrize(
     ("hours", "state"), [(0.1, HEALTHY), (1.5, HEALTHY), (1.6, DEGRADED), (3, DEGRADED), (3.1, STALE), (24, STALE), (24.1, UNAVAILABLE)]
 )
 def test_crypto_grows_old_by_hours_on_any_day(calendar: TradingCalendar, hours: float, state: str) -> None:
-    found = row(calendar, FRIDAY_EVENING, FRIDAY_EVENING + timedelta(hours=hours), venue="deribit")
-    assert (found.state, found.sessions_missed) == (state, None)
-    assert found.age_hours == pytest.approx(hours)
+    status = row(calendar, FRIDAY_EVENING, FRIDAY_EVENING + timedelta(hours=hours), venue="deribit")
+    assert (status.state, status.sessions_missed) == (state, None)
+    assert status.age_hours == pytest.approx(hours)
 
 
 def test_a_failed_run_degrades_data_that_are_recent_and_leaves_worse_as_it_is(calendar: TradingCalendar) -> None:
     said = {"last_status": "failed", "error": "deribit: HTTP 503"}
-    found = row(
+    status = row(
         calendar, FRIDAY_EVENING, FRIDAY_EVENING + timedelta(hours=1), venue="deribit", last_status="failed", error="deribit: HTTP 503"
     )
-    assert found.state == DEGRADED and "HTTP 503" in found.why
+    assert status.state == DEGRADED and "HTTP 503" in status.why
     assert row(calendar, FRIDAY_EVENING, FRIDAY_EVENING + timedelta(hours=5), venue="deribit", **said).state == STALE  # type: ignore[arg-type]
     never = row(calendar, None, FRIDAY_EVENING, venue="deribit", **said)  # type: ignore[arg-type]
     assert (never.state, never.age_hours) == (UNAVAILABLE, None) and "nothing usable ever came" in never.why
@@ -121,7 +121,7 @@ def test_what_is_not_on_the_watchlist_is_marked(calendar: TradingCalendar) -> No
         "captured_at": FRIDAY_EVENING.isoformat(),
     }
     assert [
-        found.is_watched for found in freshness([one, one | {"underlying": "SPX"}], LIMITS, FRIDAY_EVENING, calendar, DEFAULT_WATCHLIST)
+        status.is_watched for status in freshness([one, one | {"underlying": "SPX"}], LIMITS, FRIDAY_EVENING, calendar, DEFAULT_WATCHLIST)
     ] == [False, True]
 
 

@@ -151,13 +151,13 @@ def test_snapshots_in_any_order_give_the_same_rows(load: Loader, calendar: Tradi
     results = "select * exclude (example) from ops.check_results order by all"
     with open_work(Home(tmp_path / "other"), settings, "test") as con:
         other = Loader(con, calendar)
-        for place in (2, 0, 3, 1):
-            other(sessions[place][0], run_id=sessions[place][1])
+        for index in (2, 0, 3, 1):
+            other(sessions[index][0], run_id=sessions[index][1])
         assert other.hashes() == in_order
         assert other.rows(results) == load.rows(results)
 
 
-def test_refused_rows_are_kept_with_reason_and_value(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> None:
+def test_refused_rows_are_stored_with_reason_and_value(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> None:
     refused = pl.DataFrame(
         [{"payload_sha256": "0" * 64, "row_number": 17, "instrument": "XYZ260313C00100000", "reason": "negative", "column": "open_interest", "value": "-5", "is_row_kept": True},
          {"payload_sha256": "0" * 64, "row_number": 18, "instrument": None, "reason": "bad_name", "column": "option", "value": "XYZ", "is_row_kept": False}],
@@ -166,10 +166,10 @@ def test_refused_rows_are_kept_with_reason_and_value(work: duckdb.DuckDBPyConnec
     one = chain(xyz().quotes.drop("oi_base").with_columns(oi_base=pl.lit(5.0)).to_dicts(), rejected=refused)
     rows = run_rows(one, calendar=calendar)
     load_snapshot(work, rows, calendar=calendar, settings=SETTINGS)
-    kept = work.execute(
+    rejected = work.execute(
         "select snapshot_id, venue, underlying, row_number, instrument, reason, field, value, is_row_kept from ops.rejected_rows order by row_number"
     )
-    assert kept.fetchall() == [
+    assert rejected.fetchall() == [
         (rows.snapshot_id, "cboe", "XYZ", 17, "XYZ260313C00100000", "negative", "open_interest", "-5", True),
         (rows.snapshot_id, "cboe", "XYZ", 18, None, "bad_name", "option", "XYZ", False),
     ]

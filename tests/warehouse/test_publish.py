@@ -18,7 +18,7 @@ from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError, WorkFileLocked
 from tests.chains import SETTINGS
 from warehouse.home.paths import Home
-from warehouse.publish.generations import generations, live_generation, live_manifest, mend_manifest, publish, roll_back
+from warehouse.publish.generations import generations, live_generation, live_manifest, publish, repair_manifest, roll_back
 from warehouse.read.query import query, show_table
 from warehouse.settings import StorageSettings
 from warehouse.storage.transactions import is_unpublished
@@ -158,7 +158,7 @@ def test_after_a_kill_between_link_and_manifest_the_link_tells_which_generation_
     publish_now(stocked, "update core.snapshots set spot = 55 where underlying = 'IDX'")
     (stocked.published / "manifest.json").write_bytes(before)
     assert (live_generation(stocked), live_manifest(stocked)["generation"], live_spot(stocked)) == (2, 2, 55)
-    mend_manifest(stocked)
+    repair_manifest(stocked)
     assert json.loads((stocked.published / "manifest.json").read_bytes())["generation"] == 2
     assert roll_back(stocked) == 1
 
@@ -188,7 +188,7 @@ def test_nothing_published_is_said_so(stocked: Home) -> None:
         ("delete from store.gex_levels", "marts_without_snapshot"),
     ],
 )
-def test_a_broken_structure_is_held_back_and_readers_keep_the_last_good_file(
+def test_a_broken_structure_is_not_published_and_readers_keep_the_last_good_file(
     stocked: Home, publish_now: Callable[..., int], damage: str, check: str
 ) -> None:
     publish_now(stocked)

@@ -134,12 +134,12 @@ def test_four_processes_read_without_pause_while_generations_are_swapped(growing
                         cold_partitions.move(con, month)
                 assert publish(con, growing, SETTINGS, run_id=None, now=NOW, code_version="0") == number
         said = [process.communicate("", timeout=60)[0] for process in readers]
-        told = [json.loads(one.splitlines()[-1]) for one in said]  # before it, DuckDB's progress bar where a query takes two seconds
+        reports = [json.loads(one.splitlines()[-1]) for one in said]  # before it, DuckDB's progress bar where a query takes two seconds
     finally:
         for process in readers:
             process.kill()
             process.wait()
-    for one in told:
+    for one in reports:
         assert one["errors"] == []
         assert one["slowest"] < NO_WAIT_S
         generations = [row[0] for row in one["seen"]]
@@ -259,7 +259,7 @@ def test_tables_are_shown_by_name(published: Home) -> None:
         show_table(published, "core.sessions", underlying="SPX")
 
 
-def test_without_a_publication_a_reader_is_told_what_to_run(home: Home) -> None:
+def test_without_a_publication_a_reader_learns_what_to_run(home: Home) -> None:
     with (
         pytest.raises(PublicationMissing, match=r"strikehouse\.duckdb: nothing is published yet\. Run `strikehouse snapshot`"),
         open_published(home),

@@ -38,7 +38,7 @@ def test_a_relation_comes_after_all_that_it_reads() -> None:
     assert {"marts.gex_levels", "marts.max_pain", "marts.max_pain_pooled", "marts.pain_curve"} <= seen
 
 
-def test_run_order_is_the_same_whatever_order_files_are_found_in() -> None:
+def test_run_order_does_not_depend_on_the_order_of_files() -> None:
     assert in_run_order(list(all_relations())[::-1]) == all_relations()
 
 
@@ -123,7 +123,7 @@ def test_a_check_without_one_header_line_is_an_error(tmp_path: Path, line: str) 
             check_from(file)
 
 
-def test_structural_checks_return_no_venue_and_the_others_say_whose_rows_they_found() -> None:
+def test_structural_checks_return_no_venue_and_the_others_say_whose_rows_failed() -> None:
     assert {check.scope for check in all_checks()} == {"structure", "snapshot-venue"}
     for check in all_checks():
         if check.scope == "snapshot-venue":

@@ -21,7 +21,7 @@ from warehouse.publish.schedule_log import changing_schedule_log, read_schedule_
 
 NOW = datetime(2028, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 
 HOLDER = """
 import sys
@@ -45,7 +45,7 @@ def other(home: Home) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_who_meets_a_lock_is_told_the_process_since_when_and_what_it_does(home: Home, other: subprocess.Popen[str]) -> None:
+def test_a_lock_error_names_the_process_since_when_and_what_it_does(home: Home, other: subprocess.Popen[str]) -> None:
     with pytest.raises(AlreadyRunning) as refusal, underlying_lock(home, "BRK/B", "mine"):
         pass
     assert f"the run of BRK/B before this one has not ended: process {other.pid} since 20" in str(refusal.value)
@@ -90,7 +90,7 @@ def test_a_home_without_a_log_has_decided_nothing(home: Home) -> None:
 
 
 def test_decisions_are_noted_and_the_next_process_goes_on_after_them(home: Home) -> None:
-    with changing_schedule_log(home, kept=KEPT, now=NOW) as log:
+    with changing_schedule_log(home, retention=RETENTION, now=NOW) as log:
         log.begin("BTC", NOW - 3 * HOUR)
         log.begin("SPX", NOW - 3 * HOUR)
         log.add("BTC", [Decision(NOW - HOUR, NOW, SKIPPED, "why"), Decision(NOW, NOW, RUN, None)], "a-run")
@@ -98,18 +98,18 @@ def test_decisions_are_noted_and_the_next_process_goes_on_after_them(home: Home)
     assert (log.decided("BTC"), log.decided("SPX"), log.decided("ETH")) == (NOW, NOW - 3 * HOUR, None)
     assert [(row["outcome"], row["reason"], row["run_id"]) for row in log.rows] == [("skipped", "why", None), ("run", None, "a-run")]
     assert [row["due_at"] for row in log.last()] == ["2028-03-10T12:00:00+00:00"]
-    with changing_schedule_log(home, kept=KEPT, now=NOW) as log:
+    with changing_schedule_log(home, retention=RETENTION, now=NOW) as log:
         log.begin("BTC", NOW + HOUR)
     assert read_schedule_log(home).decided("BTC") == NOW, "it has begun before"
 
 
 def test_old_rows_are_forgotten_and_what_is_decided_stays_decided(home: Home) -> None:
-    with changing_schedule_log(home, kept=KEPT, now=NOW) as log:
+    with changing_schedule_log(home, retention=RETENTION, now=NOW) as log:
         log.add("BTC", [Decision(NOW, NOW, LATE, "why")], "a-run")
-    with changing_schedule_log(home, kept=KEPT, now=NOW + KEPT):
+    with changing_schedule_log(home, retention=RETENTION, now=NOW + RETENTION):
         pass
     assert len(read_schedule_log(home).rows) == 1
-    with changing_schedule_log(home, kept=KEPT, now=NOW + KEPT + HOUR):
+    with changing_schedule_log(home, retention=RETENTION, now=NOW + RETENTION + HOUR):
         pass
     log = read_schedule_log(home)
     assert (log.rows, log.decided("BTC")) == ([], NOW)
@@ -117,7 +117,7 @@ def test_old_rows_are_forgotten_and_what_is_decided_stays_decided(home: Home) ->
 
 def test_a_change_that_fails_changes_nothing(home: Home) -> None:
     def failing() -> None:
-        with changing_schedule_log(home, kept=KEPT, now=NOW) as log:
+        with changing_schedule_log(home, retention=RETENTION, now=NOW) as log:
             log.add("BTC", [Decision(NOW, NOW, RUN, None)], "a-run")
             raise ZeroDivisionError
 

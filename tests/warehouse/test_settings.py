@@ -72,7 +72,7 @@ def test_one_nested_value_leaves_its_neighbours_at_their_defaults(here: Path, mo
     assert sources.okx.base_url == "https://www.okx.com"
 
 
-def test_a_watchlist_in_the_file_takes_the_place_of_the_default_one(here: Path) -> None:
+def test_a_watchlist_in_the_file_replaces_the_default_one(here: Path) -> None:
     text = '[watchlist.GLD]\nvenues = ["cboe"]\nschedule = ["45 16 * * 1-5"]\ntimezone = "America/New_York"\n[watchlist.BTC]\nvenues = ["deribit"]\n'
     (here / "strikehouse.toml").write_text(text)
     watchlist = load_settings().watchlist

@@ -28,17 +28,17 @@ def stored(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
 
 def test_of_several_prices_the_last_received_counts_in_any_order(work: duckdb.DuckDBPyConnection) -> None:
     receipts = [receipt(0, 100.0), receipt(1, 101.0, 50.0), receipt(2, 101.0), receipt(2, 102.0, sha="b")]
-    found = set()
+    outcomes = set()
     for order in permutations(receipts):
         work.execute("delete from core.delivery_prices")
         for one in order:
             load_settlements(work, one)
-        found.add(tuple(stored(work)))
+        outcomes.add(tuple(stored(work)))
     work.execute("delete from core.delivery_prices")
     load_settlements(work, pl.concat(receipts))
-    assert found == {tuple(stored(work))}
-    told = work.execute("select expires_at, settlement_price, run_id from core.delivery_prices order by all").fetchall()
-    assert told == [(FIRST, 100.0, "run-0a"), (FIRST, 101.0, "run-1a"), (FIRST, 102.0, "run-2b"), (SECOND, 50.0, "run-1a")]
+    assert outcomes == {tuple(stored(work))}
+    delivered = work.execute("select expires_at, settlement_price, run_id from core.delivery_prices order by all").fetchall()
+    assert delivered == [(FIRST, 100.0, "run-0a"), (FIRST, 101.0, "run-1a"), (FIRST, 102.0, "run-2b"), (SECOND, 50.0, "run-1a")]
     prices = work.execute("select expires_at, settlement_price from core.settlement_prices order by all").fetchall()
     assert prices == [(FIRST, 102.0), (SECOND, 50.0)]
 
@@ -54,7 +54,7 @@ def test_the_same_receipt_again_changes_nothing(work: duckdb.DuckDBPyConnection)
     assert is_unpublished(work)
 
 
-def test_two_sources_stand_beside_each_other(work: duckdb.DuckDBPyConnection) -> None:
+def test_two_sources_are_stored_side_by_side(work: duckdb.DuckDBPyConnection) -> None:
     for source in ("deribit:btc_usd", "deribit:btc_usdc"):
         load_settlements(work, settlement_rows([settled("BTC", {FIRST: 1.0}, source=source)], run_id="r", origin="live"))
     assert len(stored(work)) == 2

@@ -24,9 +24,9 @@ def outcome(underlying: str, venue: str, status: str = "ok", error: str | None =
     return VenueOutcome(underlying, venue, market, status, error, 1, 1.0, 0, (), {})
 
 
-def write(home: Home, *outcomes: VenueOutcome, held: str | None = None) -> dict[str, Any]:
+def write(home: Home, *outcomes: VenueOutcome, hold_reason: str | None = None) -> dict[str, Any]:
     with open_work(home, SETTINGS, "test") as con:
-        write_status(con, home, run_id="run-9", now=NOW, generation=4, held=held, outcomes=outcomes)
+        write_status(con, home, run_id="run-9", now=NOW, generation=4, hold_reason=hold_reason, outcomes=outcomes)
     return read_status(home)
 
 
@@ -53,8 +53,8 @@ def test_venues_of_earlier_runs_stay(stocked: Home) -> None:
     ]  # fmt: skip
 
 
-def test_a_held_run_is_said_so(stocked: Home) -> None:
-    assert write(stocked, held="repeated_keys (1 rows …)")["held"] == "repeated_keys (1 rows …)"
+def test_the_status_says_that_a_run_was_not_published(stocked: Home) -> None:
+    assert write(stocked, hold_reason="repeated_keys (1 rows …)")["held"] == "repeated_keys (1 rows …)"
 
 
 def test_a_change_of_settings_shows_that_a_rebuild_is_due(stocked: Home) -> None:

@@ -90,15 +90,15 @@ def test_our_clock_decides_only_where_the_median_is_in_the_future_and_another_ve
         replace(one, venue_instant=FIRST + timedelta(seconds=offset), received_at=arrived)
         for one, offset in zip(LISTED_COINS, offsets, strict=False)
     ]
-    found = (snapshot_instant(chains, 600) - FIRST).total_seconds()
+    offset_s = (snapshot_instant(chains, 600) - FIRST).total_seconds()
     median = sorted(offsets)[len(offsets) // 2]
     past = [offset for offset in offsets if offset - received <= 600]
     if median - received <= 600 or not past:
-        assert found == median, "the definition, to the letter"
+        assert offset_s == median, "the definition, to the letter"
     else:
-        assert found == statistics.median_high(past), "of those that may be right"
+        assert offset_s == statistics.median_high(past), "of those that may be right"
     if past and max(past) - min(past) <= 600:
-        assert all(abs(offset - found) <= 600 for offset in past), "no venue from the future has a healthy one refused"
+        assert all(abs(offset - offset_s) <= 600 for offset in past), "no venue from the future has a healthy one refused"
     shuffled = snapshot_instant(chains[::-1], 600)
     assert shuffled == snapshot_instant(chains, 600), "the order of venues is no matter"
 
@@ -198,9 +198,9 @@ def test_coins_belong_to_the_utc_day_of_their_snapshot(rows_of: Any) -> None:
         ([row | {"venue_iv": None, "bid": 2.0, "ask": 1.0} for row in GOOD], "no_prices"),
         ([row | {"venue_iv": None, "bid": 1.0, "ask": 1.0} for row in GOOD], None),
         ([row | {"venue_iv": None, "mark": 1.0} for row in GOOD], None),
-        ([row | {"venue_iv": None} if place % 2 else row for place, row in enumerate(GOOD)], None),
-        ([row | {"venue_iv": None} if place % 2 or place < 2 else row for place, row in enumerate(GOOD)], "no_prices"),
-        ([row | {"venue_iv": None, "oi_base": 0} if place < 8 else row for place, row in enumerate(GOOD)], None),
+        ([row | {"venue_iv": None} if index % 2 else row for index, row in enumerate(GOOD)], None),
+        ([row | {"venue_iv": None} if index % 2 or index < 2 else row for index, row in enumerate(GOOD)], "no_prices"),
+        ([row | {"venue_iv": None, "oi_base": 0} if index < 8 else row for index, row in enumerate(GOOD)], None),
     ],
 )  # fmt: skip
 def test_a_chain_is_refused_as_a_whole_when_it_is_plainly_broken(rows_of: Any, rows: list[dict[str, Any]], reason: str | None) -> None:
@@ -224,7 +224,7 @@ def test_a_failed_venue_is_a_row_with_its_error_and_nothing_else(rows_of: Any) -
 
 
 def test_open_interest_totals_are_exact(rows_of: Any) -> None:
-    tenths = [row | {"oi_base": 0.1 * place} for place, row in enumerate(GOOD)]
+    tenths = [row | {"oi_base": 0.1 * index} for index, row in enumerate(GOOD)]
     one = replace(
         chain(tenths, market="crypto", multiplier=1.0), quotes=chain(tenths, multiplier=1.0).quotes.with_columns(pl.col("oi_base").round(1))
     )

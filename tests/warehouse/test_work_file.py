@@ -19,7 +19,7 @@ from tests.commands import CHECKOUT
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.settings import ModelSettings, Settings, StorageSettings
-from warehouse.storage.work_file import beside_workers, open_work
+from warehouse.storage.work_file import open_work, reduced_resources
 
 IMPATIENT = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, lock_wait_s=0)})
 # Another process that writes until it is told to stop.
@@ -46,7 +46,7 @@ def other_writer(home: Home) -> Iterator[subprocess.Popen[str]]:
             process.stdin.close()
 
 
-def test_a_second_writer_is_told_who_writes(home: Home, other_writer: subprocess.Popen[str]) -> None:
+def test_a_second_writer_learns_who_writes(home: Home, other_writer: subprocess.Popen[str]) -> None:
     with pytest.raises(WorkFileLocked) as refusal, open_work(home, IMPATIENT, "mine"):
         pass
     message = str(refusal.value)
@@ -169,13 +169,13 @@ def test_a_home_may_have_an_odd_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "beside"), [("1GB", "320.0 MiB"), ("2GiB", "320.0 MiB"), ("100MiB", "100.0 MiB"), ("900KiB", "900.0 KiB")]
+    ("limit", "expected_limit"), [("1GB", "320.0 MiB"), ("2GiB", "320.0 MiB"), ("100MiB", "100.0 MiB"), ("900KiB", "900.0 KiB")]
 )
-def test_beside_workers_duckdb_takes_less_and_never_more_than_it_was_given(limit: str, beside: str) -> None:
+def test_with_workers_duckdb_takes_less_and_never_more_than_it_was_given(limit: str, expected_limit: str) -> None:
     settings = "select current_setting('threads'), current_setting('memory_limit')"
     storage = StorageSettings(threads=2, memory_limit=limit)
     with duckdb.connect(config={"threads": storage.threads, "memory_limit": limit}) as con:
         before = con.execute(settings).fetchall()
-        with beside_workers(con, storage):
-            assert con.execute(settings).fetchall() == [(1, beside)]
+        with reduced_resources(con, storage):
+            assert con.execute(settings).fetchall() == [(1, expected_limit)]
         assert con.execute(settings).fetchall() == before

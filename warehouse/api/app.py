@@ -1,4 +1,4 @@
-"""The application: the dialects' routes behind the gate."""
+"""The application: the dialects' routes behind the middleware."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from warehouse.api import backquant, explain, flashalpha
 from warehouse.api.dialects import Dialect, Reason, Refusal
 from warehouse.api.health import router as health_router
 from warehouse.api.server.generations import MIB, Generations
-from warehouse.api.server.middleware import Gate
+from warehouse.api.server.middleware import ApiMiddleware
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.home.version import code_version
@@ -32,16 +32,16 @@ REASONS: dict[type[Exception], tuple[Reason, str | None]] = {
 
 
 class Api(FastAPI):
-    """An application behind its gate, which comes before everything else."""
+    """An application behind its middleware, which comes before everything else."""
 
-    gate: Gate
+    api_middleware: ApiMiddleware
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Everything passes the gate."""
-        await self.gate(scope, receive, send)
+        """Everything passes the middleware."""
+        await self.api_middleware(scope, receive, send)
 
     async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What the gate lets through."""
+        """What the middleware lets through."""
         await super().__call__(scope, receive, send)
 
 
@@ -87,7 +87,7 @@ def create_app(home: Home, settings: Settings) -> Api:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     generations = Generations(home, int(settings.api.cache_mb * MIB))
-    app.gate = Gate(app.routed, home=home, settings=settings, dialects=spoken, generations=generations)
+    app.api_middleware = ApiMiddleware(app.routed, home=home, settings=settings, dialects=spoken, generations=generations)
     return app
 
 
@@ -97,7 +97,7 @@ def _refusal(request: Request, reason: Reason, message: str) -> Response:
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
-    reason, message = next(found for kind, found in REASONS.items() if isinstance(error, kind))
+    reason, message = next(refusal for kind, refusal in REASONS.items() if isinstance(error, kind))
     return _refusal(request, reason, message or str(error))
 
 

@@ -23,8 +23,8 @@ def warehouse(request: Request) -> Warehouse:
 
 def settings(request: Request) -> Settings:
     """The settings that the server was started with."""
-    found: Settings = request.app.state.settings
-    return found
+    app_settings: Settings = request.app.state.settings
+    return app_settings
 
 
 def clock_of(app: Any) -> Callable[[], datetime]:

@@ -18,7 +18,7 @@ class Reason(Enum):
     """Why the server itself refuses a request, with the status that it has in every dialect."""
 
     UNAUTHORIZED = 401
-    NOT_FOUND = 404
+    UNKNOWN_PATH = 404
     METHOD_NOT_ALLOWED = 405
     TOO_LARGE = 413
     TOO_LONG = 414

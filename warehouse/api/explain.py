@@ -30,7 +30,7 @@ AsOf = Annotated[str | None, Query(description="The newest snapshot at or before
 Kind = Literal["max-pain", "gex", "level", "pin-score", "iv"]
 _WORDS = {
     Reason.UNAUTHORIZED: "unauthorized",
-    Reason.NOT_FOUND: "not_found",
+    Reason.UNKNOWN_PATH: "not_found",
     Reason.METHOD_NOT_ALLOWED: "method_not_allowed",
     Reason.TOO_LARGE: "too_many_rows",
     Reason.TOO_LONG: "uri_too_long",
@@ -50,8 +50,8 @@ class Refused(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Refused, "description": told}
-    for status, told in {
+    status: {"model": Refused, "description": description}
+    for status, description in {
         400: "invalid_…: a parameter that cannot be read, or that this kind does not take",
         401: "unauthorized",
         404: "no_data: an underlying, moment, venue, expiry, strike or convention that is not there",
@@ -87,19 +87,19 @@ def explain(
     """Definition, inputs, contracts and archived rows of a number, and what other conventions make of it; nothing is written."""
     request.state.endpoint = "/explain/{kind}/{underlying}"
     try:
-        asked = question(
+        explain_request = question(
             kind, unquote(underlying).strip(), expiry=expiry, expires_at=expires_at, strike=strike, level=level, zero_dte=zero_dte,
             instrument=instrument, as_of=_moment(as_of, at, dependencies.now_of(request)), venues=venues, definition=definition, top=top,
         )  # fmt: skip
     except UsageError as error:
         raise ApiError(400, "invalid_question", str(error)) from error
     try:
-        found = dependencies.warehouse(request).explain_question(asked)
+        explanation = dependencies.warehouse(request).explain_question(explain_request)
     except UsageError as error:
         raise ApiError(404, "no_data", str(error)) from error
     request.state.may_keep = True
     home: Home = request.app.state.home
-    return Response(orjson.dumps(_without_paths(found, home.root), default=json_value), media_type="application/json")
+    return Response(orjson.dumps(_without_paths(explanation, home.root), default=json_value), media_type="application/json")
 
 
 def _moment(as_of: str | None, at: str | None, now: datetime) -> str | None:
@@ -107,8 +107,8 @@ def _moment(as_of: str | None, at: str | None, now: datetime) -> str | None:
     if as_of is not None and at is not None:
         raise UsageError("Name as_of (UTC) or at (New York time), not both.")
     if at is not None:
-        found = read_at(at, now)
-        return None if found is None else found.isoformat()
+        instant = read_at(at, now)
+        return None if instant is None else instant.isoformat()
     if as_of is None:
         return None
     moment = instant_of(as_of)
@@ -117,10 +117,10 @@ def _moment(as_of: str | None, at: str | None, now: datetime) -> str | None:
     return moment
 
 
-def _without_paths(found: Explanation, root: FilePath) -> Explanation:
+def _without_paths(explanation: Explanation, root: FilePath) -> Explanation:
     """The same with paths below the home: where the home lies is nobody's business out there."""
-    rows = tuple(row if row.problem is None else replace(row, problem=row.problem.replace(f"{root}/", "")) for row in found.raw)
-    return replace(found, raw=rows)
+    rows = tuple(row if row.problem is None else replace(row, problem=row.problem.replace(f"{root}/", "")) for row in explanation.raw)
+    return replace(explanation, raw=rows)
 
 
 def refuse(refusal: Refusal) -> Response:
@@ -130,8 +130,8 @@ def refuse(refusal: Refusal) -> Response:
 
 def on_invalid(errors: Sequence[dict[str, Any]], _request_id: str) -> Response:
     """Parameters that do not have their declared form: 400, named after the first of them; a kind that there is not: 404."""
-    place, parameter = errors[0]["loc"][0], str(errors[0]["loc"][-1])
-    message = f"{place} parameter {parameter}: {errors[0]['msg']}."
+    location, parameter = errors[0]["loc"][0], str(errors[0]["loc"][-1])
+    message = f"{location} parameter {parameter}: {errors[0]['msg']}."
     if parameter == "kind":
         return JSONResponse({"error": "not_found", "message": message}, 404)
     return JSONResponse({"error": f"invalid_{parameter}", "message": message}, 400)

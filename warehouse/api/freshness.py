@@ -12,9 +12,9 @@ from warehouse.settings import Settings
 STATES = ("healthy", "degraded", "unhealthy", "unavailable")  # from best to worst, as both dialects call them
 
 
-def fresh(home: Home, written: dict[str, Any], kept: Settings, now: datetime) -> list[Freshness]:
+def fresh(home: Home, written: dict[str, Any], settings: Settings, now: datetime) -> list[Freshness]:
     """Per underlying and venue of a status, how old its last usable data are now."""
-    return freshness(written["venues"], kept.freshness, now, read_trading_calendar(home), kept.watchlist)
+    return freshness(written["venues"], settings.freshness, now, read_trading_calendar(home), settings.watchlist)
 
 
 def state_of(one: Freshness) -> str:
@@ -35,7 +35,7 @@ def by_underlying(records: list[Freshness]) -> dict[str, str]:
     return {name: min((state_of(one) for one in records if one.underlying == name), key=STATES.index) for name in names}
 
 
-def standing(records: list[Freshness]) -> dict[str, str]:
+def watched_states(records: list[Freshness]) -> dict[str, str]:
     """State of each underlying that counts: those of the watchlist; without any of them, all."""
     watched = [one for one in records if one.is_watched]
     return by_underlying(watched or records)

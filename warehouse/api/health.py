@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from models.errors import PublicationMissing, PublicationUnreadable, WarehouseError
 from warehouse.api.dependencies import now_of, settings
-from warehouse.api.freshness import fresh, standing, worst
+from warehouse.api.freshness import fresh, watched_states, worst
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.publish.status import read_status
@@ -44,7 +44,7 @@ def health(request: Request) -> Response:
     except WarehouseError:
         return JSONResponse({"status": "Unhealthy", "message": "The published file cannot be read; is anything published?"}, 503)
     try:
-        states = standing(fresh(home, read_status(home), settings(request), now_of(request)))
+        states = watched_states(fresh(home, read_status(home), settings(request), now_of(request)))
     except (PublicationMissing, PublicationUnreadable):
         return JSONResponse({"status": "Degraded", "message": "No run has ended yet, or its status cannot be read."})
     state = worst([*states.values()])

@@ -1,8 +1,8 @@
 """Rows of marts as they are stored, where they are what a macro would compute; planning a macro takes longer than an answer may.
 
 Without filters a macro gives the mart of its scope. Of what belongs to one settlement instant alone the mart holds the same as a macro that
-is asked for that instant (tests/warehouse/api/test_stored.py). One table and few columns a question: joins and the views of the published
-names, which are planned as two scans, cost more than the rows.
+is asked for that instant (tests/warehouse/api/test_mart_reads.py). One table and few columns a question: joins and the views of the
+published names, which are planned as two scans, cost more than the rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from models.contracts.registry import TABLES
-from warehouse.catalog.ddl import is_scoped, kept_name
+from warehouse.catalog.ddl import is_scoped, union_view_name
 from warehouse.catalog.macros import MACROS
 from warehouse.client.warehouse import Warehouse
 
@@ -78,4 +78,4 @@ def _statement(
             given[column] = value
     key = [column for column in TABLES[table].primary_key() if column not in ("snapshot_id", "scope_venue")]
     order = f" order by {', '.join(key)}" if key else ""
-    return f"select {', '.join(shown)} from {kept_name(table)} where {' and '.join(conditions)}{order}", given
+    return f"select {', '.join(shown)} from {union_view_name(table)} where {' and '.join(conditions)}{order}", given

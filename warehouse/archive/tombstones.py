@@ -26,14 +26,14 @@ Hashes = dict[tuple[str, str], tuple[int, str]]  # (table, snapshot_id) → rows
 
 def tombstones(home: Home) -> dict[str, dict[str, Any]]:
     """Run → its tombstone; raises `ArchiveDamaged`."""
-    found = {}
+    by_run = {}
     for path in sorted(_folder(home).glob("*.json")):
         try:
-            found[path.stem] = orjson.loads(path.read_bytes())
-            assert isinstance(found[path.stem]["tables"], list)
+            by_run[path.stem] = orjson.loads(path.read_bytes())
+            assert isinstance(by_run[path.stem]["tables"], list)
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AssertionError) as error:
             raise ArchiveDamaged(f"{path}: the tombstone cannot be read ({error}). Restore it from a backup.") from error
-    return found
+    return by_run
 
 
 def bury(home: Home, run_id: str, verified: Hashes, *, said: Mapping[str, str]) -> int:

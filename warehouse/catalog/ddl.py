@@ -51,8 +51,8 @@ def stored_name(name: str) -> str:
     return f"store.{name.split('.')[1]}" if is_scoped(TABLES[name]) or is_moved(name) else name
 
 
-def kept_name(name: str) -> str:
-    """Where all rows of a published relation are read as they are kept, native ones and those in Parquet."""
+def union_view_name(name: str) -> str:
+    """The view over all stored rows of a published relation, native ones and those in Parquet; without Parquet its table."""
     return f"{stored_name(name)}_kept" if is_moved(name) else stored_name(name)
 
 
@@ -73,7 +73,7 @@ def as_stored(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(column) if frame.schema[column] == dtype else pl.col(column).cast(dtype) for column, dtype in dtypes.items())
 
 
-def create_kept_view(name: str, files: Mapping[str, Sequence[str]]) -> str:
+def create_union_view(name: str, files: Mapping[str, Sequence[str]]) -> str:
     """`CREATE VIEW` over the native rows of a relation and those in Parquet; `files`: path → its columns.
 
     A column that is younger than a file is null there, as it is in native rows of that time.
@@ -87,7 +87,7 @@ def create_kept_view(name: str, files: Mapping[str, Sequence[str]]) -> str:
     for present, paths in alike.items():
         chosen = ", ".join(f"moved.{column}" if column in present else f"null as {column}" for column in columns)
         parts.append(f"select {chosen} from read_parquet([{', '.join(map(literal, paths))}]) as moved")
-    return f"create or replace view {kept_name(name)} as {' union all '.join(parts)}"
+    return f"create or replace view {union_view_name(name)} as {' union all '.join(parts)}"
 
 
 def sql_type(column: dy.Column) -> str:
@@ -115,7 +115,7 @@ def create_view(name: str) -> str | None:
         return None
     # qualified, because a bare name inside a table macro would be taken for the macro's argument
     columns = [f"kept.{column}" for column in TABLES[name].column_names()]
-    stored = f"{kept_name(name)} as kept"
+    stored = f"{union_view_name(name)} as kept"
     if not is_scoped(TABLES[name]):
         return f"create or replace view {name} as select {', '.join(columns)} from {stored}"
     as_all = ["'all' as scope_venue" if column == "kept.scope_venue" else column for column in columns]

@@ -48,8 +48,8 @@ def install_tables(con: duckdb.DuckDBPyConnection, cold_files: Mapping[str, Mapp
             if column not in present:
                 con.execute(f"alter table {ddl.stored_name(name)} add column {column} {ddl.sql_type(definition)}")
         if ddl.is_moved(name):
-            _take_over(con, name)
-            con.execute(ddl.create_kept_view(name, cold_files[name]))
+            _migrate_table(con, name)
+            con.execute(ddl.create_union_view(name, cold_files[name]))
         view = ddl.create_view(name)
         if view:
             con.execute(view)
@@ -87,7 +87,7 @@ def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             yield f"comment on column {relation.name}.{column} is {ddl.literal(_OWN_COLUMNS[column])}"
 
 
-def _take_over(con: duckdb.DuckDBPyConnection, name: str) -> None:
+def _migrate_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Rows of a file of an earlier version, which has a table where there is a view now."""
     schema, table = name.split(".")
     here = "database_name = current_database() and schema_name = $schema and table_name = $table"

@@ -19,15 +19,15 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def find_browser(settings: ChartSettings) -> str:
     """The browser that the settings name, or the first of the usual names on the path; raises `BrowserMissing`."""
     if settings.browser is not None:
-        found = shutil.which(settings.browser.expanduser())
-        if found is None:
+        browser = shutil.which(settings.browser.expanduser())
+        if browser is None:
             raise BrowserMissing(f"charts.browser names {settings.browser}, which cannot be run. Correct it, or leave it out.")
-        return found
-    found = next((path for path in map(shutil.which, NAMES) if path), None)
-    if found is None:
+        return browser
+    browser = next((path for path in map(shutil.which, NAMES) if path), None)
+    if browser is None:
         advice = "Install one (Debian, as root: apt-get install chromium), name one in charts.browser, or write .html, which needs none."
         raise BrowserMissing(f"A PNG needs Chromium or Chrome, and there is none on the path ({', '.join(NAMES)}). {advice}")
-    return found
+    return browser
 
 
 def screenshot(html: str, settings: ChartSettings, *, width: int, height: int) -> bytes:

@@ -45,10 +45,10 @@ def lay_out(levels: Iterable[Level], view: Range) -> list[Label]:
     labels = []
     for at, same in sorted(by_price.items()):
         text = f"{' · '.join(level.name for level in same)} {number(at)}"
-        width, place = len(text) * _LETTER + _PADDING, (at - view[0]) / (view[1] - view[0]) * _PLOT_WIDTH
-        left = min(max(place - width / 2, 0.0), max(_PLOT_WIDTH - width, 0.0))
-        anchor = "center" if left == place - width / 2 else "left" if place < _PLOT_WIDTH / 2 else "right"
-        left = {"center": left, "left": place, "right": place - width}[anchor]
+        width, position = len(text) * _LETTER + _PADDING, (at - view[0]) / (view[1] - view[0]) * _PLOT_WIDTH
+        left = min(max(position - width / 2, 0.0), max(_PLOT_WIDTH - width, 0.0))
+        anchor = "center" if left == position - width / 2 else "left" if position < _PLOT_WIDTH / 2 else "right"
+        left = {"center": left, "left": position, "right": position - width}[anchor]
         lane = next((number for number, end in enumerate(ends) if end <= left), len(ends))
         ends[lane : lane + 1] = [left + width]
         color = INK if {CALLS, PUTS} <= {level.color for level in same} else same[0].color

@@ -22,8 +22,8 @@ def strikes_in_view(
     order = np.argsort(at, kind="stable")
     at, weight = at[order], weight[order]
     if spot is None:
-        held = at[_inner(weight)] if weight.any() else at
-        return _padded(held.min(), held.max())
+        inner = at[_inner(weight)] if weight.any() else at
+        return _padded(inner.min(), inner.max())
     if zoom_pct is not None:
         return spot * (1 - zoom_pct / 100), spot * (1 + zoom_pct / 100)
     away = np.abs(at / spot - 1) * 100

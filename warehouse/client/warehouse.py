@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from warehouse.explain.request import Question
 
 Instant = datetime | date | str
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Scope(TypedDict, total=False):
@@ -175,17 +175,17 @@ class Warehouse:
         """
         from warehouse.explain.dispatch import question
 
-        asked = question(
-            kind, underlying, expiry=expiry, expires_at=_told(expires_at), strike=strike, level=level, zero_dte=zero_dte,
-            instrument=instrument, as_of=_told(as_of), venues=venues, definition=definition, top=top,
+        explain_request = question(
+            kind, underlying, expiry=expiry, expires_at=_sql_argument(expires_at), strike=strike, level=level, zero_dte=zero_dte,
+            instrument=instrument, as_of=_sql_argument(as_of), venues=venues, definition=definition, top=top,
         )  # fmt: skip
-        return self.explain_question(asked)
+        return self.explain_question(explain_request)
 
-    def explain_question(self, asked: Question) -> Explanation:
+    def explain_question(self, explain_request: Question) -> Explanation:
         """The same of a question that is made already."""
         from warehouse.explain.dispatch import explain
 
-        return self._on(lambda con: explain(con, self._home, asked))
+        return self._on(lambda con: explain(con, self._home, explain_request))
 
     def table(self, name: str, *, underlying: str | None = None, snapshot_id: str | None = None) -> pl.DataFrame:
         """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name.
@@ -242,15 +242,15 @@ class Warehouse:
         return frame.cast({name: column.dtype for name, column in contract.columns().items()})
 
     def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:
-        """`keep` names arguments that are told even when they are None."""
-        asked = {name: _told(value) for name, value in arguments.items() if value is not None or name in keep}
-        return self._ask((macro, repr(asked)), lambda con: call_macro_on(con, macro, asked, keep=keep))
+        """`keep` names arguments that are passed on even when they are None."""
+        given = {name: _sql_argument(value) for name, value in arguments.items() if value is not None or name in keep}
+        return self._ask((macro, repr(given)), lambda con: call_macro_on(con, macro, given, keep=keep))
 
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
         """What `answer` finds on the live generation; `question` names it, for those who remember answers."""
         return self._on(answer)
 
-    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
+    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         """What `answer` makes of a connection to the live generation, closed afterwards."""
         con = self._live()
         try:
@@ -280,7 +280,7 @@ def statement(folder: str, name: str) -> str:
     return (SQL_FOLDER / folder / f"{name}.sql").read_text()
 
 
-def _told(value: Any) -> Any:
+def _sql_argument(value: Any) -> Any:
     """An argument as SQL takes it: instants as naive UTC."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None)

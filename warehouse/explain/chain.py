@@ -64,22 +64,22 @@ class Chain:
     @cached_property
     def expiries(self) -> list[Row]:
         """The live settlement instants that the question covers, nearest first; raises `UsageError` when there is none."""
-        asked = self.question
-        found = [
+        question = self.question
+        covered = [
             one
             for one in self.facts.expiries
-            if asked.expiry in (None, one["expiry"]) and asked.expires_at in (None, one["expires_at"].isoformat())
+            if question.expiry in (None, one["expiry"]) and question.expires_at in (None, one["expires_at"].isoformat())
         ]
-        if not found:
+        if not covered:
             near = ", ".join(sorted({one["expires_at"].isoformat() for one in self.facts.expiries})[:6])
-            raise UsageError(f"{self.facts.snapshot_id} has no expiry that settles at {asked.expires_at}. Its first: {near}.")
-        return found
+            raise UsageError(f"{self.facts.snapshot_id} has no expiry that settles at {question.expires_at}. Its first: {near}.")
+        return covered
 
     @cached_property
     def contracts(self) -> pl.DataFrame:
         """Contracts of the expiries and the strike asked for, settled and adjusted ones too."""
-        asked = self.question
-        return self.contracts_of(expiry=asked.expiry, expires_at=asked.expires_at, strike=asked.strike)
+        question = self.question
+        return self.contracts_of(expiry=question.expiry, expires_at=question.expires_at, strike=question.strike)
 
     def contracts_of(self, *, expiry: Any = None, expires_at: Any = None, strike: float | None = None) -> pl.DataFrame:
         """Contracts of the scope; columns as sql/explain/contracts.sql."""

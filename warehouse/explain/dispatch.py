@@ -29,11 +29,11 @@ def explain(con: duckdb.DuckDBPyConnection, home: Home, question: Question) -> E
 
     Raises `UsageError` for an underlying, moment, venue, expiry, strike or convention that is not there.
     """
-    found = _EXPLAIN[question.kind](open_chain(con, home, question))
-    if question.definition is not None and not found.beside:
-        known = ", ".join(dict.fromkeys(one.convention for one in found.alternatives))
+    explanation = _EXPLAIN[question.kind](open_chain(con, home, question))
+    if question.definition is not None and not explanation.requested_alternatives:
+        known = ", ".join(dict.fromkeys(one.convention for one in explanation.alternatives))
         raise UsageError(f"{question.kind} knows no definition {question.definition!r} here. Known: {known}.")
-    return found
+    return explanation
 
 
 def question(

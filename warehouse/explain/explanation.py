@@ -119,6 +119,6 @@ class Explanation:
     asked_definition: str | None = None
 
     @property
-    def beside(self) -> tuple[Alternative, ...]:
+    def requested_alternatives(self) -> tuple[Alternative, ...]:
         """The alternatives that `--definition` asked for."""
         return tuple(one for one in self.alternatives if one.convention == self.asked_definition)

@@ -33,15 +33,15 @@ _SIGNS = {
 
 def alternatives(chain: Chain, scenarios: list[Row]) -> tuple[Alternative, ...]:
     """Net gamma exposure of the question's contracts by each other convention."""
-    asked = chain.question
-    found = {
+    question = chain.question
+    by_convention = {
         row["convention"]: row["net_gex"]
         for row in chain.ask(
-            "gex_conventions", id=chain.facts.snapshot_id, venues=chain.venues, expiry=asked.expiry, expires_at=asked.expires_at,
-            strike=asked.strike,
+            "gex_conventions", id=chain.facts.snapshot_id, venues=chain.venues, expiry=question.expiry, expires_at=question.expires_at,
+            strike=question.strike,
         ).rows(named=True)
     }  # fmt: skip
-    lines = [Alternative(name, about, meaning, found.get(name), unit) for name, (about, unit, meaning) in _UNITS.items()]
+    lines = [Alternative(name, about, meaning, by_convention.get(name), unit) for name, (about, unit, meaning) in _UNITS.items()]
     lines += [
         Alternative(row["scenario"].replace("_", "-"), "sign", f"{_SIGNS[row['scenario']]} instead of long calls and short puts",
                     row["net_gex_usd_1pct"], USD_1PCT)
@@ -52,7 +52,7 @@ def alternatives(chain: Chain, scenarios: list[Row]) -> tuple[Alternative, ...]:
     no_carry = "Black–Scholes on spot without rates: forward = spot, no discount"
     lines.append(Alternative("own-iv", "definition", own_iv, _at_own_iv(live), USD_1PCT))
     lines.append(Alternative("no-carry", "definition", no_carry, _without_carry(live), USD_1PCT))
-    return (*lines, *_dialects(found.get("ours")), *_scopes(chain), *_by_venue(chain, live), *_time(chain))
+    return (*lines, *_dialects(by_convention.get("ours")), *_scopes(chain), *_by_venue(chain, live), *_time(chain))
 
 
 def added_up(gamma_s2: Floats, contracts: pl.DataFrame) -> Decimal | None:

@@ -25,10 +25,10 @@ def ask_conventions(chain: Chain, name: Literal["pain_minima", "pain_points"], *
     parts = [f"oi_by_convention as (\n{statement('oi_by_convention')}\n)"]
     parts += [f"{inner} as (\n{statement(file)}\n)" for inner, file in zip(_NAMES, _GIVEN, strict=True)]
     parts += [f"{one.replace('.', '__')} as (\n{localised(one, sql[one])}\n)" for one in _TAKEN]
-    asked = chain.question
+    question = chain.question
     given = {
-        "id": chain.facts.snapshot_id, "venues": chain.venues, "spot": chain.facts.spot, "expiry": asked.expiry,
-        "expires_at": asked.expires_at,
+        "id": chain.facts.snapshot_id, "venues": chain.venues, "spot": chain.facts.spot, "expiry": question.expiry,
+        "expires_at": question.expires_at,
     }  # fmt: skip
     chained = ",\n".join(parts)
     used = {key: value for key, value in (given | parameters).items() if f"${key}" in chained + statement(name)}
@@ -37,33 +37,35 @@ def ask_conventions(chain: Chain, name: Literal["pain_minima", "pain_points"], *
 
 def alternatives(chain: Chain, minima: pl.DataFrame) -> tuple[Alternative, ...]:
     """Max pain by each other convention that differs in what it counts; `minima`: the rows of pain_minima."""
-    found = {row["convention"]: row for row in minima.rows(named=True)}
+    by_convention = {row["convention"]: row for row in minima.rows(named=True)}
     is_pooled = chain.question.expiry is None and chain.question.expires_at is None
     has_adjusted = bool(chain.contracts["is_adjusted"].any())
-    alone = {prefix: [name for name in found if name.startswith(f"{prefix} ")] for prefix in ("root", "venue", "instant")}
+    alone = {prefix: [name for name in by_convention if name.startswith(f"{prefix} ")] for prefix in ("root", "venue", "instant")}
 
-    def told(name: str, about: str, meaning: str, *, convention: str | None = None) -> Alternative:
-        return Alternative(convention or name.replace(" ", "-"), about, meaning, found[name]["max_pain_strike"], "USD")
+    def alternative(name: str, about: str, meaning: str, *, convention: str | None = None) -> Alternative:
+        return Alternative(convention or name.replace(" ", "-"), about, meaning, by_convention[name]["max_pain_strike"], "USD")
 
     pooled = "over every live expiry together, which is no settlement event: FlashAlpha's max pain when no expiration is asked for"
     dated = "the instants of the date pooled before pain is computed, as both dialects do"
     lines = [
-        told("reversed", "definition", "both legs reversed, as one published glossary prints the formula: a call pays below its strike"),
-        told("contracts", "unit", "open interest in contracts instead of units of the underlying"),
+        alternative(
+            "reversed", "definition", "both legs reversed, as one published glossary prints the formula: a call pays below its strike"
+        ),
+        alternative("contracts", "unit", "open interest in contracts instead of units of the underlying"),
     ]
     if is_pooled:
-        lines += [Alternative("flashalpha", "definition", pooled, found[OURS]["max_pain_strike"], "USD"), _by_expiry(chain)]
+        lines += [Alternative("flashalpha", "definition", pooled, by_convention[OURS]["max_pain_strike"], "USD"), _by_expiry(chain)]
     else:
         lines += [
-            told("date", "time", f"FlashAlpha: {dated}", convention="flashalpha"),
-            told("date", "time", f"BackQuant: {dated}", convention="backquant"),
-            told("pooled", "scope", pooled),
+            alternative("date", "time", f"FlashAlpha: {dated}", convention="flashalpha"),
+            alternative("date", "time", f"BackQuant: {dated}", convention="backquant"),
+            alternative("pooled", "scope", pooled),
         ]
     for prefix, what in (("root", "of one option class alone"), ("venue", "of one venue alone"), ("instant", "of one settlement alone")):
         if len(alone[prefix]) > 1 and not (prefix == "instant" and is_pooled):
-            lines += [told(name, "scope", f"{what}: {name.split(' ', 1)[1]}") for name in alone[prefix]]
+            lines += [alternative(name, "scope", f"{what}: {name.split(' ', 1)[1]}") for name in alone[prefix]]
     if has_adjusted:
-        lines.append(told("adjusted", "scope", "with adjusted contracts, whose deliverable is not standard"))
+        lines.append(alternative("adjusted", "scope", "with adjusted contracts, whose deliverable is not standard"))
     return (*lines, *_not_stored(chain))
 
 

@@ -62,28 +62,28 @@ class _Archive:
 def raw_rows(chain: Chain, contracts: pl.DataFrame) -> tuple[RawRow, ...]:
     """Archived rows of these contracts, in their order. What cannot be read says why instead of a row."""
     archive = _Archive(chain)
-    found: list[RawRow] = []
+    rows: list[RawRow] = []
     for contract in contracts.select("venue", "instrument", "payload_sha256", "row_number").rows(named=True):
-        found.append(_own_row(archive, contract))
+        rows.append(_own_row(archive, contract))
         if chain.facts.market == "crypto":
-            found.extend(_further_rows(archive, contract))
-    return tuple(found)
+            rows.extend(_further_rows(archive, contract))
+    return tuple(rows)
 
 
 def _own_row(archive: _Archive, contract: Row) -> RawRow:
     sha256, number = contract["payload_sha256"], contract["row_number"]
     reply = archive.holding(sha256)
-    place: str | None = None
+    location: str | None = None
     row: Any = None
     problem = None if reply else "no archived reply of its run has this hash"
     if reply is not None:
         try:
-            place, row = _row_at(archive, reply, number, contract["instrument"])
-            problem = None if place else f"the reply has no row {number} about it"
+            location, row = _row_at(archive, reply, number, contract["instrument"])
+            problem = None if location else f"the reply has no row {number} about it"
         except ArchiveDamaged as error:
             problem = str(error)
     request, file = (None, None) if reply is None else (reply["name"], f"{reply['folder']}/{reply['file']}")
-    return RawRow(contract["venue"], contract["instrument"], request, file, sha256, number, place, row, problem)
+    return RawRow(contract["venue"], contract["instrument"], request, file, sha256, number, location, row, problem)
 
 
 def _row_at(archive: _Archive, reply: Row, number: int, instrument: str) -> tuple[str | None, Any]:
@@ -119,10 +119,10 @@ def _further_rows(archive: _Archive, contract: Row) -> Iterator[RawRow]:
         return
     for reply, document in naming:
         for path, rows in _lists(document):
-            for place, row in ((place, row) for place, row in enumerate(rows) if _names(row, instrument)):
+            for index, row in ((index, row) for index, row in enumerate(rows) if _names(row, instrument)):
                 yield RawRow(
                     contract["venue"], instrument, reply["name"], f"{reply['folder']}/{reply['file']}", reply["sha256"], None,
-                    f"{path}[{place}]", row,
+                    f"{path}[{index}]", row,
                 )  # fmt: skip
 
 

@@ -67,14 +67,14 @@ def from_words(kind: str, underlying: str, words: Sequence[str], **given: Any) -
     """A question whose expiry, strike, level and instrument are told by their look: `2026-08-21 7400`; raises `UsageError`."""
     kind = kind.replace("_", "-")
     for word in words:
-        name, value = _told(kind, word)
+        name, value = _parameter_of(kind, word)
         if given.get(name) is not None:
             raise UsageError(f"{word} names a second {name}.")
         given[name] = value
     return Question(kind, underlying.upper(), **given)
 
 
-def _told(kind: str, word: str) -> tuple[str, Any]:
+def _parameter_of(kind: str, word: str) -> tuple[str, Any]:
     if re.fullmatch(r"\d{4}-\d\d-\d\d", word):
         return "expiry", expiry_of(word)
     if re.match(r"\d{4}-\d\d-\d\d[T ]", word):

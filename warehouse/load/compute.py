@@ -73,24 +73,26 @@ def compute_snapshot(
     calendar: TradingCalendar,
     settings: Settings,
     refused: dict[str, str] | None = None,
-    found: pl.DataFrame | None = None,
+    check_results: pl.DataFrame | None = None,
 ) -> Computed:
     """All phase-1 rows of the snapshot that these rows of `core.snapshot_venues` and `core.option_quotes` make up.
 
-    `refused` (venue → check) is set aside from the start: what checks over history `found`.
+    `refused` (venue → check) is set aside from the start; `check_results` are those of the checks over history that say so.
     """
-    return compute_snapshots([Captured(_set_aside(venues, refused or {}), quotes)], calendar=calendar, settings=settings, found=found)
+    return compute_snapshots(
+        [Captured(_set_aside(venues, refused or {}), quotes)], calendar=calendar, settings=settings, check_results=check_results
+    )
 
 
 def compute_snapshots(
-    captured: Sequence[Captured], *, calendar: TradingCalendar, settings: Settings, found: pl.DataFrame | None = None
+    captured: Sequence[Captured], *, calendar: TradingCalendar, settings: Settings, check_results: pl.DataFrame | None = None
 ) -> Computed:
     """All phase-1 rows of one or more snapshots, each of which comes out as it would alone: a relation is planned once for all of them.
 
     `core.calendar` is among them, with the instants of these contracts.
     """
     parts: dict[str, list[pl.DataFrame]] = {}
-    results = [check_results_of([]) if found is None else found]
+    results = [check_results_of([]) if check_results is None else check_results]
     instants = pl.concat([quotes.select(pl.lit(venues["market"][0]).alias("market"), "expires_at") for venues, quotes in captured])
     expiry_types = classify_expiries(instants, calendar)
     with closing(_scratch(settings)) as scratch:
@@ -138,11 +140,11 @@ def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.Data
         return check_results_of([])
     for name, frame in tables.items():
         _show(scratch, name, frame)
-    beside, read = live_contracts_of(tables), _read_on_the_way()
+    live_contracts, read = live_contracts_of(tables), _read_on_the_way()
     in_scratch = []
     for relation in all_relations():
-        if relation.name == LIVE_CONTRACTS and beside is not None:
-            _show(scratch, relation.name, beside)
+        if relation.name == LIVE_CONTRACTS and live_contracts is not None:
+            _show(scratch, relation.name, live_contracts)
         elif relation.name not in read:
             tables[relation.name] = scratch.sql(relation.sql).pl()  # by `execute` a large group peaks 200 MiB higher
         else:

@@ -39,7 +39,7 @@ def table_hashes(con: duckdb.DuckDBPyConnection, snapshots: Collection[str] | No
         order = ", ".join(contract.primary_key())
         query = f"""
             select {partition}, count(*), md5(string_agg(md5(concat_ws('|', {text})), '' order by {order}))
-            from {ddl.kept_name(name)}
+            from {ddl.union_view_name(name)}
             {"" if snapshots is None else "where snapshot_id in (from wanted)"}
             group by all
             having count(*) > 0
@@ -76,7 +76,7 @@ def value_differences(con: duckdb.DuckDBPyConnection, rebuilt: Path, tolerance: 
 
 def _rows_apart(con: duckdb.DuckDBPyConnection, name: str, tolerance: float) -> list[str]:
     contract = TABLES[name]
-    key, stored = contract.primary_key(), ddl.kept_name(name)
+    key, stored = contract.primary_key(), ddl.union_view_name(name)
     apart = []
     for column, definition in contract.columns().items():
         if column in key:

@@ -1,4 +1,4 @@
-"""Phase 2: what a snapshot owes to the snapshots before it, in order of captured_at, so that order of arrival never matters."""
+"""Phase 2: checks that compare a snapshot with earlier ones, in order of captured_at, so that the order of loading never matters."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def settle_history(con: duckdb.DuckDBPyConnection, fresh: Collection[str], setti
     first: dict[str, str] = {}
     for snapshot_id in sorted(fresh, reverse=True):
         first[snapshot_id.rsplit("-", 1)[0]] = snapshot_id
-    _take_back(con, first, fresh, settings)
+    _readmit(con, first, fresh, settings)
     settled: dict[str, str] = {}
     while True:
         concerned = _from(con, first)
         ids = concerned if len(concerned) <= FEW else None
-        found = run_checks(con, scope="snapshot-venue", needs="history", snapshot_ids=ids)
-        found = found.filter(pl.col("snapshot_id").is_in(concerned) & ~pl.col("snapshot_id").is_in(list(settled.values())))
+        check_results = run_checks(con, scope="snapshot-venue", needs="history", snapshot_ids=ids)
+        check_results = check_results.filter(pl.col("snapshot_id").is_in(concerned) & ~pl.col("snapshot_id").is_in(list(settled.values())))
         underlying = pl.col("snapshot_id").str.replace(r"-[^-]*$", "").alias("underlying")
-        required = found.filter(pl.col("severity") == "required").with_columns(underlying)
+        required = check_results.filter(pl.col("severity") == "required").with_columns(underlying)
         if required.is_empty():
             break
         for (name,), rows in required.sort("snapshot_id").group_by(["underlying"], maintain_order=True):
             earliest = rows["snapshot_id"][0]
-            failing = found.filter(pl.col("snapshot_id") == earliest)
-            _recompute(con, earliest, settings, refused=venues_to_set_aside(failing), found=failing)
+            failing = check_results.filter(pl.col("snapshot_id") == earliest)
+            _recompute(con, earliest, settings, refused=venues_to_set_aside(failing), check_results=failing)
             first[str(name)] = earliest
             settled[str(name)] = earliest
     repeats = (SQL_FOLDER / "history" / "repeats.sql").read_text()
@@ -57,24 +57,29 @@ def _from(con: duckdb.DuckDBPyConnection, first: dict[str, str]) -> list[str]:
     return [row[0] for row in con.execute(ids, [value for pair in first.items() for value in pair]).fetchall()]
 
 
-def _take_back(con: duckdb.DuckDBPyConnection, first: dict[str, str], fresh: Collection[str], settings: Settings) -> None:
+def _readmit(con: duckdb.DuckDBPyConnection, first: dict[str, str], fresh: Collection[str], settings: Settings) -> None:
     """Compute again, without refusal, what later snapshots were refused for: the snapshot before them may be another one now."""
     names = [check.name for check in all_checks() if check.needs == "history"]
     refused = con.execute(_REFUSED, {"checks": names}).fetchall()
     for snapshot_id in sorted({row[0] for row in refused} & set(_from(con, first)) - set(fresh)):
-        _recompute(con, snapshot_id, settings, refused={}, found=None)
+        _recompute(con, snapshot_id, settings, refused={}, check_results=None)
 
 
 _REFUSED = "select distinct snapshot_id from core.snapshot_venues where error in (select unnest($checks)) order by all"
 
 
 def _recompute(
-    con: duckdb.DuckDBPyConnection, snapshot_id: str, settings: Settings, *, refused: dict[str, str], found: pl.DataFrame | None
+    con: duckdb.DuckDBPyConnection, snapshot_id: str, settings: Settings, *, refused: dict[str, str], check_results: pl.DataFrame | None
 ) -> None:
     """Compute a stored snapshot again, with some venues set aside from the start."""
     venues, quotes = (snapshot_rows.rows_of(con, name, snapshot_id) for name in ("core.snapshot_venues", "core.option_quotes"))
     computed = compute_snapshot(
-        snapshot_rows.reset_checks(venues), quotes, calendar=read_calendar(con), settings=settings, refused=refused, found=found
+        snapshot_rows.reset_checks(venues),
+        quotes,
+        calendar=read_calendar(con),
+        settings=settings,
+        refused=refused,
+        check_results=check_results,
     )
     snapshot_rows.remove(con, snapshot_id, but=snapshot_rows.REJECTED_ROWS)
     snapshot_rows.add(con, [computed], [])

@@ -56,8 +56,8 @@ def load_snapshot(con: duckdb.DuckDBPyConnection, rows: VenueRows, *, calendar: 
             replace(con, merged, computed)
             settle_history(con, [rows.snapshot_id], settings)
             mark_unpublished(con)
-    found = (snapshot_rows.rows_of(con, name, rows.snapshot_id) for name in ("core.snapshot_venues", "ops.check_results"))
-    return SnapshotLoad(rows.snapshot_id, merged is not None, *found)
+    tables = (snapshot_rows.rows_of(con, name, rows.snapshot_id) for name in ("core.snapshot_venues", "ops.check_results"))
+    return SnapshotLoad(rows.snapshot_id, merged is not None, *tables)
 
 
 def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
@@ -70,13 +70,13 @@ def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
     taken = VenueRows(newer, rows.quotes.filter(is_taken), rows.rejected.filter(is_taken))
     if stored.is_empty():
         return taken
-    kept = {
+    unchanged = {
         name: snapshot_rows.rows_of(con, name, rows.snapshot_id).filter(~is_taken) for name in ("core.option_quotes", "ops.rejected_rows")
     }
     return VenueRows(
         pl.concat([snapshot_rows.reset_checks(stored.filter(~is_taken)), taken.venues]).sort("venue"),
-        pl.concat([kept["core.option_quotes"], taken.quotes]).sort("venue", "instrument"),
-        pl.concat([kept["ops.rejected_rows"], taken.rejected]),
+        pl.concat([unchanged["core.option_quotes"], taken.quotes]).sort("venue", "instrument"),
+        pl.concat([unchanged["ops.rejected_rows"], taken.rejected]),
     )
 
 

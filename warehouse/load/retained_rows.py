@@ -24,14 +24,14 @@ _FROM_REPLIES = "core.option_quotes"
 
 
 @dataclass(frozen=True)
-class TakenOver:
+class MigratedRows:
     """What a rebuild kept because its replies are gone."""
 
     snapshots: int = 0
     problems: tuple[str, ...] = ()  # what is lost, or is not what was verified
 
 
-def take_over(con: duckdb.DuckDBPyConnection, home: Home) -> TakenOver:
+def migrate_rows(con: duckdb.DuckDBPyConnection, home: Home) -> MigratedRows:
     """Copy into a new work file what raw/ cannot give any more, and compare it with its tombstones. Again changes nothing."""
     buried = tombstones(home)
     missing = buried.keys() - loaded_runs(con)
@@ -47,7 +47,7 @@ def take_over(con: duckdb.DuckDBPyConnection, home: Home) -> TakenOver:
         (name, snapshot_id): (rows, digest) for tombstone in buried.values() for name, snapshot_id, rows, digest in tombstone["tables"]
     }
     snapshots = {snapshot_id for _, snapshot_id in verified}
-    return TakenOver(len(snapshots), tuple(_problems(con, verified, snapshots - _with_later_parts(con, buried))))
+    return MigratedRows(len(snapshots), tuple(_problems(con, verified, snapshots - _with_later_parts(con, buried))))
 
 
 def _with_later_parts(con: duckdb.DuckDBPyConnection, buried: Collection[str]) -> set[str]:
@@ -61,8 +61,8 @@ def _problems(con: duckdb.DuckDBPyConnection, verified: Hashes, snapshots: Colle
     lines = []
     for (name, snapshot_id), expected in sorted(verified.items()):
         if name == _FROM_REPLIES and snapshot_id in snapshots and here.get((name, snapshot_id)) != expected:
-            found = "are lost" if (name, snapshot_id) not in here else "are not those that were verified when its replies were removed"
-            lines.append(f"{name} {snapshot_id}: its rows {found}, and it cannot be rebuilt. Restore a backup of the home")
+            state = "are lost" if (name, snapshot_id) not in here else "are not those that were verified when its replies were removed"
+            lines.append(f"{name} {snapshot_id}: its rows {state}, and it cannot be rebuilt. Restore a backup of the home")
     return lines
 
 
@@ -70,9 +70,9 @@ def _copy(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
     con.register("gone", pl.DataFrame({"run_id": sorted(run_ids)}, schema={"run_id": pl.String}))
     con.execute("create temp table taken as select distinct snapshot_id from old.core.snapshot_venues where run_id in (from gone)")
     for name, contract in TABLES.items():
-        stored, kept = ddl.stored_name(name), ddl.kept_name(name)
+        stored, union_view = ddl.stored_name(name), ddl.union_view_name(name)
         if "snapshot_id" in contract.column_names():
-            rows = f"from old.{kept} where snapshot_id in (from taken)"
+            rows = f"from old.{union_view} where snapshot_id in (from taken)"
         elif name in ("ops.runs", "ops.payloads"):
             rows = f"from old.{name} where run_id in (from gone)"
         elif name in ("core.calendar", "core.delivery_prices"):  # of no snapshot: what is not there yet

@@ -56,9 +56,9 @@ def record_runs(con: duckdb.DuckDBPyConnection, home: Home, ended: Sequence[tupl
         "ops.payloads": (Payloads, [row for manifest, _ in ended for row in _payload_rows(home, manifest)]),
     }
     ids = [manifest["run_id"] for manifest, _ in ended]
-    for name, (contract, found) in rows.items():
+    for name, (contract, records) in rows.items():
         con.execute(f"delete from {name} where run_id in (select unnest($runs))", {"runs": ids})
-        insert(con, name, pl.DataFrame(found, schema={column: one.dtype for column, one in contract.columns().items()}))
+        insert(con, name, pl.DataFrame(records, schema={column: one.dtype for column, one in contract.columns().items()}))
 
 
 def _run_row(manifest: Mapping[str, Any], failures: Mapping[str, str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, name: str, snapshot_id: str) -> pl.D
     contract = TABLES[name]
     columns = ", ".join(contract.column_names())
     order = ", ".join(contract.primary_key()) or "all"
-    rows = f"select {columns} from {ddl.kept_name(name)} where snapshot_id = $snapshot order by {order}"
+    rows = f"select {columns} from {ddl.union_view_name(name)} where snapshot_id = $snapshot order by {order}"
     frame = con.execute(rows, {"snapshot": snapshot_id}).pl()
     return frame.cast({name: column.dtype for name, column in contract.columns().items()})
 
@@ -48,7 +48,7 @@ def stored_snapshots(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -> None:
     """Delete a snapshot's rows from every table but one; a month that is in Parquet becomes native again for that."""
-    cold_partitions.bring_back(con, [snapshot_id])
+    cold_partitions.rehydrate(con, [snapshot_id])
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and name != but:
             con.execute(f"delete from {ddl.stored_name(name)} where snapshot_id = $snapshot", {"snapshot": snapshot_id})

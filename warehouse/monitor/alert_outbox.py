@@ -1,4 +1,4 @@
-"""Alerts that were found beside a run: kept in published/alerts.json until the next evaluation with the work file takes them in.
+"""Outbox of alerts that were raised during a run: published/alerts.json, until the next evaluation flushes it into the work file.
 
 While a run has the work file, or hangs with it, nothing can be written into `ops.alerts`; what is stale must be told all the same, once.
 Whoever evaluates rules holds `alerts_lock` meanwhile and leaves status.json with what is open, so that both sides know what the other told.
@@ -29,7 +29,7 @@ _SCHEMA = pl.Schema({name: column.dtype for name, column in Alerts.columns().ite
 
 
 @dataclass(frozen=True)
-class KeptAlert:
+class PendingAlert:
     """An alert that is not in `ops.alerts` yet; its fields are columns there. Instants are naive UTC."""
 
     alert_key: str
@@ -49,66 +49,68 @@ class KeptAlert:
         return frozenset(self.delivered_to.split(",")) - {""}
 
 
-def read_kept(home: Home) -> list[KeptAlert]:
-    """What is kept, oldest first. A damaged file counts as none, so that at worst something is told twice."""
+def read_outbox(home: Home) -> list[PendingAlert]:
+    """The outbox, oldest first. A damaged file counts as empty, so that at worst an alert is delivered twice."""
     try:
         with disk_errors(home.alerts_file):
             rows = orjson.loads(home.alerts_file.read_bytes()) if home.alerts_file.exists() else []
-        return [KeptAlert(**row | {name: _instant(row[name]) for name in _INSTANTS}) for row in rows]
+        return [PendingAlert(**row | {name: _instant(row[name]) for name in _INSTANTS}) for row in rows]
     except (orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
         LOG.warning("%s cannot be read (%s); the next alert replaces it", home.alerts_file, error)
         return []
 
 
-def kept_as_status(home: Home) -> list[dict[str, Any]]:
-    """What is kept, as status.json has the open alerts of `ops.alerts`."""
+def outbox_as_status(home: Home) -> list[dict[str, Any]]:
+    """The outbox, as status.json has the open alerts of `ops.alerts`."""
     return [
         {
             "alert_key": one.alert_key, "rule": one.rule, "underlying": one.underlying, "message": one.message,
             "first_seen_at": instant_text(one.first_seen_at), "delivered_at": instant_text(one.delivered_at),
             "delivery_error": one.delivery_error,
         }
-        for one in read_kept(home)
+        for one in read_outbox(home)
     ]  # fmt: skip
 
 
-def write_kept(home: Home, kept: Sequence[KeptAlert]) -> None:
-    """Replace what is kept; without any, remove the file."""
-    if kept:
-        write_whole(home.alerts_file, orjson.dumps(kept, option=orjson.OPT_INDENT_2))
+def write_outbox(home: Home, alerts: Sequence[PendingAlert]) -> None:
+    """Replace the outbox; without alerts, remove the file."""
+    if alerts:
+        write_whole(home.alerts_file, orjson.dumps(alerts, option=orjson.OPT_INDENT_2))
     else:
         with disk_errors(home.alerts_file):
             home.alerts_file.unlink(missing_ok=True)
 
 
-def keep(kept: Sequence[KeptAlert], found: Sequence[Condition], is_open: Collection[str], now: datetime) -> list[KeptAlert]:
-    """What is to be kept after an evaluation at `now` (naive UTC): that of before, seen again or not, and what was not open.
+def merged_outbox(
+    pending: Sequence[PendingAlert], conditions: Sequence[Condition], is_open: Collection[str], now: datetime
+) -> list[PendingAlert]:
+    """The outbox after an evaluation at `now` (naive UTC): pending alerts, seen again or not, and conditions that were not open.
 
     Nothing is cleared here: a run that ends does that.
     """
-    by_key = {one.alert_key: one for one in found}
-    again = [replace(one, last_seen_at=now, message=by_key[one.alert_key].message) if one.alert_key in by_key else one for one in kept]
-    known = {*is_open, *(one.alert_key for one in kept)}
-    return [*again, *(KeptAlert(**vars(one), first_seen_at=now, last_seen_at=now) for one in found if one.alert_key not in known)]
+    by_key = {one.alert_key: one for one in conditions}
+    again = [replace(one, last_seen_at=now, message=by_key[one.alert_key].message) if one.alert_key in by_key else one for one in pending]
+    known = {*is_open, *(one.alert_key for one in pending)}
+    return [*again, *(PendingAlert(**vars(one), first_seen_at=now, last_seen_at=now) for one in conditions if one.alert_key not in known)]
 
 
-def delivered(one: KeptAlert, addresses: Sequence[str], failures: Mapping[str, str], now: datetime) -> KeptAlert:
+def delivered(one: PendingAlert, addresses: Sequence[str], failures: Mapping[str, str], now: datetime) -> PendingAlert:
     """An alert after a delivery at `now`; `failures`: address → why it did not take it."""
     taken = ",".join(name for name in addresses if name not in failures or name in one.addresses)
     return replace(one, delivered_to=taken, delivered_at=None if failures else now, delivery_error="; ".join(failures.values()) or None)
 
 
-def take_in(con: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Move what is kept into `ops.alerts`. May be repeated after a kill at any point."""
-    kept = read_kept(home)
-    if not kept:
+def flush_outbox(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Move the outbox into `ops.alerts`. May be repeated after a kill at any point."""
+    pending = read_outbox(home)
+    if not pending:
         return
     is_open = {key for (key,) in con.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
-    rows = [asdict(one) | {"cleared_at": None, "is_clear_note_due": False} for one in kept if one.alert_key not in is_open]
+    rows = [asdict(one) | {"cleared_at": None, "is_clear_note_due": False} for one in pending if one.alert_key not in is_open]
     with transaction(con):
         insert(con, "ops.alerts", pl.DataFrame(rows, schema=_SCHEMA))
         mark_unpublished(con)
-    write_kept(home, [])
+    write_outbox(home, [])
 
 
 _INSTANTS = ("first_seen_at", "last_seen_at", "delivered_at")

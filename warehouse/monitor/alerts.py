@@ -61,11 +61,11 @@ class Note:
 
 
 def conditions(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], venues: Sequence[Freshness], *, held: str | None = None
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], venues: Sequence[Freshness], *, hold_reason: str | None = None
 ) -> list[Condition]:
-    """What the rules find, sorted by key; `held` is why the run was not published, if it was not. Changes nothing."""
-    found = [one for rule in rules for one in _found(con, rule, venues, held)]
-    return sorted(found, key=lambda one: one.alert_key)
+    """What the rules find, sorted by key; `hold_reason` is why the run was not published, if it was not. Changes nothing."""
+    matches = [one for rule in rules for one in _conditions_of(con, rule, venues, hold_reason)]
+    return sorted(matches, key=lambda one: one.alert_key)
 
 
 def stale_conditions(rules: Sequence[Rule], venues: Sequence[Freshness]) -> list[Condition]:
@@ -73,18 +73,18 @@ def stale_conditions(rules: Sequence[Rule], venues: Sequence[Freshness]) -> list
     return sorted((one for rule in rules if isinstance(rule, Stale) for one in _stale(rule, venues)), key=lambda one: one.alert_key)
 
 
-def record(con: duckdb.DuckDBPyConnection, found: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:
+def record(con: duckdb.DuckDBPyConnection, current: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:
     """Bring `ops.alerts` up to date: new alerts for what was not open, an end for what no longer holds."""
     at = _naive(now)
     was_open = {key for (key,) in con.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
-    if not found and not was_open:
+    if not current and not was_open:
         return Changes((), ())
     with transaction(con):
-        con.register("found", pl.DataFrame([vars(one) for one in found], schema=dict.fromkeys(_CONDITION, pl.String)))
+        con.register("found", pl.DataFrame([vars(one) for one in current], schema=dict.fromkeys(_CONDITION, pl.String)))
         con.execute(_STILL_OPEN, {"at": at})
         cleared = con.execute(_CLEARED, {"at": at, "tell": tell_cleared}).fetchall()
         con.unregister("found")
-        opened = [one for one in found if one.alert_key not in was_open]
+        opened = [one for one in current if one.alert_key not in was_open]
         instant = {"first_seen_at": at, "last_seen_at": at, "delivered_to": "", "is_clear_note_due": False}
         insert(con, "ops.alerts", pl.DataFrame([vars(one) | instant for one in opened], schema=_SCHEMA))
         if opened or cleared:
@@ -166,7 +166,7 @@ def _alerts_of(file: Path) -> pl.DataFrame | None:
         return None
 
 
-def _found(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[Freshness], held: str | None) -> list[Condition]:
+def _conditions_of(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[Freshness], hold_reason: str | None) -> list[Condition]:
     if isinstance(rule, Stale):
         return _stale(rule, venues)
     if isinstance(rule, VenueMissing):
@@ -177,10 +177,10 @@ def _found(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[Freshnes
     elif isinstance(rule, CheckFailed):
         parameters = {"severity": rule.severity}
     rows = con.execute((SQL_FOLDER / "alerts" / f"{rule.kind}.sql").read_text(), parameters or None).fetchall()
-    found = [_condition(rule, *row) for row in rows if _concerns(rule, row[0])]
-    if isinstance(rule, CheckFailed) and held is not None:
-        found.append(_condition(rule, "", "publication", f"Not published. {held}"))
-    return found
+    matches = [_condition(rule, *row) for row in rows if _concerns(rule, row[0])]
+    if isinstance(rule, CheckFailed) and hold_reason is not None:
+        matches.append(_condition(rule, "", "publication", f"Not published. {hold_reason}"))
+    return matches
 
 
 def _stale(rule: Stale, venues: Sequence[Freshness]) -> list[Condition]:

@@ -100,6 +100,6 @@ def _row(
 
 def _sessions_missed(calendar: TradingCalendar, captured_at: datetime, now: datetime, grace_hours: float) -> int:
     """Sessions after that of the data that closed at least so many hours ago."""
-    held = calendar.last_session_open_for(captured_at)
+    session = calendar.last_session_open_for(captured_at)
     due = (now - timedelta(hours=grace_hours)).astimezone(UTC).replace(tzinfo=None)
-    return calendar.sessions.filter((pl.col("session_date") > held) & (pl.col("closes_at") <= due)).height
+    return calendar.sessions.filter((pl.col("session_date") > session) & (pl.col("closes_at") <= due)).height

@@ -82,20 +82,20 @@ def work_file(home: Home, settings: Settings, pending: Callable[[duckdb.DuckDBPy
     try:
         with duckdb.connect(str(home.work_file), read_only=True, config={"threads": settings.storage.threads}) as con:
             row = con.execute(_VERSION).fetchone()
-            found = row[0] if row else 0
-            if found > known:
-                what = f"{home.work_file} has version {found}, this Strikehouse knows {known}"
+            version = row[0] if row else 0
+            if version > known:
+                what = f"{home.work_file} has version {version}, this Strikehouse knows {known}"
                 yield Finding("work file", PROBLEM, what, "use the newer Strikehouse, or move the file away and run `strikehouse rebuild`")
                 return
-            yield Finding("work file", OK, f"version {found}" + ("" if found == known else "; the next run brings it up to date"))
+            yield Finding("work file", OK, f"version {version}" + ("" if version == known else "; the next run brings it up to date"))
             waiting = pending(con, home)
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         if "Could not set lock" in text:
             yield Finding("work file", OK, "another process has it open; ask again when that has ended")
         else:
-            mend = "move it away and run `strikehouse rebuild`: raw/ holds everything"
-            yield Finding("work file", PROBLEM, f"{home.work_file} cannot be read ({text})", mend)
+            remedy = "move it away and run `strikehouse rebuild`: raw/ holds everything"
+            yield Finding("work file", PROBLEM, f"{home.work_file} cannot be read ({text})", remedy)
         return
     if waiting:
         what = f"{len(waiting)} archived runs are not loaded, the first is {waiting[0]}"
@@ -109,36 +109,38 @@ _VERSION = "select coalesce(max(version), 0) from main.work_version"
 
 def publication(home: Home, settings: Settings, *, deep: bool) -> Iterator[Finding]:
     """Whether what readers open is what was published, byte for byte, and whether the kept generations are whole."""
-    mend = "`strikehouse publish` makes a new one, `strikehouse publish --rollback` goes back one generation"
+    remedy = "`strikehouse publish` makes a new one, `strikehouse publish --rollback` goes back one generation"
     manifest = home.published / "manifest.json"
     try:
         if manifest.exists():  # the live generation is told by its file; others read this one
             orjson.loads(manifest.read_bytes())
         live = live_manifest(home)
     except (OSError, orjson.JSONDecodeError):
-        yield Finding("publication", PROBLEM, f"{manifest} cannot be read", mend)
+        yield Finding("publication", PROBLEM, f"{manifest} cannot be read", remedy)
         return
     except PublicationUnreadable as error:
-        yield Finding("publication", PROBLEM, str(error), mend)
+        yield Finding("publication", PROBLEM, str(error), remedy)
         return
     if not live:
         what = "the published file has no manifest" if home.published_file.exists() else "nothing is published yet"
-        yield Finding("publication", PROBLEM if home.published_file.exists() else OK, what, mend if home.published_file.exists() else None)
+        yield Finding(
+            "publication", PROBLEM if home.published_file.exists() else OK, what, remedy if home.published_file.exists() else None
+        )
         return
     wrong = _not_as_published(home.published_file, live, deep=True)
     if wrong:
-        yield Finding("publication", PROBLEM, wrong, mend)
+        yield Finding("publication", PROBLEM, wrong, remedy)
     else:
         yield Finding("publication", OK, f"generation {live.get('generation')} has the hash of its manifest")
-    kept = generations(home)
+    retained = generations(home)
     folder = home.published / "generations"
-    damaged = [text for one in kept if (text := _not_as_published(folder / one.manifest["file"], one.manifest, deep=deep))]
+    damaged = [text for one in retained if (text := _not_as_published(folder / one.manifest["file"], one.manifest, deep=deep))]
     damaged += [f"{path} has no file" for path in sorted(folder.glob("*.json")) if not path.with_suffix(".duckdb").exists()]
     damaged += [f"{path} has no manifest" for path in sorted(folder.glob("*.duckdb")) if not path.with_suffix(".json").exists()]
     if damaged:
         yield Finding("generations", WARNING, "; ".join(damaged[:SHOWN]), "delete what is named; `strikehouse publish` makes a new one")
     else:
-        yield Finding("generations", OK, f"{len(kept)} kept, {'hashes' if deep else 'sizes'} as published")
+        yield Finding("generations", OK, f"{len(retained)} kept, {'hashes' if deep else 'sizes'} as published")
     try:
         other = snapshots_with_other_settings(read_status(home), settings)
     except (PublicationMissing, PublicationUnreadable) as error:
@@ -185,18 +187,18 @@ def archive(home: Home, *, deep: bool) -> Iterator[Finding]:
                 replies += [(folder, reply["file"]) for reply in folder_manifest(home, folder)["replies"]]
             except ArchiveDamaged as error:
                 damaged.append(str(error))
-    asked = replies if deep or len(replies) <= SAMPLE else replies[-1 :: -(len(replies) // SAMPLE + 1)]
-    for folder, file in asked:
+    sample = replies if deep or len(replies) <= SAMPLE else replies[-1 :: -(len(replies) // SAMPLE + 1)]
+    for folder, file in sample:
         try:
             read_reply(home, folder, file)
         except ArchiveDamaged as error:
             damaged.append(str(error))
     if damaged:
         more = f"; and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        mend = "restore from a backup; tables that are published stay as they are, but cannot be rebuilt from these"
-        yield Finding("archive", PROBLEM, " ".join(damaged[:SHOWN]) + more, mend)
+        remedy = "restore from a backup; tables that are published stay as they are, but cannot be rebuilt from these"
+        yield Finding("archive", PROBLEM, " ".join(damaged[:SHOWN]) + more, remedy)
     else:
-        how = "all" if len(asked) == len(replies) else f"a sample of {len(asked)} (--deep: all)"
+        how = "all" if len(sample) == len(replies) else f"a sample of {len(sample)} (--deep: all)"
         yield Finding("archive", OK, f"{len(replies)} replies, {how} with the hashes of their manifests")
 
 

@@ -39,9 +39,9 @@ class Finding:
 
 def python_version() -> Iterator[Finding]:
     """Whether this Python is supported."""
-    found = sys.version_info[:2]
+    running = sys.version_info[:2]
     shown = f"Python {sys.version.split()[0]}"
-    if PYTHON_FROM <= found < PYTHON_BEFORE:
+    if PYTHON_FROM <= running < PYTHON_BEFORE:
         yield Finding("python", OK, shown)
     else:
         yield Finding("python", PROBLEM, f"{shown} is not supported", "install Python 3.11 to 3.14, then `make clean demo`")
@@ -50,16 +50,16 @@ def python_version() -> Iterator[Finding]:
 def package_versions() -> Iterator[Finding]:
     """Whether the libraries are those that this version was built for."""
     try:
-        asked = requires("strikehouse") or []
+        requirements = requires("strikehouse") or []
     except PackageNotFoundError:
         yield Finding("packages", WARNING, "Strikehouse is not installed here, so its libraries cannot be compared", "run `make demo` once")
         return
-    wrong = [text for one in asked if (text := _wrong_version(one)) is not None]
+    wrong = [text for one in requirements if (text := _wrong_version(one)) is not None]
     if wrong:
         yield Finding("packages", PROBLEM, "; ".join(wrong), "`make clean demo` installs the versions of requirements.lock")
     else:
         shown = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "prefect", "fastapi"))
-        yield Finding("packages", OK, f"{len(asked)} libraries as required ({shown})")
+        yield Finding("packages", OK, f"{len(requirements)} libraries as required ({shown})")
 
 
 def _wrong_version(requirement: str) -> str | None:
@@ -69,14 +69,14 @@ def _wrong_version(requirement: str) -> str | None:
         return None
     name, ranges = parts[1], parts[2].strip()
     try:
-        found = version(name)
+        installed = version(name)
     except PackageNotFoundError:
         return f"{name} is missing"
     for sign, bound in re.findall(r"(>=|<=|==|!=|<|>)\s*([0-9.]+)", ranges):
-        have, need = _numbers(found), _numbers(bound)
+        have, need = _numbers(installed), _numbers(bound)
         holds = {">=": have >= need, "<=": have <= need, "==": have == need, "!=": have != need, "<": have < need, ">": have > need}
         if not holds[sign]:
-            return f"{name} is {found}, not {ranges}"
+            return f"{name} is {installed}, not {ranges}"
     return None
 
 
@@ -90,16 +90,16 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def time_zones() -> Iterator[Finding]:
     """Whether time zone data are there, and right for two days that are known."""
-    mend = "install the system's time zone data (`apt-get install tzdata`)"
+    remedy = "install the system's time zone data (`apt-get install tzdata`)"
     try:
         zone = ZoneInfo("America/New_York")
     except (ZoneInfoNotFoundError, OSError) as error:
-        yield Finding("time zones", PROBLEM, f"America/New_York is not known ({error})", mend)
+        yield Finding("time zones", PROBLEM, f"America/New_York is not known ({error})", remedy)
         return
     for day, hours in KNOWN_OPENS.items():
         opens = datetime(day.year, day.month, day.day, 9, 30, tzinfo=zone).astimezone(UTC)
         if opens.hour + opens.minute / 60 != hours:
-            yield Finding("time zones", PROBLEM, f"the New York open of {day} comes out as {opens:%H:%M} UTC", mend)
+            yield Finding("time zones", PROBLEM, f"the New York open of {day} comes out as {opens:%H:%M} UTC", remedy)
             return
     yield Finding("time zones", OK, "New York is 4 hours behind UTC in summer and 5 in winter")
 
@@ -111,14 +111,14 @@ def calendar_reach(calendar: TradingCalendar, now: datetime) -> Iterator[Finding
     if last is not None and last >= needed - timedelta(days=5):  # the last day of a year may be none
         yield Finding("calendar", OK, f"US sessions are known to {last}")
     else:
-        mend = "update Strikehouse, then move work.duckdb away and run `strikehouse rebuild`"
-        yield Finding("calendar", PROBLEM, f"US sessions are known to {last} only, not to {needed}", mend)
+        remedy = "update Strikehouse, then move work.duckdb away and run `strikehouse rebuild`"
+        yield Finding("calendar", PROBLEM, f"US sessions are known to {last} only, not to {needed}", remedy)
 
 
 def home_writable(home: Home) -> Iterator[Finding]:
     """Whether runs can write into the home; a file is made there and removed."""
     folder = next(path for path in (home.root, *home.root.parents) if path.exists())
-    mend = "change its owner or mode, or point STRIKEHOUSE_HOME to a folder that can be written"
+    remedy = "change its owner or mode, or point STRIKEHOUSE_HOME to a folder that can be written"
     if not folder.is_dir():
         yield Finding("home", PROBLEM, f"{folder} is a file, not a folder", "point STRIKEHOUSE_HOME to a folder")
         return
@@ -127,7 +127,7 @@ def home_writable(home: Home) -> Iterator[Finding]:
             file.write(b"x")
             file.flush()
     except OSError as error:
-        yield Finding("home", PROBLEM, f"{folder} cannot be written ({error.strerror or error})", mend)
+        yield Finding("home", PROBLEM, f"{folder} cannot be written ({error.strerror or error})", remedy)
         return
     if folder != home.root:
         yield Finding("home", WARNING, f"{home.root} is not there yet", "the first `strikehouse snapshot` or `strikehouse demo` makes it")
@@ -142,6 +142,6 @@ def free_disk(home: Home) -> Iterator[Finding]:
     size = home.work_file.stat().st_size if home.work_file.exists() else 0
     needed = size + LEAST_FREE_BYTES
     shown = f"{free / 1e9:.1f} GB free; the next run needs {needed / 1e9:.1f} GB"
-    mend = "free some space, keep fewer generations (storage.generations_kept), or move the home"
+    remedy = "free some space, keep fewer generations (storage.generations_kept), or move the home"
     state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
-    yield Finding("disk", state, shown, None if state == OK else mend)
+    yield Finding("disk", state, shown, None if state == OK else remedy)

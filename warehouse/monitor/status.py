@@ -8,7 +8,7 @@ from typing import Any
 
 from models.errors import UsageError
 from warehouse.home.paths import Home
-from warehouse.monitor.alert_outbox import kept_as_status
+from warehouse.monitor.alert_outbox import outbox_as_status
 from warehouse.monitor.freshness import Freshness, freshness, read_trading_calendar
 from warehouse.publish.status import read_status
 from warehouse.settings import Settings
@@ -22,12 +22,12 @@ def read_freshness(
     Raises `PublicationMissing`, `PublicationUnreadable`, and `UsageError` for an underlying or venue that was never asked.
     """
     state = read_status(home)
-    state |= {"alerts": [*state["alerts"], *kept_as_status(home)]}
+    state |= {"alerts": [*state["alerts"], *outbox_as_status(home)]}
     for names, key in ((underlyings, "underlying"), (venues, "venue")):
         known = {one[key] for one in state["venues"]}
         if unknown := sorted(set(names) - known):
             raise UsageError(f"{', '.join(unknown)}: no run has asked for that {key}. Known: {', '.join(sorted(known)) or 'none'}.")
-    asked = [
+    selected = [
         one for one in state["venues"] if (not underlyings or one["underlying"] in underlyings) and (not venues or one["venue"] in venues)
     ]
-    return state, freshness(asked, settings.freshness, now, read_trading_calendar(home), settings.watchlist)
+    return state, freshness(selected, settings.freshness, now, read_trading_calendar(home), settings.watchlist)

@@ -119,29 +119,29 @@ def roll_back(home: Home, *, wait_s: float = 0.0) -> int:
 
 
 def _roll_back(home: Home) -> int:
-    kept = generations(home)
-    live = next((generation.number for generation in kept if generation.is_live), None)
+    retained = generations(home)
+    live = next((generation.number for generation in retained if generation.is_live), None)
     if live is None:
         raise PublicationMissing(f"{home.published_file}: nothing is published yet. Run `strikehouse snapshot` or `strikehouse publish`.")
-    earlier = [generation for generation in kept if generation.number < live]
+    earlier = [generation for generation in retained if generation.number < live]
     if not earlier:
-        raise UsageError(f"There is no generation before {live} to go back to; kept are {', '.join(str(g.number) for g in kept)}.")
+        raise UsageError(f"There is no generation before {live} to go back to; kept are {', '.join(str(g.number) for g in retained)}.")
     _make_live(home, earlier[-1].manifest)
     return earlier[-1].number
 
 
 def generations(home: Home) -> list[Generation]:
     """Kept generations, oldest first; one whose manifest is damaged is not offered."""
-    found = []
+    manifests = []
     for path in sorted((home.published / "generations").glob("*.json")):
         manifest = _read(path)
         if manifest and path.with_suffix(".duckdb").exists():
-            found.append(manifest)
-    live = _live_number(home, found)
-    return [Generation(manifest["generation"], manifest["generation"] == live, manifest) for manifest in found]
+            manifests.append(manifest)
+    live = _live_number(home, manifests)
+    return [Generation(manifest["generation"], manifest["generation"] == live, manifest) for manifest in manifests]
 
 
-def _live_number(home: Home, found: Sequence[dict[str, Any]]) -> int | None:
+def _live_number(home: Home, manifests: Sequence[dict[str, Any]]) -> int | None:
     """The generation that readers open: the one that the live name is a link to.
 
     manifest.json, which is written a moment later, decides where links tell nothing: in a home that was copied without them, and where
@@ -149,7 +149,7 @@ def _live_number(home: Home, found: Sequence[dict[str, Any]]) -> int | None:
     """
     with suppress(FileNotFoundError):
         live = home.published_file.stat()
-        for manifest in reversed(found):
+        for manifest in reversed(manifests):
             with suppress(FileNotFoundError):
                 if os.path.samestat((home.published / "generations" / manifest["file"]).stat(), live):
                     return int(manifest["generation"])
@@ -162,7 +162,7 @@ def live_generation(home: Home) -> int | None:
     return next((generation.number for generation in generations(home) if generation.is_live), None)
 
 
-def mend_manifest(home: Home) -> None:
+def repair_manifest(home: Home) -> None:
     """Make manifest.json say what is live, after a kill between the two; for a process that holds the writer lock."""
     live = next((generation.manifest for generation in generations(home) if generation.is_live), None)
     if live is not None and _read(home.published / "manifest.json") != live:
@@ -203,9 +203,9 @@ def _make_live(home: Home, manifest: dict[str, Any]) -> None:
     write_whole(home.published / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
-def _prune(home: Home, kept: int) -> None:
+def _prune(home: Home, retention: int) -> None:
     """Remove generations beyond those kept, and what a publication that was killed left: temporary files, a manifest without its file."""
-    for generation in generations(home)[:-kept]:
+    for generation in generations(home)[:-retention]:
         if not generation.is_live:
             path = home.published / "generations" / generation.manifest["file"]
             path.unlink(missing_ok=True)
@@ -214,8 +214,8 @@ def _prune(home: Home, kept: int) -> None:
     for manifest in folder.glob("*.json"):
         if not manifest.with_suffix(".duckdb").exists():
             manifest.unlink(missing_ok=True)
-    for place in (home.root, home.published, folder):
-        remove_leftovers(place)
+    for directory in (home.root, home.published, folder):
+        remove_leftovers(directory)
 
 
 def _copy(source: Path, target: Path) -> str:
@@ -234,8 +234,8 @@ def _copy(source: Path, target: Path) -> str:
 def _smoke_test(file: Path, rows: dict[str, int]) -> None:
     """Open the copy as a reader would: every relation answers, with the rows that the work file has, and every Parquet file is there."""
     with duckdb.connect(str(file), read_only=True) as con:
-        for name, found in _counts(con).items():
-            if found != rows[name]:
+        for name, count in _counts(con).items():
+            if count != rows[name]:
                 raise PublicationUnreadable(f"{file}: {name} lost rows in the copy. Run `strikehouse publish` again.")
         con.execute("from max_pain('NONE')").fetchall()
 

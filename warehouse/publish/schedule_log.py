@@ -70,13 +70,13 @@ def read_schedule_log(home: Home) -> ScheduleLog:
 
 
 @contextmanager
-def changing_schedule_log(home: Home, *, kept: timedelta, now: datetime) -> Iterator[ScheduleLog]:
-    """The log, to be changed by one process at a time; written when the block ends well, without rows older than `kept`."""
+def changing_schedule_log(home: Home, *, retention: timedelta, now: datetime) -> Iterator[ScheduleLog]:
+    """The log, to be changed by one process at a time; written when the block ends well, without rows older than `retention`."""
     home.prepare()
     with schedule_log_lock(home):
         log = read_schedule_log(home)
         yield log
-        oldest = _text(now - kept)
+        oldest = _text(now - retention)
         rows = [row for row in log.rows if row["decided_at"] >= oldest]
         content = {"written_at": _text(now), "decided_until": dict(sorted(log.decided_until.items())), "runs": rows}
         write_whole(home.schedule_file, orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -42,15 +42,15 @@ def write_status(
     run_id: str | None,
     now: datetime,
     generation: int | None,
-    held: str | None,
+    hold_reason: str | None,
     outcomes: Sequence[VenueOutcome] = (),
 ) -> None:
-    """Replace status.json; `generation` is the live one, `held` says why the run was not published."""
+    """Replace status.json; `generation` is the live one, `hold_reason` says why the run was not published (key `held`)."""
     status = {
         "written_at": now.isoformat(timespec="seconds"),
         "run_id": run_id,
         "generation": generation,
-        "held": held,
+        "held": hold_reason,
         "snapshots_by_settings": dict(con.execute(_BY_SETTINGS).fetchall()),
         "venues": status_venues(con, home, outcomes),
         "alerts": open_alerts(con),
@@ -102,8 +102,8 @@ def read_status(home: Home) -> dict[str, Any]:
         raise PublicationMissing(f"{home.status_file}: no run has ended yet. Run `strikehouse snapshot`.") from None
     except (OSError, KeyError, TypeError, ValueError) as error:  # a JSON error is a ValueError
         raise PublicationUnreadable(f"{home.status_file} cannot be read ({error}). The next run replaces it.") from error
-    found: dict[str, Any] = status
-    return found
+    checked: dict[str, Any] = status
+    return checked
 
 
 def _check(status: Any) -> None:

@@ -120,11 +120,11 @@ def _query(table: str, underlyings: list[str], sessions: tuple[date | None, date
         joined = f"{table} as source left join core.snapshots as snapshots using (snapshot_id)"
         relation, known_of = f"from (select source.*, {taken} from {joined}) as source", [SESSION, UNDERLYING]
     conditions, parameters = [], {}
-    asked: list[tuple[str, str, Any]] = [
+    ranges: list[tuple[str, str, Any]] = [
         (UNDERLYING, f"list_contains($underlyings, {UNDERLYING})", underlyings), (SESSION, f"{SESSION} >= $first", sessions[0]),
         (SESSION, f"{SESSION} <= $last", sessions[1]),
     ]  # fmt: skip
-    for (column, condition, value), name in zip(asked, ("underlyings", "first", "last"), strict=True):
+    for (column, condition, value), name in zip(ranges, ("underlyings", "first", "last"), strict=True):
         if not value:
             continue
         if column not in known_of:

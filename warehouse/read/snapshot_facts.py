@@ -40,8 +40,8 @@ class Facts:
         """`all venues (bybit, deribit)`, or the venues asked for."""
         names = self.venues.split(",")
         if self.scope_venue != "all":
-            asked = self.scope_venue.split("+")
-            return f"venue{'s' if len(asked) > 1 else ''} {', '.join(asked)} of {', '.join(names)}"
+            selected = self.scope_venue.split("+")
+            return f"venue{'s' if len(selected) > 1 else ''} {', '.join(selected)} of {', '.join(names)}"
         return f"venue {names[0]}" if len(names) == 1 else f"all venues ({', '.join(names)})"
 
     @property
@@ -56,15 +56,15 @@ class Facts:
     @property
     def warnings(self) -> list[str]:
         """What makes this snapshot less than it could be."""
-        found = []
+        texts = []
         if self.status == "partial":
             missing = self.venues_missing.replace(",", ", ")
-            found.append(f"PARTIAL SNAPSHOT: {f'without {missing}' if missing else 'a venue gave only a part of its chain'}")
+            texts.append(f"PARTIAL SNAPSHOT: {f'without {missing}' if missing else 'a venue gave only a part of its chain'}")
         if self.is_repeat:
-            found.append("REPEAT: the open interest is that of an earlier snapshot of this session")
+            texts.append("REPEAT: the open interest is that of an earlier snapshot of this session")
         if self.origin == "import":
-            found.append("imported from a file")
-        return found
+            texts.append("imported from a file")
+        return texts
 
     def labels(self, instants: Sequence[datetime]) -> list[str]:
         """A short name for each live expiry: `21 Aug`, with the year where there are several, with AM or PM where a date has both."""
@@ -80,11 +80,11 @@ class Facts:
 
     def next_anchor(self) -> dict[str, Any]:
         """The nearest monthly or quarterly expiry with open interest; without one, the expiry with most of it."""
-        held = [one for one in self.expiries if one["total_oi"]]
-        anchors = [one for one in held if one["is_anchor"]]
+        with_interest = [one for one in self.expiries if one["total_oi"]]
+        anchors = [one for one in with_interest if one["is_anchor"]]
         if anchors:
             return min(anchors, key=lambda one: one["expires_at"])
-        return max(held or self.expiries, key=lambda one: (one["total_oi"] or 0, one["expires_at"]))
+        return max(with_interest or self.expiries, key=lambda one: (one["total_oi"] or 0, one["expires_at"]))
 
 
 def read_facts(con: duckdb.DuckDBPyConnection, request: ChartRequest) -> Facts:
@@ -104,13 +104,13 @@ def read_facts(con: duckdb.DuckDBPyConnection, request: ChartRequest) -> Facts:
     return facts
 
 
-def asked_expiries(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> list[dict[str, Any]]:
+def selected_expiries(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> list[dict[str, Any]]:
     """The live expiries that the filters leave, nearest first; raises `UsageError` when there is none."""
     left = set(call_macro_on(con, "max_pain", request.arguments(expiry=None))["expires_at"])
-    asked = [one for one in facts.expiries if one["expires_at"] in left and request.expiry in (None, one["expiry"])]
-    if not asked:
+    selected = [one for one in facts.expiries if one["expires_at"] in left and request.expiry in (None, one["expiry"])]
+    if not selected:
         raise no_rows(facts, request, "live expiry")
-    return asked
+    return selected
 
 
 def no_rows(facts: Facts, request: ChartRequest, what: str) -> UsageError:

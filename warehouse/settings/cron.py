@@ -29,8 +29,8 @@ def check_cron_line(line: str) -> str:
 def _values(line: str, text: str, name: str, lowest: int, highest: int) -> set[int]:
     values: set[int] = set()
     for part in text.split(","):
-        found = _PART.fullmatch(part)
-        first, last, step = (found[key] for key in ("first", "last", "step")) if found else (None, None, "0")
+        match = _PART.fullmatch(part)
+        first, last, step = (match[key] for key in ("first", "last", "step")) if match else (None, None, "0")
         start = lowest if first is None else int(first)
         end = highest if first is None or (step and last is None) else int(last or first)
         if not (lowest <= start <= end <= highest and int(step or 1) > 0):

@@ -68,7 +68,7 @@ def all_files(con: duckdb.DuckDBPyConnection) -> list[str]:
 def show_files(con: duckdb.DuckDBPyConnection) -> None:
     """Make the views show exactly the files that are listed."""
     for name in ddl.MOVED:
-        con.execute(ddl.create_kept_view(name, files_of(con, name)))
+        con.execute(ddl.create_union_view(name, files_of(con, name)))
 
 
 _ABSOLUTE = "(select any_value(path) from main.parquet_folder) || '/' || path"
@@ -90,7 +90,7 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
     ((folder,),) = con.execute("select path from main.parquet_folder").fetchall()
     written = []
     for name in ddl.MOVED:
-        rows, digest = _content(con, ddl.kept_name(name), name, month)
+        rows, digest = _content(con, ddl.union_view_name(name), name, month)
         if rows:
             file = _write(con, Path(folder), name, month, rows)
             path = Path(folder) / file.path
@@ -127,7 +127,7 @@ _FILES: list[tuple[str, pl.DataType]] = [
 ]  # fmt: skip
 
 
-def bring_back(con: duckdb.DuckDBPyConnection, snapshot_ids: Collection[str]) -> None:
+def rehydrate(con: duckdb.DuckDBPyConnection, snapshot_ids: Collection[str]) -> None:
     """Make the months of these snapshots native again, in the caller's transaction; the files stay for generations that name them."""
     moved = {Month(*row) for row in con.execute("select distinct underlying, month from main.parquet_files").fetchall()}
     for month in sorted({Month.of(snapshot_id) for snapshot_id in snapshot_ids} & moved):
@@ -165,6 +165,6 @@ def _content(con: duckdb.DuckDBPyConnection, source: str, name: str, month: Mont
 
 def _write(con: duckdb.DuckDBPyConnection, folder: Path, name: str, month: Month, rows: int) -> MonthFile:
     columns, key = ", ".join(ddl.stored_columns(name)), ", ".join(TABLES[name].primary_key())
-    select = f"select {columns} from {ddl.kept_name(name)} where {ROWS_OF_MONTH} order by {key}"
+    select = f"select {columns} from {ddl.union_view_name(name)} where {ROWS_OF_MONTH} order by {key}"
     copy = f"copy ({select}) to $path (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS}, use_tmp_file false)"
     return write_file(folder, name, month, rows, lambda path: con.execute(copy, month.bounds | {"path": str(path)}))

@@ -34,12 +34,12 @@ def compact(home: Home, settings: Settings) -> int:
 
     The work file must be closed. The old one stays until the new one is whole, durable and has the same rows in every table.
     """
-    beside, before = home.root / "work.compact.duckdb", home.work_file.stat().st_size
-    remove_database(beside)
+    compact_file, before = home.root / "work.compact.duckdb", home.work_file.stat().st_size
+    remove_database(compact_file)
     with connect_work(home, settings, home.work_file) as con:
         mark_unpublished(con)
         con.checkpoint()  # its log must not be taken for one of the new file
-    with connect_work(home, settings, beside) as con:
+    with connect_work(home, settings, compact_file) as con:
         con.execute(f"attach {literal(str(home.work_file))} as old (read_only)")
         with transaction(con):
             for table in _tables(con, "old"):
@@ -50,13 +50,13 @@ def compact(home: Home, settings: Settings) -> int:
             cold_partitions.show_files(con)
         lost = [table for table in _tables(con, "old") if _count(con, table) != _count(con, f"old.{table}")]
         if lost:
-            raise WarehouseError(f"{beside}: {', '.join(lost)} lost rows on the way; the work file stays as it is. Look at the disk.")
+            raise WarehouseError(f"{compact_file}: {', '.join(lost)} lost rows on the way; the work file stays as it is. Look at the disk.")
         con.execute("detach old")
         con.checkpoint()
     with disk_errors(home.work_file):
-        with beside.open("rb+") as file:
+        with compact_file.open("rb+") as file:
             os.fsync(file.fileno())
-        beside.replace(home.work_file)
+        compact_file.replace(home.work_file)
         sync_folder(home.root)
     return before - home.work_file.stat().st_size
 

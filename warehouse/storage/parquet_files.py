@@ -140,11 +140,11 @@ def _months(quotes: pl.DataFrame, moving: Moving) -> dict[Month, list[str]]:
 def _by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Rows of each snapshot, which stand together: slices, not copies."""
     lengths, ids = frame["snapshot_id"].rle().struct.unnest().get_columns()
-    found, start = {}, 0
+    slices, start = {}, 0
     for snapshot_id, length in zip(ids, lengths, strict=True):
-        found[snapshot_id] = frame.slice(start, length)
+        slices[snapshot_id] = frame.slice(start, length)
         start += length
-    return found
+    return slices
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

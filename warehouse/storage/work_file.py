@@ -25,7 +25,7 @@ from warehouse.storage.transactions import mark_unpublished, transaction
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
 TABLES_ONLY = "tables"  # in the place of a fingerprint: views, macros and comments are to come
-BESIDE_WORKERS_MIB = 320  # of memory that DuckDB may use while worker processes run
+REDUCED_MEMORY_MIB = 320  # of memory that DuckDB may use while worker processes run
 
 
 @contextmanager
@@ -175,7 +175,7 @@ def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
 
 
 @contextmanager
-def beside_workers(con: duckdb.DuckDBPyConnection, storage: StorageSettings) -> Iterator[None]:
+def reduced_resources(con: duckdb.DuckDBPyConnection, storage: StorageSettings) -> Iterator[None]:
     """DuckDB on one thread and in less memory, where other processes have the cores: a second thread waits for its turn by spinning.
 
     What it holds in memory is mostly blocks that are written already, so that less of it costs no time.
@@ -183,8 +183,8 @@ def beside_workers(con: duckdb.DuckDBPyConnection, storage: StorageSettings) -> 
     ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
     amount, unit = limit.split()
     con.execute("set threads = 1")
-    if unit != "KiB" and (unit != "MiB" or float(amount) > BESIDE_WORKERS_MIB):
-        con.execute(f"set memory_limit = '{BESIDE_WORKERS_MIB}MiB'")
+    if unit != "KiB" and (unit != "MiB" or float(amount) > REDUCED_MEMORY_MIB):
+        con.execute(f"set memory_limit = '{REDUCED_MEMORY_MIB}MiB'")
     try:
         yield
     finally:

@@ -110,8 +110,8 @@ def explain(
     )  # fmt: skip
     home = home_of(load_settings())
     with open_published(home) as con:
-        found = explain_question(con, home, question)
-    print_explanation(found, json=json)
+        explanation = explain_question(con, home, question)
+    print_explanation(explanation, json=json)
     return 0
 
 
@@ -185,11 +185,11 @@ def status(
 
         start_log_file(home, settings)
         news = alerts_without_run(home, settings, now)
-    asked = ([name.upper() for name in underlyings], listed(venue))
-    state, rows = read_freshness(home, settings, now, *asked)
+    selection = ([name.upper() for name in underlyings], listed(venue))
+    state, rows = read_freshness(home, settings, now, *selection)
     state |= {"schedule": read_schedule_log(home).last()}
     print_status(state, rows, other_settings=snapshots_with_other_settings(state, settings), news=news, json=json)
-    counted = [row for row in rows if row.is_watched or any(asked)]
+    counted = [row for row in rows if row.is_watched or any(selection)]
     return STALE_DATA if any(row.is_at_least(STALE) for row in counted) else DONE
 
 

@@ -52,12 +52,12 @@ class ColumnsFile(Importer):
             if chains.is_empty():
                 raise FileError("no row tells an underlying and captured_at as the mapping says. Correct format and zone there")
             own = chains[part * chains.height // parts : (part + 1) * chains.height // parts]
-            found = rows.join(own.lazy(), on=[AT, OF], how="semi").collect().sort("row_number")
+            own_rows = rows.join(own.lazy(), on=[AT, OF], how="semi").collect().sort("row_number")
             # rows that name no chain are refused in the file's first one
             nobodys = rows.filter(pl.any_horizontal(pl.col(AT, OF).is_null()) & pl.lit(part == 0)).collect()
         except pl.exceptions.PolarsError as error:
             raise no_table(error) from None
-        for (at, underlying), group in found.partition_by([AT, OF], as_dict=True, maintain_order=True).items():
+        for (at, underlying), group in own_rows.partition_by([AT, OF], as_dict=True, maintain_order=True).items():
             contracts = contract_rows(pl.concat([group, nobodys]).sort("row_number"), self.mapping)
             nobodys = nobodys.clear()
             table = FileTable(payload, contracts, key="instrument", missing=self.mapping.missing, labels=self.mapping.labels)
@@ -92,7 +92,7 @@ class ColumnsFile(Importer):
     def _chain(self, payload: RawPayload, table: FileTable, at: datetime, underlying: str, calendar: TradingCalendar) -> ParsedChain:
         table.refuse_rows(table.rows[AT].is_null(), "no_instant", "captured_at")
         table.refuse_rows(table.rows[OF].is_null(), "no_underlying", "underlying")
-        spots = table.number("spot", zero_is_missing=True).filter(table.is_kept).drop_nulls()
+        spots = table.number("spot", zero_is_missing=True).filter(table.is_accepted).drop_nulls()
         spot = spots.median()
         table.note(spots.n_unique() if spots.n_unique() > 1 else 0, "values of spot in one chain: their median counts")
         return self.chain(

@@ -73,8 +73,8 @@ class ColumnMapping(SideColumns):
         named = [(key, getattr(self, key)) for key in type(self).model_fields]
         for kind, side in self.sides.items():
             named += [(f"{SIDES[kind]}.{key}", getattr(side, key)) for key in SideColumns.model_fields] if kind else []
-        told = ((key, getattr(part, "column", None)) for key, part in named if isinstance(part, Part))
-        return [(key, column) for key, column in told if isinstance(column, str)]
+        declared = ((key, getattr(part, "column", None)) for key, part in named if isinstance(part, Part))
+        return [(key, column) for key, column in declared if isinstance(column, str)]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -120,8 +120,8 @@ class ColumnMapping(SideColumns):
         if self.call is not None and self.option_type is not None:
             wrong.append("option_type: the tables call and put say it")
         if self.is_named:
-            told = [key for key in ("root", "option_type", "strike", "expiry") if getattr(self, key) is not None]
-            wrong += [f'{key}: instrument.names = "osi" says it' for key in told]
+            stated = [key for key in ("root", "option_type", "strike", "expiry") if getattr(self, key) is not None]
+            wrong += [f'{key}: instrument.names = "osi" says it' for key in stated]
         osi = any(side.instrument and side.instrument.names for side in self.sides.values())
         if self.market == "crypto" and (osi or self.settlement in ("by_root", "at_open", "at_close")):
             wrong.append('settlement, instrument: "osi", "by_root", "at_open" and "at_close" are of the US market')

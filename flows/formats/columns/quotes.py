@@ -25,13 +25,13 @@ def contract_rows(rows: pl.DataFrame, mapping: ColumnMapping) -> pl.DataFrame:
     sides = []
     for kind, side in mapping.sides.items():
         own = {key: declared.cells for key in OF_SIDE if (declared := getattr(side, key)) is not None}
-        told = pl.lit(kind, dtype=pl.String)
+        option_types = pl.lit(kind, dtype=pl.String)
         if mapping.option_type is not None:
             named = {mapping.option_type.call: "C", mapping.option_type.put: "P"}
-            told = pl.col(mapping.option_type.column).cast(pl.String).replace_strict(named, default=None, return_dtype=pl.String)
+            option_types = pl.col(mapping.option_type.column).cast(pl.String).replace_strict(named, default=None, return_dtype=pl.String)
         assert side.instrument is not None
         name = pl.lit(None, dtype=pl.String) if side.instrument.column is None else pl.col(side.instrument.column)
-        contracts = rows.select("row_number", EXTRA, AT, OF, EXPIRES, **of_row, **own, option_type=told, instrument=name)
+        contracts = rows.select("row_number", EXTRA, AT, OF, EXPIRES, **of_row, **own, option_type=option_types, instrument=name)
         sides.append(contracts if side.instrument.column else _with_osi_names(contracts))
     return pl.concat(sides).sort("row_number", maintain_order=True)
 

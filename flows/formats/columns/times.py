@@ -18,10 +18,10 @@ INSTANT = pl.Datetime("us")
 def instants(rule: Instant | Expiry, schema: pl.Schema) -> pl.Expr:
     """Instants of a column or of one value; null where it holds none between 2000 and 2040. Raises `FileError` for another type."""
     if isinstance(rule, Instant) and rule.value is not None:
-        told = pl.lit(instant_in(rule.value, rule).astimezone(UTC).replace(tzinfo=None))
+        stated = pl.lit(instant_in(rule.value, rule).astimezone(UTC).replace(tzinfo=None))
     else:
-        told = _in_column(rule, schema)
-    known = told.cast(INSTANT)
+        stated = _in_column(rule, schema)
+    known = stated.cast(INSTANT)
     return pl.when(known.dt.date().is_between(EARLIEST, LATEST)).then(known)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from flows.formats.importer import Importer
-from flows.history.imports.files import FoundFile, read_file
+from flows.history.imports.files import InputFile, read_file
 from flows.run.archived_file import failure_key
 from models.chain import RawPayload
 from models.errors import FileError
@@ -66,7 +66,7 @@ def archive_files(
     home: Home,
     settings: Settings,
     reading: Reading,
-    files: Sequence[FoundFile],
+    files: Sequence[InputFile],
     known: dict[str, str | None],
     *,
     clock: Callable[[], datetime],
@@ -115,7 +115,7 @@ class _Run:
         """Whether it is time to close it."""
         return len(self.payloads) >= RUN_FILES or sum(len(payload.body) for payload in self.payloads) >= RUN_BYTES
 
-    def payload(self, file: FoundFile, body: bytes) -> RawPayload:
+    def payload(self, file: InputFile, body: bytes) -> RawPayload:
         """A file as if it were a reply."""
         now, reader = self._clock(), self._reading.importer
         return RawPayload(

@@ -19,14 +19,14 @@ PACKED = (".gz", ".zip")
 
 
 @dataclass(frozen=True)
-class FoundFile:
+class InputFile:
     """One file to import."""
 
     path: Path
     name: str  # below what the user gave, printable
 
 
-def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[FoundFile]:
+def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[InputFile]:
     """Files named, whatever they are called, and those of folders named that end so; each once, folders in order of names.
 
     Raises `UsageError` for what is not there, and when there is nothing to import.
@@ -36,27 +36,27 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> list[FoundFile
             path.stat()
         except OSError as error:
             raise UsageError(f"There is no file or folder {path} ({error.strerror}).") from None
-    found: dict[Path, FoundFile] = {}
+    by_path: dict[Path, InputFile] = {}
     for path in paths:
-        for one in _in_folder(path, suffixes) if path.is_dir() else [FoundFile(path, _printable(path.name))]:
-            found.setdefault(one.path.resolve(), one)
-    if not found:
+        for one in _in_folder(path, suffixes) if path.is_dir() else [InputFile(path, _printable(path.name))]:
+            by_path.setdefault(one.path.resolve(), one)
+    if not by_path:
         kinds = ", ".join(f"*{suffix}" for suffix in suffixes)
         raise UsageError(
             f"{', '.join(map(str, paths))}: there is no file to import; folders are searched for {kinds}, also as .gz or .zip."
         )
-    return list(found.values())
+    return list(by_path.values())
 
 
-def read_file(file: FoundFile) -> bytes:
+def read_file(file: InputFile) -> bytes:
     """What a file holds, unpacked; raises `FileError`."""
     try:
-        found = file.path.stat()
-        if stat.S_ISDIR(found.st_mode):  # only one that cannot be searched stands in the list
+        status = file.path.stat()
+        if stat.S_ISDIR(status.st_mode):  # only one that cannot be searched stands in the list
             raise FileError("it is a folder that cannot be searched. Change its owner or mode")
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise FileError("it is no file but a pipe or a device. Save what comes out of it")
-        if found.st_size > LARGEST_BYTES:
+        if status.st_size > LARGEST_BYTES:
             raise _too_large()
         content = file.path.read_bytes()
     except OSError as error:
@@ -67,20 +67,20 @@ def read_file(file: FoundFile) -> bytes:
     return content
 
 
-def _in_folder(folder: Path, suffixes: Sequence[str]) -> Iterator[FoundFile]:
+def _in_folder(folder: Path, suffixes: Sequence[str]) -> Iterator[InputFile]:
     unreadable: list[OSError] = []
-    for place, folders, files in os.walk(folder, onerror=unreadable.append):
+    for directory, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             plain = name.lower()
             for packed in PACKED:
                 plain = plain.removesuffix(packed)
             if plain.endswith(tuple(suffixes)) and not name.startswith("."):
-                path = Path(place, name)
-                yield FoundFile(path, _printable(path.relative_to(folder).as_posix()))
+                path = Path(directory, name)
+                yield InputFile(path, _printable(path.relative_to(folder).as_posix()))
     for error in unreadable:
         path = Path(error.filename)
-        yield FoundFile(path, _printable(path.relative_to(folder).as_posix()))
+        yield InputFile(path, _printable(path.relative_to(folder).as_posix()))
 
 
 def _unpacked(content: bytes) -> bytes:

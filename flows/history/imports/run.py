@@ -42,7 +42,7 @@ class ImportResult:
     warnings: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # snapshot_id, venue → what its parser says
     venues: pl.DataFrame = field(default_factory=pl.DataFrame)  # rows of core.snapshot_venues that were loaded
     generation: int | None = None
-    held: str | None = None
+    hold_reason: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -55,7 +55,7 @@ class ImportResult:
             return NOTHING_USABLE
         if self.failures or usable + len(aside) < len(statuses):
             return PARTLY
-        return SET_ASIDE if aside or self.held else DONE
+        return SET_ASIDE if aside or self.hold_reason else DONE
 
 
 def import_files(
@@ -94,7 +94,7 @@ def import_files(
         result.venues = venues_of_runs(con, runs)
         state = RunState(connection=con)
         walk(PUBLICATION, RunContext(home, settings, runs[-1] if runs else None), state)
-        result.generation, result.held = state.generation, state.check.hold_reason
+        result.generation, result.hold_reason = state.generation, state.check.hold_reason
     return result
 
 

@@ -35,7 +35,7 @@ NOISE_DECIMALS = 9  # what is left of 14700 lots of 0.1 after a float multiplica
 class Columns:
     """The rows of one reply as columns, and what was refused in them. Plain rows are columns already, and decoded only to show a value.
 
-    `places`: where the rows stand in the reply, when they are only some of it. `key`: the field with the instrument's name; a row
+    `row_numbers`: of the rows in the reply, when they are only some of it. `key`: the field with the instrument's name; a row
     without one is refused. `documented`: the fields that the venue is known to send; others are counted in `unknown_fields`.
     `numbers_are_text`: the venue writes numbers as text, and an empty one where it has none.
     """
@@ -47,18 +47,18 @@ class Columns:
         *,
         key: str,
         documented: frozenset[str],
-        places: Sequence[int] | None = None,
+        row_numbers: Sequence[int] | None = None,
         numbers_are_text: bool = False,
     ) -> None:
         self.payload = payload
         self._numbers_are_text = numbers_are_text
         self.height = len(rows)
-        self.places = np.arange(self.height) if places is None else np.array(places, dtype=np.int64)
+        self.row_numbers = np.arange(self.height) if row_numbers is None else np.array(row_numbers, dtype=np.int64)
         self._refused_rows: dict[int, tuple[str, str | None, Any]] = {}
         self._refused_values: list[tuple[int, str, str, Any]] = []
         self._notes: list[str] = []
         self._read: dict[str, list[Any]] = {}
-        self._asked: list[str] = []
+        self._requested_fields: list[str] = []
         self._carried: Counter[str] = Counter()
         self._plain = rows.frame if isinstance(rows, PlainRows) else None
         self._rows: Sequence[dict[str, Any]] = rows
@@ -80,7 +80,7 @@ class Columns:
 
     def text(self, field: str) -> pl.Series:
         """A field of text; null where it is missing, or refused because it is none."""
-        values = self._take(field)
+        values = self._field_values(field)
         if isinstance(values, pl.Series):
             return values
         if not set(map(type, values)) <= TEXTS:
@@ -103,7 +103,7 @@ class Columns:
         `is_essential`: what cannot be read refuses the whole row. `is_signed`: negative numbers make sense. `missing`: the number that
         stands for none. `too_large`: the least size that is no longer believed.
         """
-        values = self._take(field)
+        values = self._field_values(field)
         refuse = self.refuse_rows if is_essential else self._refuse_values
         numbers = values if isinstance(values, pl.Series) else self._numbers(field, values)
         if numbers is None:
@@ -148,9 +148,9 @@ class Columns:
         for index, name in enumerate(self.names.to_list()):
             if index in self._refused_rows:
                 continue
-            kept = first.setdefault(name, index)
-            if kept != index:
-                is_same = self._rows[kept] == self._rows[index]
+            first_index = first.setdefault(name, index)
+            if first_index != index:
+                is_same = self._rows[first_index] == self._rows[index]
                 self._refused_rows[index] = ("duplicate" if is_same else "conflicting_duplicate", self._key, name)
 
     def note(self, count: int, what: str) -> None:
@@ -176,16 +176,16 @@ class Columns:
         """Columns beside what every row has: `row` (its place here), instrument, payload_sha256, row_number (its place in the reply)."""
         row, instrument = pl.Series("row", np.arange(self.height)), self.names.alias("instrument")
         sha256 = pl.Series("payload_sha256", [self.payload.sha256]).new_from_index(0, self.height)
-        return pl.DataFrame([row, instrument, *columns, sha256, pl.Series("row_number", self.places)])
+        return pl.DataFrame([row, instrument, *columns, sha256, pl.Series("row_number", self.row_numbers)])
 
-    def kept(self, table: pl.DataFrame) -> pl.DataFrame:
+    def accepted(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of a table, told by its `row`, that were not refused."""
         return table.filter(~pl.col("row").is_in(list(self._refused_rows))) if self._refused_rows else table
 
     @property
     def gone_fields(self) -> list[str]:
         """Fields that were asked for and that no row carries."""
-        return [field for field in self._asked if self.height and not self._carried[field]]
+        return [field for field in self._requested_fields if self.height and not self._carried[field]]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -198,11 +198,11 @@ class Columns:
         if not self._refused_rows and not self._refused_values:
             return REJECTED_NONE
         names = self.names.to_list()
-        found = [(index, reason, field, value, False) for index, (reason, field, value) in self._refused_rows.items()]
-        found += [(index, *what, True) for index, *what in self._refused_values if index not in self._refused_rows]
+        refused = [(index, reason, field, value, False) for index, (reason, field, value) in self._refused_rows.items()]
+        refused += [(index, *what, True) for index, *what in self._refused_values if index not in self._refused_rows]
         rows = [
-            (self.payload.sha256, self.places[index], names[index], reason, field, _shown(value), is_kept)
-            for index, reason, field, value, is_kept in sorted(found, key=lambda one: one[0])
+            (self.payload.sha256, self.row_numbers[index], names[index], reason, field, _shown(value), is_accepted)
+            for index, reason, field, value, is_accepted in sorted(refused, key=lambda one: one[0])
         ]
         return pl.DataFrame(rows, schema=REJECTED_NONE.schema, orient="row")
 
@@ -217,8 +217,8 @@ class Columns:
                 values += [row.get(field) for row in block]
         self._read.update(zip(fields, columns, strict=True))
 
-    def _take(self, field: str) -> pl.Series | list[Any]:
-        self._asked.append(field)
+    def _field_values(self, field: str) -> pl.Series | list[Any]:
+        self._requested_fields.append(field)
         if self._plain is not None:
             return self._plain[field]
         if field in self._read:

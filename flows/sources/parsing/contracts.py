@@ -25,8 +25,10 @@ ORIGIN = ("row", "part", "payload_sha256", "row_number")
 def own_rows(payload: RawPayload, rows: Sequence[Any], *, key: str, documented: frozenset[str], starts: str) -> Columns:
     """The rows of a reply whose names start so; a row that names nobody is everybody's, so that it is refused somewhere."""
     names = [row.get(key) if isinstance(row, dict) else None for row in rows]
-    places = [place for place, name in enumerate(names) if not isinstance(name, str) or name.startswith(starts) or not name.strip()]
-    own = Columns(payload, [rows[place] for place in places], key=key, documented=documented, places=places, numbers_are_text=True)
+    row_numbers = [number for number, name in enumerate(names) if not isinstance(name, str) or name.startswith(starts) or not name.strip()]
+    own = Columns(
+        payload, [rows[number] for number in row_numbers], key=key, documented=documented, row_numbers=row_numbers, numbers_are_text=True
+    )
     if key in own.gone_fields:
         raise unexpected(payload, f"no row has the field {key}")
     return own
@@ -51,11 +53,11 @@ class Stack:
         for part, row in zip(rows["part"], rows["row"], strict=True):
             self.columns[part].refuse_rows([row], reason, field or self._key)
 
-    def kept(self) -> pl.DataFrame:
+    def accepted(self) -> pl.DataFrame:
         """The rows that were not refused, each contract once: of several the first in the first reply."""
         for columns in self.columns:
             columns.refuse_duplicates()
-        rows = pl.concat([columns.kept(table) for columns, table in zip(self.columns, self._tables, strict=True)])
+        rows = pl.concat([columns.accepted(table) for columns, table in zip(self.columns, self._tables, strict=True)])
         if rows["instrument"].n_unique() < rows.height:
             is_first = pl.col("instrument").is_first_distinct()
             self.refuse(rows.filter(~is_first), "duplicate")
@@ -63,26 +65,28 @@ class Stack:
         return rows.with_columns(**self._derived) if self._derived else rows
 
 
-def contracts(held: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> pl.DataFrame:
+def contracts(interest_rows: Stack, listed: Stack, name: str, *, is_waiting: pl.Expr) -> pl.DataFrame:
     """Contracts, those that are held first, with option_type, strike, expires_at and the columns of both stacks.
 
     `listed` has side (C, P or null), strike and settles_at; where they are missing the name tells: `name` is its pattern with
     the groups k, cp and either ymd or d, mon, yy. `is_waiting`: listed for later; such an instrument is no contract until it is held.
     """
-    terms = listed.kept()
-    told = _with_terms(held.kept().join(terms.drop(ORIGIN), on="instrument", how="left", maintain_order="left"), held, name)
-    others = terms.filter(~pl.col("instrument").is_in(held.names.implode())).with_columns(is_waiting=is_waiting.fill_null(False))
+    terms = listed.accepted()
+    with_interest = _with_terms(
+        interest_rows.accepted().join(terms.drop(ORIGIN), on="instrument", how="left", maintain_order="left"), interest_rows, name
+    )
+    others = terms.filter(~pl.col("instrument").is_in(interest_rows.names.implode())).with_columns(is_waiting=is_waiting.fill_null(False))
     waiting = Counter(others.filter("is_waiting")["part"].to_list())
     for part, columns in enumerate(listed.columns):
         columns.note(waiting[part], "instruments are listed for later and are no contracts yet")
     rest = others.filter(~pl.col("is_waiting")).drop("is_waiting")
-    return told if rest.is_empty() else pl.concat([told, _with_terms(rest, listed, name)], how="diagonal")
+    return with_interest if rest.is_empty() else pl.concat([with_interest, _with_terms(rest, listed, name)], how="diagonal")
 
 
-def beside(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series], known: pl.Series) -> pl.DataFrame:
+def join_reply(rows: pl.DataFrame, quoted: Columns, values: Sequence[pl.Series], known: pl.Series) -> pl.DataFrame:
     """Rows of contracts with columns of another reply; what that reply says of contracts that no list knows is counted."""
     quoted.refuse_duplicates()
-    table = quoted.kept(quoted.table(values))[["instrument", *(column.name for column in values)]]
+    table = quoted.accepted(quoted.table(values))[["instrument", *(column.name for column in values)]]
     unknown = table.select((~pl.col("instrument").is_in(known.implode())).sum()).item()
     quoted.note(unknown, "rows are of contracts that are not listed")
     return rows.join(table, on="instrument", how="left", maintain_order="left")
@@ -132,21 +136,21 @@ def instant_in(value: Any) -> datetime | None:
 def _with_terms(rows: pl.DataFrame, stack: Stack, name: str) -> pl.DataFrame:
     """Rows with option_type, strike and expires_at; refuses those that neither fields nor name tell."""
     terms = ("option_type", "strike", "expires_at")
-    told = rows.with_columns(option_type="side", strike=pl.when(pl.col("strike") > 0).then("strike"), expires_at="settles_at")
-    if not any(told[term].null_count() for term in terms):
-        return told
+    filled = rows.with_columns(option_type="side", strike=pl.when(pl.col("strike") > 0).then("strike"), expires_at="settles_at")
+    if not any(filled[term].null_count() for term in terms):
+        return filled
     is_to_be_read = pl.any_horizontal(pl.col(terms).is_null())
     group = pl.when(is_to_be_read).then("instrument").str.extract_groups(name).struct.field
     if "<ymd>" in name:
         day = ("20" + group("ymd")).str.to_date("%Y%m%d", strict=False)
     else:
         day = (group("d").str.zfill(2) + group("mon") + "20" + group("yy")).str.to_date("%d%b%Y", strict=False)
-    told = told.with_columns(
+    filled = filled.with_columns(
         pl.coalesce("option_type", group("cp")),
         pl.coalesce("strike", group("k").cast(pl.Float64)),
         pl.coalesce("expires_at", day.dt.combine(SETTLES_AT)),
     )
-    is_told = pl.all_horizontal(pl.col(terms).is_not_null()) & (pl.col("strike") > 0)
-    untold = told.filter(~is_told)
-    stack.refuse(untold, "bad_name")
-    return told if untold.is_empty() else told.filter(is_told)
+    is_complete = pl.all_horizontal(pl.col(terms).is_not_null()) & (pl.col("strike") > 0)
+    incomplete = filled.filter(~is_complete)
+    stack.refuse(incomplete, "bad_name")
+    return filled if incomplete.is_empty() else filled.filter(is_complete)

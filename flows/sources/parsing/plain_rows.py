@@ -32,8 +32,8 @@ class PlainRows(Sequence[Any]):
     def __len__(self) -> int:
         return self.frame.height
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._decoded[place]
+    def __getitem__(self, index: Any) -> Any:
+        return self._decoded[index]
 
     @cached_property
     def _decoded(self) -> list[dict[str, Any]]:
@@ -79,12 +79,12 @@ def plain_rows(body: bytes, start: int, end: int, fields: Mapping[str, type[pl.D
     missing = {name: count for name, count in frame.null_count().row(0, named=True).items() if count}
     colons_in_texts = frame.select(pl.col(pl.String).str.count_matches(":", literal=True).sum()).row(0)
     texts = sum(column.count() for column in frame.iter_columns() if column.dtype == pl.String)
-    held = height * len(fields)
+    value_count = height * len(fields)
     part = memoryview(body)[start:end]
     is_plain = (
         all(body.count(b'"%s":null' % name.encode(), start, end) == count for name, count in missing.items())
-        and _count(part, ":") == held + sum(colons_in_texts)
-        and _count(part, '"') == 2 * (held + texts)
+        and _count(part, ":") == value_count + sum(colons_in_texts)
+        and _count(part, '"') == 2 * (value_count + texts)
     )
     return PlainRows(part, frame) if is_plain else None
 
@@ -96,7 +96,7 @@ def _as_lines(body: bytes, start: int, end: int) -> tuple[BytesIO, int]:
         return lines, 0
     with lines.getbuffer() as buffer:
         signs = np.frombuffer(buffer, np.uint8)
-        closed = np.concatenate([np.flatnonzero(block == ord("}")) + place for place, block in _blocks(buffer)])
+        closed = np.concatenate([np.flatnonzero(block == ord("}")) + offset for offset, block in _blocks(buffer)])
         commas = closed[:-1] + 1  # behind all rows but the last
         is_list = bool((signs[commas] == ord(",")).all())
         signs[commas] = ord("\n")
@@ -110,5 +110,5 @@ def _count(part: memoryview, sign: str) -> int:
 
 def _blocks(part: memoryview) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]]]:
     """Parts of a text, with their places; what is compared of one stays in a processor's cache."""
-    for place in range(0, len(part), BLOCK_BYTES):
-        yield place, np.frombuffer(part[place : place + BLOCK_BYTES], np.uint8)
+    for offset in range(0, len(part), BLOCK_BYTES):
+        yield offset, np.frombuffer(part[offset : offset + BLOCK_BYTES], np.uint8)

@@ -68,19 +68,19 @@ def test_names_are_written_as_the_venue_writes_them(market: Market, venue: str) 
 
 @pytest.mark.parametrize("coin", PAIRS)
 def test_open_interest_is_that_of_deribit_split_to_the_last_lot(market: Market, coin: str) -> None:
-    held = math.fsum(contract.open_interest for contract in contracts(market.crypto(PAIRS[coin])))
+    total = math.fsum(contract.open_interest for contract in contracts(market.crypto(PAIRS[coin])))
     tickers = rows_of(market, "bybit", "/v5/market/tickers", category="option", baseCoin=coin)
-    assert math.fsum(float(row["openInterest"]) for row in tickers) == pytest.approx(held, abs=1e-4)
+    assert math.fsum(float(row["openInterest"]) for row in tickers) == pytest.approx(total, abs=1e-4)
     families = [family for family in SIZES if family.startswith(f"{coin}-")]
     interest = [row for family in families for row in rows_of(market, "okx", "/api/v5/public/open-interest", **OPTION, instFamily=family)]
-    assert not families or math.fsum(float(row["oiCcy"]) for row in interest) == pytest.approx(held, abs=1e-4)
+    assert not families or math.fsum(float(row["oiCcy"]) for row in interest) == pytest.approx(total, abs=1e-4)
     for row in interest:
         size = SIZES[row["instId"].rsplit("-", 3)[0]]
         assert float(row["oi"]) * size == pytest.approx(float(row["oiCcy"]), abs=1e-6)
     days = {f"{contract.day:%y%m%d}" for contract in contracts(market.crypto(PAIRS[coin]))}
     counts = [row for day in days for row in rows_of(market, "binance", "/eapi/v1/openInterest", underlyingAsset=coin, expiration=day)]
     index = market.crypto(PAIRS[coin]).index
-    assert math.fsum(float(row["sumOpenInterestUsd"]) / index for row in counts) == pytest.approx(held, rel=1e-9)
+    assert math.fsum(float(row["sumOpenInterestUsd"]) / index for row in counts) == pytest.approx(total, rel=1e-9)
 
 
 def test_rows_are_built_as_recorded_ones(market: Market, recordings: Path) -> None:
@@ -108,17 +108,17 @@ def test_rows_are_built_as_recorded_ones(market: Market, recordings: Path) -> No
 
 
 def test_bybit_pages_hold_every_instrument_once(market: Market) -> None:
-    found: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
     cursor = ""
     while True:
         _, page = ask(market, "bybit", "/v5/market/instruments-info", category="option", baseCoin="BTC", limit="500", cursor=cursor)
-        found.update(row["symbol"] for row in page["result"]["list"])
+        rows.update(row["symbol"] for row in page["result"]["list"])
         cursor = page["result"]["nextPageCursor"]
         if not cursor:
             break
     quoted = {row["symbol"] for row in rows_of(market, "bybit", "/v5/market/tickers", category="option", baseCoin="BTC")}
-    assert set(found.values()) == {1}
-    assert len(set(found) - quoted) == 4, "announced, and not trading yet"
+    assert set(rows.values()) == {1}
+    assert len(set(rows) - quoted) == 4, "announced, and not trading yet"
 
 
 def test_okx_replies_leave_out_what_they_do_not_know(market: Market) -> None:
@@ -175,11 +175,11 @@ ERRORS = [
 
 @pytest.mark.parametrize(("venue", "path", "query", "status", "field", "code"), ERRORS)
 def test_errors(market: Market, venue: str, path: str, query: dict[str, str], status: int, field: str, code: Any) -> None:
-    found, document = ask(market, venue, path, **query)
-    assert (found, document[field]) == (status, code)
+    rows, document = ask(market, venue, path, **query)
+    assert (rows, document[field]) == (status, code)
 
 
 def test_binance_counts_weights(market: Market) -> None:
-    asked: list[tuple[str, dict[str, str]]] = [("/eapi/v1/exchangeInfo", {}), ("/eapi/v1/ticker", {}), ("/eapi/v1/openInterest", {})]
-    assert WIRES["binance"].counters([*asked, ("/eapi/v1/ticker", {"symbol": "x"})]) == {"X-MBX-USED-WEIGHT-1M": "42"}
-    assert WIRES["deribit"].counters(asked) == {}
+    requested: list[tuple[str, dict[str, str]]] = [("/eapi/v1/exchangeInfo", {}), ("/eapi/v1/ticker", {}), ("/eapi/v1/openInterest", {})]
+    assert WIRES["binance"].counters([*requested, ("/eapi/v1/ticker", {"symbol": "x"})]) == {"X-MBX-USED-WEIGHT-1M": "42"}
+    assert WIRES["deribit"].counters(requested) == {}

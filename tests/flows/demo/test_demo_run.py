@@ -141,18 +141,18 @@ def test_the_demo_is_stale_one_day_and_says_so_by_its_exit_code(cli: Cli, demo: 
 def test_again_and_again_on_one_home_only_adds_snapshots(cli: Cli, demo_copy: Home) -> None:
     cli.use(demo_copy)
 
-    def kept() -> dict[str, list[tuple[object, ...]]]:
+    def stored_rows() -> dict[str, list[tuple[object, ...]]]:
         hashes = "select snapshot_id, oi_hash, quotes_hash from core.snapshots order by all"
         rows = "select snapshot_id, count(*) from marts.pain_curve group by all order by all"
         return {"snapshots": query(demo_copy, hashes).rows(), "curves": query(demo_copy, rows).rows()}
 
     for number in (3, 4):
-        before = kept()
+        before = stored_rows()
         raw = {path: path.read_bytes() for path in demo_copy.raw.rglob("*.json")}
         said = cli("demo", "--no-prefect")
         assert (said.code, said.err) == (0, "")
         assert said.out.splitlines()[-1] == f"Published generation {number}: {demo_copy.published_file}"
-        after = kept()
+        after = stored_rows()
         for name, rows in before.items():
             assert set(rows) < set(after[name]), f"{name} are only added"
         assert len(after["snapshots"]) == 4 * number

@@ -141,8 +141,8 @@ def test_deribit_books(market: Market) -> None:
 def test_deribit_rows_follow_the_listing_policy() -> None:
     """The ladder observed on 2026-09-21 (venues §1.5), after 08:00."""
     series = Market(now=datetime(2026, 9, 21, 12, tzinfo=UTC)).crypto("BTC").series
-    found = [(each.expiry.day.month, each.expiry.day.day) for each in series]
-    assert found == [(9, 22), (9, 23), (9, 24), (9, 25), (10, 2), (10, 9), (10, 30), (11, 27), (12, 25), (3, 26), (6, 25)]
+    expiries = [(each.expiry.day.month, each.expiry.day.day) for each in series]
+    assert expiries == [(9, 22), (9, 23), (9, 24), (9, 25), (10, 2), (10, 9), (10, 30), (11, 27), (12, 25), (3, 26), (6, 25)]
 
 
 def test_deribit_marks_are_black_76_on_the_rows_own_forward(market: Market) -> None:
@@ -221,11 +221,11 @@ def test_sizes_and_open_interest_are_plausible(market: Market) -> None:
         assert rows[0] < len(options) < rows[1]
         total = {side: sum(row["open_interest"] for row in options if row["option"][-9] == side) for side in "CP"}
         assert total["P"] > total["C"] and sum(total.values()) == pytest.approx(interest, rel=0.3)
-    for currency, least, most, held in (("BTC", 500, 900, 450_000), ("ETH", 400, 800, 3.8e6), ("USDC", 200, 600, None)):
+    for currency, least, most, expected_oi in (("BTC", 500, 900, 450_000), ("ETH", 400, 800, 3.8e6), ("USDC", 200, 600, None)):
         summary = book(market, currency)
         assert least < len(summary) < most
-        if held is not None:
-            assert sum(row["open_interest"] for row in summary) == pytest.approx(held, rel=0.3)
+        if expected_oi is not None:
+            assert sum(row["open_interest"] for row in summary) == pytest.approx(expected_oi, rel=0.3)
 
 
 def test_max_pain_is_near_spot_and_walls_are_at_round_strikes(market: Market) -> None:
@@ -249,10 +249,10 @@ def test_open_interest_moves_between_sessions_and_strikes_stay_listed() -> None:
         series = Market(session=number).us("SPY").series
         now = {(s.expiry.root, s.expiry.day, k): oi for s in series for k, oi in zip(s.expiry.strikes, s.call_oi, strict=True)}
         first = min(day for _, day, _ in now)
-        kept = [key for key in previous if key[1] >= first]
-        assert set(kept) <= set(now)
-        if kept:
-            moved = sum(abs(now[key] - previous[key]) for key in kept) / sum(previous[key] for key in kept)
+        common = [key for key in previous if key[1] >= first]
+        assert set(common) <= set(now)
+        if common:
+            moved = sum(abs(now[key] - previous[key]) for key in common) / sum(previous[key] for key in common)
             assert 0.01 < moved < 0.25
         previous = now
 
@@ -276,13 +276,13 @@ def test_put_call_parity_holds_within_the_spread(market: Market) -> None:
             continue
         discount = np.exp(-0.04 * series.fair.tau)
         for name, call in rows.items():
-            found = OSI.fullmatch(name)
-            assert found is not None
-            if (found["root"], found["ymd"], found["cp"]) != (series.expiry.root, f"{series.expiry.day:%y%m%d}", "C"):
+            match = OSI.fullmatch(name)
+            assert match is not None
+            if (match["root"], match["ymd"], match["cp"]) != (series.expiry.root, f"{series.expiry.day:%y%m%d}", "C"):
                 continue
-            put = rows[f"{found['root']}{found['ymd']}P{found['k']}"]
+            put = rows[f"{match['root']}{match['ymd']}P{match['k']}"]
             if call["bid"] > 0 and put["bid"] > 0:
-                parity = discount * (series.fair.forward - int(found["k"]) / 1000)
+                parity = discount * (series.fair.forward - int(match["k"]) / 1000)
                 assert call["bid"] - put["ask"] - 1e-6 <= parity <= call["ask"] - put["bid"] + 1e-6
 
 

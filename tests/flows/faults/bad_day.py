@@ -55,13 +55,13 @@ class BadDay:
         (one,) = [one for one in self.result.outcomes if one.venue == venue]
         return one
 
-    def asked(self, venue: str) -> list[Request]:
+    def requests_to(self, venue: str) -> list[Request]:
         """Requests to a venue in order."""
         return sorted((one for one in self.requests if one.venue == venue), key=lambda one: one.at)
 
     def hits(self, venue: str) -> list[Request]:
         """Those that a fault hit."""
-        return [one for one in self.asked(venue) if one.fault]
+        return [one for one in self.requests_to(venue) if one.fault]
 
     def quotes(self, venue: str) -> pl.DataFrame:
         """Stored contracts of a venue."""
@@ -106,12 +106,12 @@ def run_exit_code(codes: list[int]) -> int:
     return next((code for code in (PARTLY, SET_ASIDE) if code in codes), DONE)
 
 
-def assert_rate_is_kept(day: BadDay) -> None:
+def assert_rate_is_respected(day: BadDay) -> None:
     """No stretch of time holds more requests than the setting, retries included."""
     for venue in {one.venue for one in day.requests}:
-        paces = [(RATE, day.asked(venue))]
+        paces = [(RATE, day.requests_to(venue))]
         if venue == "deribit":
-            own = [one for one in day.asked(venue) if "get_instruments" in one.path]
+            own = [one for one in day.requests_to(venue) if "get_instruments" in one.path]
             paces.append((day.settings.sources.deribit.instruments_per_second, own))
         for rate, requests in paces:
             gaps = [later.at - first.at for first, later in pairwise(requests)]
@@ -121,7 +121,7 @@ def assert_rate_is_kept(day: BadDay) -> None:
 def assert_archive_is_complete(day: BadDay, venue: str, lost: int) -> None:
     """Every reply that arrived whole is in raw/ with its hash, broken ones too; `lost` did not arrive."""
     replies = day.replies(venue)
-    assert len(replies) == len(day.asked(venue)) - lost, (venue, len(replies), len(day.asked(venue)), lost)
+    assert len(replies) == len(day.requests_to(venue)) - lost, (venue, len(replies), len(day.requests_to(venue)), lost)
     for folder, entry in replies:
         body = read_reply(day.home, folder, entry["file"]).body  # raises when the hash is another
         assert (len(body), hashlib.sha256(body).hexdigest()) == (entry["bytes"], entry["sha256"])
@@ -147,12 +147,12 @@ def assert_rows_add_up(day: BadDay, venue: str) -> None:
         if not entry["used"] or holder not in entry["url"]:
             continue
         rows = wire.rows(orjson.loads(read_reply(day.home, folder, entry["file"]).body)) or []
-        places = [place for place, row in enumerate(rows) if _is_of(UNDERLYING[venue], row.get(wire.instrument))]
-        kept = quotes.filter(payload_sha256=entry["sha256"])["row_number"].to_list()
+        positions = [position for position, row in enumerate(rows) if _is_of(UNDERLYING[venue], row.get(wire.instrument))]
+        accepted = quotes.filter(payload_sha256=entry["sha256"])["row_number"].to_list()
         refused = rejected.filter(payload_sha256=entry["sha256"], is_row_kept=False)["row_number"].to_list()
-        found = Counter([*kept, *refused])
-        assert {place: found.pop(place, 0) for place in places} == dict.fromkeys(places, 1)
-        assert not found
+        counts = Counter([*accepted, *refused])
+        assert {position: counts.pop(position, 0) for position in positions} == dict.fromkeys(positions, 1)
+        assert not counts
     assert day.outcome(venue).contracts == quotes.height
 
 
@@ -165,9 +165,9 @@ def assert_open_interest_adds_up(day: BadDay) -> None:
     of_venues = pain.filter(pl.col("scope_venue") != "all")
     assert set(of_venues.select("snapshot_id", "scope_venue").rows()) == set(usable.rows())
     for (snapshot_id,), rows in live.group_by("snapshot_id"):
-        held = math.fsum(rows["oi_base"].drop_nulls())
+        total = math.fsum(rows["oi_base"].drop_nulls())
         for scope in (of_venues, pain.filter(scope_venue="all")):
-            assert math.isclose(math.fsum(scope.filter(snapshot_id=snapshot_id)["total_oi"].drop_nulls()), held, rel_tol=1e-12)
+            assert math.isclose(math.fsum(scope.filter(snapshot_id=snapshot_id)["total_oi"].drop_nulls()), total, rel_tol=1e-12)
 
 
 def assert_healthy_venue_is_unchanged(day: BadDay, venue: str, good: BadDay) -> None:

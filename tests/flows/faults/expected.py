@@ -74,15 +74,15 @@ class Fault:
         warns, says = expected.warns.format(**words), tuple(part.format(**words) for part in expected.says)
         return f"{venue}:{spec.format(**words)}", replace(expected, says=says, warns=warns)
 
-    def together(self, place: int) -> list[Group]:
+    def together(self, index: int) -> list[Group]:
         """As few runs as possible: one in which all its venues are bad but one crypto venue, which by its place in the table is another.
 
         Cboe's chain is large: where it is read to its end, it takes part in every second run. `alone` has what is left out.
         """
         if self.groups:
             return list(self.groups)
-        good = next(venue for venue in (CRYPTO * 2)[place % len(CRYPTO) :] if {venue} != set(self.venues))
-        is_left_out = place % 2 == 1 and len(self.venues) > 1 and self.expected.status in ("ok", "rejected")
+        good = next(venue for venue in (CRYPTO * 2)[index % len(CRYPTO) :] if {venue} != set(self.venues))
+        is_left_out = index % 2 == 1 and len(self.venues) > 1 and self.expected.status in ("ok", "rejected")
         left_out = {good, "cboe"} if is_left_out else {good}
         return [Group(tuple(venue for venue in self.venues if venue not in left_out), (good,))]
 

@@ -32,7 +32,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def snapshot(fault_double: Double, home: Home) -> Iterator[Command]:
     """`snapshot("deribit:reset:all")` runs the command on SPY and SOL while the double has these faults."""
 
-    def run(*faults: str, asked: Sequence[str] = BOTH, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(*faults: str, underlyings: Sequence[str] = BOTH, **variables: str) -> subprocess.CompletedProcess[str]:
         fault_double.set_faults(faults)
         ways = {"MAX_REQUESTS_PER_SECOND": "40", "MAX_ATTEMPTS": "2", "MAX_WAIT_S": "0.1"}
         sources = {
@@ -40,7 +40,7 @@ def snapshot(fault_double: Double, home: Home) -> Iterator[Command]:
             for venue, url in fault_double.urls.items()
             for name, value in {"BASE_URL": url, **ways}.items()
         }
-        command = [*PYTHON, "-c", MAIN, "snapshot", *asked, "--no-prefect"]
+        command = [*PYTHON, "-c", MAIN, "snapshot", *underlyings, "--no-prefect"]
         env = environment(home.root, STRIKEHOUSE_STORAGE__THREADS="1", **{**sources, **variables})
         return subprocess.run(command, cwd=home.root.parent, env=env, capture_output=True, text=True, timeout=120, check=False)
 

@@ -20,14 +20,14 @@ from tests.flows.faults.bad_day import (
     assert_failure_is_noted,
     assert_healthy_venue_is_unchanged,
     assert_open_interest_adds_up,
-    assert_rate_is_kept,
+    assert_rate_is_respected,
     assert_rows_add_up,
     run_exit_code,
 )
 from tests.flows.faults.expected import FAULTS, NONE, SOME, VENUES, WHOLE, Expected, Fault, Group
 
 Run = Callable[[Fault, Group], BadDay]
-TOGETHER = [(fault, group) for place, fault in enumerate(FAULTS) for group in fault.together(place)]
+TOGETHER = [(fault, group) for index, fault in enumerate(FAULTS) for group in fault.together(index)]
 ALONE = [(fault, group) for fault in FAULTS for group in fault.alone() if (fault, group) not in TOGETHER]
 
 
@@ -49,13 +49,13 @@ def test_a_fault_at_one_venue_alone_has_the_same_outcome(run_on: Run, good: BadD
 def check(day: BadDay, good: BadDay, fault: Fault, group: Group) -> None:
     """All that is expected of a run."""
     assert day.result.exit_code == run_exit_code([fault.of(venue)[1].exit_code for venue in group.bad])
-    assert (day.result.generation, day.result.held) == (1, None), "what is well is published"
+    assert (day.result.generation, day.result.hold_reason) == (1, None), "what is well is published"
     for venue in group.bad:
         check_bad_venue(day, good, venue, fault.of(venue)[1])
     for venue in group.good:
         assert_healthy_venue_is_unchanged(day, venue, good)
         assert_archive_is_complete(day, venue, lost=0)
-    assert_rate_is_kept(day)
+    assert_rate_is_respected(day)
     assert_open_interest_adds_up(day)
 
 
@@ -81,7 +81,7 @@ def check_bad_venue(day: BadDay, good: BadDay, venue: str, expected: Expected) -
     assert_failure_is_noted(day, venue, is_fetched=is_fetched)
     if expected.rest_s:
         first = hits[0]
-        assert next(one.at for one in day.asked(venue) if one.at > first.at) - first.at >= expected.rest_s
+        assert next(one.at for one in day.requests_to(venue) if one.at > first.at) - first.at >= expected.rest_s
 
     if expected.left_alone_s:
         until = datetime.fromisoformat(orjson.loads(day.home.rest_file.read_bytes())[venue])
@@ -123,19 +123,19 @@ def test_a_good_day_is_the_market_itself(good: BadDay, fault_double: Double) -> 
     }
     shares = {}
     for series in market.us("SPY").series:
-        for side, held in (("C", series.call_oi), ("P", series.put_oi)):
-            for strike, oi in zip(series.expiry.strikes.tolist(), held.tolist(), strict=True):
+        for side, amounts in (("C", series.call_oi), ("P", series.put_oi)):
+            for strike, oi in zip(series.expiry.strikes.tolist(), amounts.tolist(), strict=True):
                 key = (series.expiry.root, series.expiry.expires_at.replace(tzinfo=None), strike, side)
                 shares[key] = 100 * oi
     for venue in VENUES:
         key = ["root", "expires_at", "strike", "option_type"][0 if venue == "cboe" else 1 :]
-        told = good.quotes(venue).group_by(key).agg(pl.col("oi_base").sum())
+        totals = good.quotes(venue).group_by(key).agg(pl.col("oi_base").sum())
         truth = shares if venue == "cboe" else coins
-        assert set(told.select(key).rows()) == set(truth), venue
-        assert all(math.isclose(row[-1], truth[row[:-1]], abs_tol=1e-6) for row in told.select(*key, "oi_base").iter_rows()), venue
+        assert set(totals.select(key).rows()) == set(truth), venue
+        assert all(math.isclose(row[-1], truth[row[:-1]], abs_tol=1e-6) for row in totals.select(*key, "oi_base").iter_rows()), venue
         assert good.outcome(venue).open_interest == pytest.approx(math.fsum(truth.values()), abs=1e-6)
         assert_rows_add_up(good, venue)
         assert_archive_is_complete(good, venue, lost=0)
     assert {one.fault for one in good.requests} == {None}
-    assert_rate_is_kept(good)
+    assert_rate_is_respected(good)
     assert {UNDERLYING[venue] for venue in VENUES} == set(good.stored["core.snapshot_venues"]["underlying"])

@@ -14,7 +14,7 @@ from tests.flows.faults.bad_day import (
     BadDay,
     assert_archive_is_complete,
     assert_open_interest_adds_up,
-    assert_rate_is_kept,
+    assert_rate_is_respected,
     assert_rows_add_up,
     bad_day,
     run_exit_code,
@@ -47,7 +47,7 @@ def test_a_fault_against_the_day_before(second_day: Home, double_of_the_next_day
     day = bad_day(double_of_the_next_day, second_day, group, faults, {})
     expected = {venue: fault.of(venue)[1] for venue in group.bad}
     assert day.result.exit_code == run_exit_code([one.exit_code for one in expected.values()])
-    assert (day.result.generation, day.result.held) == (2, None)
+    assert (day.result.generation, day.result.hold_reason) == (2, None)
     for venue, one in expected.items():
         outcome = day.outcome(venue)
         assert (outcome.status, bool(outcome.error)) == (one.status, one.status != "ok"), outcome.error
@@ -56,10 +56,12 @@ def test_a_fault_against_the_day_before(second_day: Home, double_of_the_next_day
     for venue in group.good:
         assert (day.outcome(venue).status, day.outcome(venue).error) == ("ok", None)
         assert_rows_add_up(day, venue)
-    assert_rate_is_kept(day)
+    assert_rate_is_respected(day)
     assert_open_interest_adds_up(day)
-    is_told_again = {venue for venue in group.bad if fault.spec == "old_session"}
-    told = {(underlying, venue): (days, snapshots) for underlying, venue, days, snapshots in query(second_day, TWICE).iter_rows()}
+    repeats_session = {venue for venue in group.bad if fault.spec == "old_session"}
+    days_and_snapshots = {
+        (underlying, venue): (days, snapshots) for underlying, venue, days, snapshots in query(second_day, TWICE).iter_rows()
+    }
     for venue in (*group.bad, *group.good):
-        is_new = day.outcome(venue).status == "ok" and venue not in is_told_again
-        assert told[UNDERLYING[venue], venue] == ((2, 2) if is_new else (1, 1)), "yesterday's data are there once"
+        is_new = day.outcome(venue).status == "ok" and venue not in repeats_session
+        assert days_and_snapshots[UNDERLYING[venue], venue] == ((2, 2) if is_new else (1, 1)), "yesterday's data are there once"

@@ -10,7 +10,7 @@ import pytest
 
 from flows.demo.venues import Double
 from flows.run.fetch import _remember_rest
-from tests.flows.faults.bad_day import BadDay, assert_failure_is_noted, assert_healthy_venue_is_unchanged, assert_rate_is_kept, bad_day
+from tests.flows.faults.bad_day import BadDay, assert_failure_is_noted, assert_healthy_venue_is_unchanged, assert_rate_is_respected, bad_day
 from tests.flows.faults.conftest import NextDay
 from tests.flows.faults.expected import Expected, Fault, Group
 from warehouse.home.paths import Home
@@ -24,14 +24,14 @@ REST_S = {"cboe": 120, "okx": 120, "bybit": 600, "binance": 120}
 DAY = Group(tuple(REST_S), ("deribit",))
 
 
-def test_bans_at_the_same_time_are_all_kept_by_a_later_run(run_on: NextDay, fault_double: Double, home: Home, good: BadDay) -> None:
+def test_bans_at_the_same_time_are_all_respected_by_a_later_run(run_on: NextDay, fault_double: Double, home: Home, good: BadDay) -> None:
     first = run_on(BANS, DAY)
     until = {venue: datetime.fromisoformat(text) for venue, text in orjson.loads(home.rest_file.read_bytes()).items()}
     assert set(until) == set(REST_S)
     for venue, seconds in REST_S.items():
         left = (until[venue] - datetime.now(UTC)).total_seconds()
         assert seconds - 60 < left <= seconds
-        assert len(first.hits(venue)) == len(first.asked(venue)) == 1, "a rest above MAX_WAIT_S fails the venue at once"
+        assert len(first.hits(venue)) == len(first.requests_to(venue)) == 1, "a rest above MAX_WAIT_S fails the venue at once"
 
     later = bad_day(fault_double, home, DAY, {}, {})
     assert {one.venue for one in later.requests} == {"deribit"}
@@ -61,5 +61,5 @@ def test_notes_of_rests_at_the_same_time_do_not_meet_in_one_file(home: Home) -> 
 def test_a_request_with_a_limit_of_its_own_keeps_it_in_its_retries(run_on: NextDay, spec: str) -> None:
     day = run_on(Fault(spec, Expected()), Group(("deribit",), ("bybit",)))
     assert day.outcome("deribit").status == "ok"
-    assert len([one for one in day.asked("deribit") if "get_instruments" in one.path]) == len(day.hits("deribit")) + 1
-    assert_rate_is_kept(day)
+    assert len([one for one in day.requests_to("deribit") if "get_instruments" in one.path]) == len(day.hits("deribit")) + 1
+    assert_rate_is_respected(day)

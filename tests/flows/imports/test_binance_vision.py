@@ -95,8 +95,8 @@ def test_contracts_of_many_coins(oi: str, note: str, calendar: TradingCalendar) 
 
 
 def test_several_underlyings_are_chains_of_their_own(calendar: TradingCalendar) -> None:
-    found = chains(text(line("ETH-231229-2000-P", oi="1,1600"), line(oi="1,29000")), "binance-vision", calendar)
-    assert [(chain.underlying, chain.spot) for chain in found] == [("BTC", 29000.0), ("ETH", 1600.0)]
+    parsed = chains(text(line("ETH-231229-2000-P", oi="1,1600"), line(oi="1,29000")), "binance-vision", calendar)
+    assert [(chain.underlying, chain.spot) for chain in parsed] == [("BTC", 29000.0), ("ETH", 1600.0)]
 
 
 def test_what_names_no_chain_is_refused_in_the_first_one(calendar: TradingCalendar) -> None:

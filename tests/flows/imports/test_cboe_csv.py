@@ -86,7 +86,7 @@ def test_the_name_line_varies(last: str, spot: float, calendar: TradingCalendar)
 @pytest.mark.parametrize(
     "date_line", [f'"{CBOE_DATE}",Bid: 0,Ask: 0', CBOE_DATE, f"{CBOE_DATE},Bid: 0,Ask: 0", "Date: 2026年3月2日 GMT-5 16:45,Bid: 0"]
 )
-def test_the_date_may_stand_in_quotes_or_alone(date_line: str, calendar: TradingCalendar) -> None:
+def test_the_date_may_be_in_quotes_or_alone(date_line: str, calendar: TradingCalendar) -> None:
     assert read(cboe_text([cboe_line(100)], date_line=date_line), calendar).venue_instant == datetime(2026, 3, 2, 21, 45, tzinfo=UTC)
 
 
@@ -140,7 +140,7 @@ def test_a_file_of_weeklies_alone_is_of_the_parent(calendar: TradingCalendar) ->
     assert read(cboe_text([cboe_line(100, root="BRKB")]), calendar).underlying == "BRK.B"
 
 
-def test_adjusted_contracts_are_told_from_the_rest(calendar: TradingCalendar) -> None:
+def test_adjusted_contracts_are_separated_from_the_rest(calendar: TradingCalendar) -> None:
     chain = read(cboe_text([cboe_line(100), cboe_line(105), cboe_line(100, root="XYZ1")]), calendar)
     assert chain.underlying == "XYZ"
     assert chain.quotes.filter("is_adjusted")["root"].unique().to_list() == ["XYZ1"]

@@ -155,12 +155,12 @@ def test_the_expiry_may_be_an_instant(calendar: TradingCalendar) -> None:
 
 
 def test_names_tell_the_contract(calendar: TradingCalendar) -> None:
-    told = {
+    document = {
         **{key: value for key, value in mapping().items() if key not in ("root", "option_type", "strike", "expiry")},
         "instrument": {"column": "name", "names": "osi"},
     }
     text = "day,name,oi,bid,ask,iv,close\n2026-03-02,SPXW260320P05900000,1,2,3,4,6000\n2026-03-02,SPX260320P05900000,1,2,3,4,6000\n2026-03-02,what,1,2,3,4,6000\n"
-    (chain,) = chains(text, "columns", calendar, {**told, "underlying": {"value": "SPX"}})
+    (chain,) = chains(text, "columns", calendar, {**document, "underlying": {"value": "SPX"}})
     assert chain.quotes.select("root", "strike", "option_type", "expires_at", "is_adjusted").rows() == [
         ("SPXW", 5900.0, "P", datetime(2026, 3, 20, 20), False),
         ("SPX", 5900.0, "P", datetime(2026, 3, 20, 13, 30), False),
@@ -189,7 +189,7 @@ def test_a_row_may_hold_a_call_and_a_put(calendar: TradingCalendar) -> None:
 
 
 def test_crypto(calendar: TradingCalendar) -> None:
-    told = mapping(
+    document = mapping(
         ('"us"', '"crypto"'),
         ('"cboe"', '"okx"'),
         ('"by_root"', '{ at = "08:00", zone = "UTC" }'),
@@ -201,7 +201,7 @@ def test_crypto(calendar: TradingCalendar) -> None:
         TABLE.replace("day,", "name,day,").replace("2026-03-02,XYZ,", "n#,2026-03-02,BTC-USD,").replace("n#", "a", 1).replace("n#", "b"),
         "columns",
         calendar,
-        told,
+        document,
     )
     assert (chain.venue, chain.market, chain.session_date) == ("okx", "crypto", None)
     assert chain.quotes.select("instrument", "root", "book", "oi_base", "multiplier", "expires_at", "exercise").rows() == [
@@ -214,8 +214,8 @@ def test_several_sessions_and_underlyings_are_chains_of_their_own(calendar: Trad
     text = TABLE.replace("day,", "symbol,day,").replace("2026-03-02,", "XYZ,2026-03-02,")
     rows = text.splitlines()[1:]
     text += "\n".join([*(row.replace("2026-03-02", "2026-03-03") for row in rows), *(row.replace("XYZ", "ABC") for row in rows)])
-    found = chains(text, "columns", calendar, mapping(('{ value = "XYZ" }', '{ column = "symbol" }')))
-    assert [(chain.underlying, chain.venue_instant.day, chain.quotes["row_number"].to_list()) for chain in found] == [
+    parsed = chains(text, "columns", calendar, mapping(('{ value = "XYZ" }', '{ column = "symbol" }')))
+    assert [(chain.underlying, chain.venue_instant.day, chain.quotes["row_number"].to_list()) for chain in parsed] == [
         ("XYZ", 2, [1, 2]),
         ("XYZ", 3, [3, 4]),
         ("ABC", 2, [5, 6]),
@@ -266,7 +266,7 @@ def test_what_cannot_be_read_is_refused_and_remembered(calendar: TradingCalendar
     ]
     chain = one(TABLE + "\n".join(row for row, _ in bad), calendar)
     assert chain.quotes.height == 2
-    assert chain.rejected.select("row_number", "reason").rows() == [(3 + place, reason) for place, (_, reason) in enumerate(bad)]
+    assert chain.rejected.select("row_number", "reason").rows() == [(3 + index, reason) for index, (_, reason) in enumerate(bad)]
 
 
 def test_a_contract_just_listed_has_no_open_interest_yet(calendar: TradingCalendar) -> None:

@@ -66,7 +66,7 @@ def test_the_two_books_of_one_underlying_are_one_chain(calendar: TradingCalendar
     assert btc.quotes["payload_sha256"].unique().to_list() == eth.quotes["payload_sha256"].unique().to_list()
 
 
-def test_a_row_that_names_nobody_is_refused_where_it_stands(calendar: TradingCalendar) -> None:
+def test_a_row_that_names_nobody_is_refused_with_its_row_number(calendar: TradingCalendar) -> None:
     chain, *others = read([row(), row("BTC-nonsense"), 7, row("BTC-27NOV26-83000-C", open_interest=-1)], calendar)
     assert not others
     assert chain.rejected.select("row_number", "reason", "is_row_kept").rows() == [

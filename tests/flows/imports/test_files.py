@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.history.imports import files as importing
-from flows.history.imports.files import FoundFile, find_files, read_file
+from flows.history.imports.files import InputFile, find_files, read_file
 from models.errors import FileError, UsageError
 
 
@@ -52,7 +52,7 @@ def test_nothing_to_import_is_usage(folder: Path, tmp_path: Path) -> None:
 
 
 def content(path: Path) -> bytes:
-    return read_file(FoundFile(path, path.name))
+    return read_file(InputFile(path, path.name))
 
 
 def test_plain_gzip_and_zip_hold_the_same(tmp_path: Path) -> None:

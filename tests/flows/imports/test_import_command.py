@@ -147,7 +147,7 @@ def test_usage(arguments: tuple[str, ...], says: str, cli: Cli) -> None:
     assert cli("import", ".").code == 2
 
 
-def test_a_mapping_is_kept_with_the_run_and_another_one_reads_the_same_file_again(cli: Cli, folder: Path) -> None:
+def test_a_mapping_is_stored_with_the_run_and_another_one_reads_the_same_file_again(cli: Cli, folder: Path) -> None:
     (folder / "m.toml").write_text(US)
     lines = ["day,root,cp,strike,expiration,oi,bid,ask,iv,close"]
     lines += [f"2026-03-02,XYZ,{kind},{strike},2026-03-20,{strike},1.5,1.6,25,100" for strike in (95, 100, 105) for kind in ("call", "put")]

@@ -45,11 +45,11 @@ def without(key: str) -> str:
     return "\n".join(line for line in US.splitlines() if not line.startswith(f"{key} "))
 
 
-def test_a_mapping_can_be_kept_as_json(tmp_path: Path) -> None:
+def test_a_mapping_can_be_stored_as_json(tmp_path: Path) -> None:
     document = read(tmp_path, US)
-    kept = orjson.loads(orjson.dumps(document))
-    assert ColumnMapping.model_validate(kept) == ColumnMapping.model_validate(document)
-    assert kept["captured_at"] == {"column": "day", "at": "16:15:00", "zone": "America/New_York"}
+    stored = orjson.loads(orjson.dumps(document))
+    assert ColumnMapping.model_validate(stored) == ColumnMapping.model_validate(document)
+    assert stored["captured_at"] == {"column": "day", "at": "16:15:00", "zone": "America/New_York"}
 
 
 def test_the_mapping_of_the_documentation_is_whole(tmp_path: Path) -> None:
@@ -83,10 +83,10 @@ def test_each_missing_declaration_is_named(key: str, tmp_path: Path) -> None:
 
 
 def test_all_missing_declarations_are_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"multiplier: it is missing.*") as told:
+    with pytest.raises(UsageError, match=r"multiplier: it is missing.*") as raised:
         read(tmp_path, 'venue = "cboe"\nmarket = "us"')
     for key in ("underlying", "captured_at", "spot", "settlement"):
-        assert f"{key}: it is missing" in str(told.value)
+        assert f"{key}: it is missing" in str(raised.value)
 
 
 @pytest.mark.parametrize(

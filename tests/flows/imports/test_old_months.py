@@ -41,7 +41,7 @@ def every_month_is_worth_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=1))
 
 
-def kept(home: Home) -> tuple[dict[tuple[str, str], tuple[int, str]], dict[str, int], list[tuple[str, int]]]:
+def stored_state(home: Home) -> tuple[dict[tuple[str, str], tuple[int, str]], dict[str, int], list[tuple[str, int]]]:
     """Hashes of all tables, native rows of the large ones, and files per table."""
     with open_work(home, SETTINGS, "look") as con:
         native = {name: con.execute(f"select count(*) from {ddl.stored_name(name)}").fetchall()[0][0] for name in ddl.MOVED}
@@ -53,12 +53,12 @@ def test_old_months_are_in_files_at_once_and_hold_the_rows_that_they_would_hold_
     cli: Cli, months: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert load(cli, months).code == 0
-    hashes, native, files = kept(cli.home)
+    hashes, native, files = stored_state(cli.home)
     assert files == [] and sorted(name for name, count in native.items() if count) == FILLED, "so few contracts are not worth a file"
     monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=1))
     cli.home.work_file.unlink()
     assert cli("rebuild").code == 0
-    moved_hashes, moved_native, moved_files = kept(cli.home)
+    moved_hashes, moved_native, moved_files = stored_state(cli.home)
     assert moved_hashes == hashes
     assert not any(moved_native.values())
     assert [name for name, _ in moved_files] == FILLED and {count for _, count in moved_files} == {4}
@@ -76,14 +76,14 @@ def test_old_months_are_in_files_at_once_and_hold_the_rows_that_they_would_hold_
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
 def test_a_month_that_has_not_ended_long_ago_stays_native(cli: Cli, months: Path) -> None:
     assert load(cli, months).code == 0
-    hashes = kept(cli.home)[0]
+    hashes = stored_state(cli.home)[0]
     cli.home.work_file.unlink()
     with open_work(cli.home, SETTINGS, "again") as con:
         load_history(con, cli.home, SETTINGS, now=datetime(2026, 7, 1, tzinfo=UTC), progress=lambda _run: None)
         listed = con.execute("select distinct month from main.parquet_files order by all").fetchall()
         native = con.execute("select distinct left(split_part(snapshot_id, '-', 2), 6) from store.option_quotes order by all").fetchall()
     assert (listed, native) == ([("202603",)], [("202604",)]), "native_days is 90"
-    assert kept(cli.home)[0] == hashes
+    assert stored_state(cli.home)[0] == hashes
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
@@ -91,41 +91,39 @@ def test_pieces_of_a_month_become_one_file_when_the_month_is_moved(cli: Cli, mon
     assert load(cli, months).code == 0
     write(months, late=download(DAYS[0], hour=20))
     assert load(cli, months).code == 0
-    hashes, _, files = kept(cli.home)
+    hashes, _, files = stored_state(cli.home)
     assert {count for _, count in files} == {5}
     done = maintain(cli.home, SETTINGS, now=LATER, dry_run=False, progress=lambda _step: None)
     assert [(one.action, one.what) for one in done.actions if one.action == MOVED] == [(MOVED, "XYZ 202603")]
-    after, native, files = kept(cli.home)
+    after, native, files = stored_state(cli.home)
     assert after == hashes and not any(native.values()) and {count for _, count in files} == {4}
     assert PUBLISHED in [one.action for one in done.actions]
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
-def test_what_another_run_captured_again_is_merged_and_stands_nowhere_twice(
-    cli: Cli, months: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_run_captured_again_is_merged_and_stored_once(cli: Cli, months: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = "\n".join(line.replace(",100,", ",300,") for line in download(DAYS[1]).split("\n"))
     assert again != download(DAYS[1])
     assert load(cli, months).code == 0
     write(months, corrected=again)
     assert load(cli, months).code == 0
-    hashes = kept(cli.home)[0]
+    hashes = stored_state(cli.home)[0]
     assert rows(cli, "select count(*), count(distinct (snapshot_id, instrument)) from core.option_quotes") == [(8 * 42, 8 * 42)]
     said = cli("rebuild", "--verify")
     assert said.code == 0, said.out
     cli.home.work_file.unlink()
     assert cli("rebuild").code == 0, "both runs in one load"
-    assert kept(cli.home)[0] == hashes
+    assert stored_state(cli.home)[0] == hashes
     monkeypatch.setattr("flows.history.bulk_load.Moving", Moving)
     cli.home.work_file.unlink()
     assert cli("rebuild").code == 0
-    assert kept(cli.home)[0] == hashes, "and natively"
+    assert stored_state(cli.home)[0] == hashes, "and natively"
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
 def test_a_verification_leaves_no_file_and_a_stopped_rebuild_keeps_its_own(cli: Cli, months: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(cli, months).code == 0
-    hashes = kept(cli.home)[0]
+    hashes = stored_state(cli.home)[0]
     parquet = cli.home.root / "parquet"
 
     def files() -> set[str]:
@@ -148,7 +146,7 @@ def test_a_verification_leaves_no_file_and_a_stopped_rebuild_keeps_its_own(cli: 
     assert SWEPT not in [one.action for one in done.actions]
     assert mine <= files()
     assert cli("rebuild").code == 0
-    assert kept(cli.home)[0] == hashes
+    assert stored_state(cli.home)[0] == hashes
 
 
 def test_a_load_by_several_processes_writes_files(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +154,7 @@ def test_a_load_by_several_processes_writes_files(cli: Cli, folder: Path, monkey
     monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=40))
     write(folder, **{f"d{day:%d}": download(day) for day in DAYS[:3]})
     assert load(cli, folder).code == 0
-    _, native, files = kept(cli.home)
+    _, native, files = stored_state(cli.home)
     assert not any(native.values()) and [name for name, _ in files] == FILLED
     with open_work(cli.home, SETTINGS, "look") as con:
         listed = {Path(path).name for path in cold_partitions.all_files(con)}

@@ -96,7 +96,7 @@ def test_prices_are_imported_once_and_rebuilt_from_raw(cli: Cli, folder: Path) -
     assert rows(cli, STORED) == wanted
 
 
-def test_a_correction_takes_the_place_of_the_price_of_the_same_source(cli: Cli, folder: Path) -> None:
+def test_a_correction_replaces_the_price_of_the_same_source(cli: Cli, folder: Path) -> None:
     write(folder, chain=download())
     load(cli, folder)
     for price in ("6012.34", "6012.43"):
@@ -105,7 +105,7 @@ def test_a_correction_takes_the_place_of_the_price_of_the_same_source(cli: Cli, 
     assert rows(cli, "select settlement_price, source from core.settlement_prices") == [(6012.43, "cboe set")]
 
 
-def test_prices_alone_are_kept_until_there_is_something_to_publish(cli: Cli, folder: Path) -> None:
+def test_prices_alone_wait_until_there_is_something_to_publish(cli: Cli, folder: Path) -> None:
     write(folder, settled=TWO)
     said = load(cli, folder, format="settlements")
     assert (said.code, "Nothing is published yet." in said.out) == (0, True)

@@ -24,8 +24,8 @@ def test_tasks_hold_every_unit_once_in_order_and_end_each_run_with_its_last_one(
     days = [MONDAY + timedelta(days=day) for day in range(5)]
     write(
         folder,
-        **{f"a{place}": near_the_money(day) for place, day in enumerate(days)},
-        **{f"b{place}": download(day) for place, day in enumerate(days)},
+        **{f"a{index}": near_the_money(day) for index, day in enumerate(days)},
+        **{f"b{index}": download(day) for index, day in enumerate(days)},
     )
     assert load(cli, folder).code == 0
     runs = run_ids(cli.home)

@@ -73,17 +73,17 @@ class Web:
     routes: dict[str, Step] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=lambda: [answer()])
     arrivals: list[float] = field(default_factory=list)
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def paths(self) -> list[str]:
-        return [path for path, _ in self.asked]
+        return [path for path, _ in self.requests]
 
     def next_step(self, path: str, headers: dict[str, str]) -> Step:
         with self.lock:
             self.arrivals.append(time.monotonic())
-            self.asked.append((path, headers))
+            self.requests.append((path, headers))
             for text, step in self.routes.items():
                 if text in path:
                     return step
@@ -161,10 +161,12 @@ def venue(web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     made: list[VenueClient] = []
 
     def make(name: str = "deribit", *, rest_until: datetime | None = None, is_real_time: bool = False, **settings: Any) -> Venue:
-        asked = DeribitSettings(**{"base_url": web.url, "max_requests_per_second": 1000, "timeout_s": 5, **settings})
+        client_settings = DeribitSettings(**{"base_url": web.url, "max_requests_per_second": 1000, "timeout_s": 5, **settings})
         archive: list[RawPayload] = []
         times: dict[str, Any] = {} if is_real_time else {"now": clock.now, "monotonic": clock.monotonic, "sleep": clock.sleep}
-        made.append(VenueClient(name, asked, record=archive.append, rest_until=rest_until, jitter=lambda: 0.5, version="2.3", **times))
+        made.append(
+            VenueClient(name, client_settings, record=archive.append, rest_until=rest_until, jitter=lambda: 0.5, version="2.3", **times)
+        )
         return Venue(made[-1], archive)
 
     yield make

@@ -69,7 +69,7 @@ def index(price: Any = "81250.00", book: str = "BTC", **fields: Any) -> RawPaylo
     return payload("binance", book, "index", {"time": MADE_AT, "indexPrice": price, **fields})
 
 
-def held(rows: Sequence[Any], day: str = FORWARD_DAY, book: str = "BTC") -> RawPayload:
+def interest_reply(rows: Sequence[Any], day: str = FORWARD_DAY, book: str = "BTC") -> RawPayload:
     return payload("binance", book, f"open-interest-{day}", list(rows))
 
 
@@ -88,18 +88,18 @@ def parse(payloads: list[RawPayload], calendar: TradingCalendar, underlying: str
 def btc(
     calendar: TradingCalendar, instruments: Sequence[Any], rows: Sequence[Any], marks: Sequence[Any] = (), tickers: Sequence[Any] = ()
 ) -> ParsedChain:
-    return parse([listing(instruments), index(), held(rows), *everywhere(marks, tickers)], calendar)
+    return parse([listing(instruments), index(), interest_reply(rows), *everywhere(marks, tickers)], calendar)
 
 
 def test_a_row_in_our_units(calendar: TradingCalendar) -> None:
     chain = btc(calendar, [instrument(CALL)], [interest(CALL)], [mark(CALL)], [ticker(CALL)])
-    found = chain.quotes.row(0, named=True)
-    assert (found["instrument"], found["root"], found["book"], found["option_type"], found["strike"]) == (CALL, "USDT", "USDT", "C", 82_000)
-    assert (found["bid"], found["ask"], found["mark"]) == (2560, 2635, 2597.528)
-    assert (found["oi_base"], found["volume_base"], found["multiplier"]) == (105.0, 31.5, 1.0)
-    assert (found["venue_iv"], found["venue_delta"], found["venue_gamma"]) == (0.4598, 0.47778573, 0.00005396)
-    assert [found[name] for name in ("venue_vega", "venue_theta", "venue_forward")] == [None] * 3, "two units, not reproducible, none given"
-    assert (found["expires_at"], found["expiry"], found["exercise"]) == (datetime(2026, 11, 27, 8), date(2026, 11, 27), "european")
+    row = chain.quotes.row(0, named=True)
+    assert (row["instrument"], row["root"], row["book"], row["option_type"], row["strike"]) == (CALL, "USDT", "USDT", "C", 82_000)
+    assert (row["bid"], row["ask"], row["mark"]) == (2560, 2635, 2597.528)
+    assert (row["oi_base"], row["volume_base"], row["multiplier"]) == (105.0, 31.5, 1.0)
+    assert (row["venue_iv"], row["venue_delta"], row["venue_gamma"]) == (0.4598, 0.47778573, 0.00005396)
+    assert [row[name] for name in ("venue_vega", "venue_theta", "venue_forward")] == [None] * 3, "two units, not reproducible, none given"
+    assert (row["expires_at"], row["expiry"], row["exercise"]) == (datetime(2026, 11, 27, 8), date(2026, 11, 27), "european")
     assert (chain.spot, chain.spot_source) == (81_250.0, "index")
     assert chain.venue_instant == datetime(2026, 11, 13, 2, tzinfo=UTC)
     assert (chain.warnings, chain.unknown_fields, chain.rejected.height) == ((), {}, 0)
@@ -107,12 +107,12 @@ def test_a_row_in_our_units(calendar: TradingCalendar) -> None:
 
 def test_prices_and_volume_are_per_contract(calendar: TradingCalendar) -> None:
     quoted = [ticker(XRP, bidPrice="2.64", askPrice="2.7", volume="12")]
-    replies = [listing([instrument(XRP)], "XRP"), index("0.5149", "XRP"), held([interest(XRP, "39480", "20326.64")], book="XRP")]
+    replies = [listing([instrument(XRP)], "XRP"), index("0.5149", "XRP"), interest_reply([interest(XRP, "39480", "20326.64")], book="XRP")]
     chain = parse([*replies, *everywhere([mark(XRP, markPrice="2.67")], quoted)], calendar, "XRP")
-    found = chain.quotes.row(0, named=True)
-    assert (found["bid"], found["ask"], found["mark"], found["strike"]) == (2.64 / 100, 2.7 / 100, 2.67 / 100, 0.365)
-    assert (found["volume_base"], found["multiplier"]) == (1200.0, 100.0)
-    assert found["oi_base"] == 39_480.0, "the value in USD says that coins are counted"
+    row = chain.quotes.row(0, named=True)
+    assert (row["bid"], row["ask"], row["mark"], row["strike"]) == (2.64 / 100, 2.7 / 100, 2.67 / 100, 0.365)
+    assert (row["volume_base"], row["multiplier"]) == (1200.0, 100.0)
+    assert row["oi_base"] == 39_480.0, "the value in USD says that coins are counted"
     assert "whether sumOpenInterest counts coins or contracts of several is told by its value in USD" in chain.warnings[0]
     assert chain.warnings[0].endswith("ratio 1.00008")
 
@@ -136,7 +136,7 @@ def test_what_open_interest_counts(
     replies = [
         listing([instrument(XRP)], "XRP"),
         index("0.5149", "XRP"),
-        held([interest(XRP, count, value)], book="XRP"),
+        interest_reply([interest(XRP, count, value)], book="XRP"),
         *everywhere([], []),
     ]
     chain = parse(replies, calendar, "XRP", **settings)
@@ -153,9 +153,9 @@ def test_a_count_beyond_its_value_is_said(calendar: TradingCalendar) -> None:
 
 def test_open_interest_is_in_whole_lots(calendar: TradingCalendar) -> None:
     strikes = [f"BTC-261127-{strike}-C" for strike in range(80_000, 80_100)]
-    rows = [interest(name, f"{0.07 * place:.2f}", f"{0.07 * place * 81_250:.4f}") for place, name in enumerate(strikes)]
+    rows = [interest(name, f"{0.07 * index:.2f}", f"{0.07 * index * 81_250:.4f}") for index, name in enumerate(strikes)]
     chain = btc(calendar, list(map(instrument, strikes)), rows)
-    assert chain.quotes["oi_base"].to_list() == [round(0.07 * place, 2) for place in range(100)]
+    assert chain.quotes["oi_base"].to_list() == [round(0.07 * index, 2) for index in range(100)]
 
 
 def test_just_listed_contracts_have_unknown_open_interest(calendar: TradingCalendar) -> None:
@@ -177,8 +177,8 @@ def test_other_underlyings_and_stock_options_are_left_out(calendar: TradingCalen
 @pytest.mark.parametrize("nothing", ["0", "0.000", "", None])
 def test_missing_prices_are_null(calendar: TradingCalendar, nothing: str | None) -> None:
     quoted = [ticker(CALL, bidPrice=nothing, askPrice=nothing)]
-    found = btc(calendar, [instrument(CALL)], [interest(CALL)], [mark(CALL, markPrice=nothing)], quoted).quotes.row(0, named=True)
-    assert [found[name] for name in ("bid", "ask", "mark")] == [None] * 3
+    row = btc(calendar, [instrument(CALL)], [interest(CALL)], [mark(CALL, markPrice=nothing)], quoted).quotes.row(0, named=True)
+    assert [row[name] for name in ("bid", "ask", "mark")] == [None] * 3
 
 
 @pytest.mark.parametrize("nothing", ["-1", "-1.0", "-1.00000000", "0", ""])
@@ -189,7 +189,7 @@ def test_a_volatility_of_minus_one_is_missing(calendar: TradingCalendar, nothing
 
 def test_only_expiries_that_have_not_settled_have_open_interest(calendar: TradingCalendar) -> None:
     gone = instrument("BTC-261112-82000-C", expiryDate=1_794_470_400_000)
-    replies = [listing([gone, instrument(CALL)]), index(), held([interest(CALL)]), *everywhere([], [])]
+    replies = [listing([gone, instrument(CALL)]), index(), interest_reply([interest(CALL)]), *everywhere([], [])]
     chain = parse(replies, calendar)
     assert chain.quotes.select("instrument", "oi_base").rows() == [(CALL, 105.0), ("BTC-261112-82000-C", None)]
     for moment, expiries in ((1_795_766_399_999, ["261127"]), (1_795_766_400_000, [])):  # settlement is at 08:00
@@ -204,8 +204,8 @@ def test_open_interest_of_several_expiries(calendar: TradingCalendar) -> None:
     replies = [
         listing([instrument(CALL), instrument(later)]),
         index(),
-        held([interest(CALL)]),
-        held([interest(later), interest(CALL)], "261225"),
+        interest_reply([interest(CALL)]),
+        interest_reply([interest(later), interest(CALL)], "261225"),
     ]
     chain = parse([*replies, *everywhere([], [])], calendar)
     assert chain.quotes.select("instrument", "row_number").rows() == [(CALL, 0), (later, 0)]
@@ -215,7 +215,7 @@ def test_open_interest_of_several_expiries(calendar: TradingCalendar) -> None:
 
 def test_names_tell_what_fields_do_not(calendar: TradingCalendar) -> None:
     silent = instrument(XRP, side="BOTH", strikePrice="0", expiryDate=None, unit=None)
-    replies = [listing([silent], "XRP"), index("0.5", "XRP"), held([interest(XRP, "5", "2.5")], book="XRP"), *everywhere([], [])]
+    replies = [listing([silent], "XRP"), index("0.5", "XRP"), interest_reply([interest(XRP, "5", "2.5")], book="XRP"), *everywhere([], [])]
     row = parse(replies, calendar, "XRP").quotes.row(0, named=True)
     assert (row["option_type"], row["strike"], row["expires_at"], row["multiplier"]) == ("P", 0.365, datetime(2026, 11, 27, 8), 1.0)
 
@@ -241,8 +241,8 @@ def test_an_empty_list_is_an_empty_chain(calendar: TradingCalendar) -> None:
     assert (chain.quotes.height, chain.spot) == (0, 81_250.0)
 
 
-def test_the_index_without_a_time_counts_from_its_arrival(calendar: TradingCalendar) -> None:
-    replies = [listing([instrument(CALL)]), index(time=None), held([interest(CALL)]), *everywhere([], [])]
+def test_the_index_without_a_time_counts_from_its_receipt(calendar: TradingCalendar) -> None:
+    replies = [listing([instrument(CALL)]), index(time=None), interest_reply([interest(CALL)]), *everywhere([], [])]
     chain = parse(replies, calendar)
     assert chain.venue_instant == RECEIVED_AT
     assert chain.warnings == ("the index does not say when it was made, so the time of its arrival counts",)

@@ -13,7 +13,7 @@ from models.chain import RawPayload
 from models.errors import MalformedReply, UnknownSymbol, VenueBusy, VenueError, VenueRefused, VenueUnreachable
 from models.market.calendar import TradingCalendar
 from tests.flows.sources.conftest import RECEIVED_AT, payload
-from tests.flows.sources.test_binance import BINANCE, CALL, MADE_AT, everywhere, held, index, instrument, listing
+from tests.flows.sources.test_binance import BINANCE, CALL, MADE_AT, everywhere, index, instrument, interest_reply, listing
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", None])
@@ -47,10 +47,12 @@ BROKEN_REPLIES: list[tuple[int, bytes, type[VenueError], str]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "error", "message"), BROKEN_REPLIES)
-def test_what_a_reply_stands_for(calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str) -> None:
+def test_each_bad_reply_raises_its_error(
+    calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str
+) -> None:
     broken = payload("binance", "global", "ticker", body, status)
     with pytest.raises(error, match=message):
-        BINANCE.parse([listing([instrument(CALL)]), index(), held([]), everywhere([], [])[0], broken], "BTC", calendar)
+        BINANCE.parse([listing([instrument(CALL)]), index(), interest_reply([]), everywhere([], [])[0], broken], "BTC", calendar)
 
 
 @pytest.mark.parametrize("document", [[], {}, {"optionSymbols": {}}, {"optionSymbols": [{"unit": 1}, None]}])

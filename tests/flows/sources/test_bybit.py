@@ -142,8 +142,8 @@ def test_symbols_tell_what_fields_do_not(calendar: TradingCalendar) -> None:
     }
     chain = parse([reply("instruments-1", [], coin="MNT"), reply("tickers", list(map(ticker, odd)), coin="MNT")], calendar, "MNT")
     assert chain.quotes.select("option_type", "strike", "expires_at", "book").rows() == list(odd.values())
-    told = instrument(PUT, optionsType="Call", settleCoin="USDC", deliveryTime="1795770000000")
-    row = btc([told], [ticker(PUT)], calendar).quotes.row(0, named=True)
+    listed = instrument(PUT, optionsType="Call", settleCoin="USDC", deliveryTime="1795770000000")
+    row = btc([listed], [ticker(PUT)], calendar).quotes.row(0, named=True)
     assert (row["option_type"], row["book"], row["expires_at"]) == ("C", "USDC", datetime(2026, 11, 27, 9)), "fields come first"
 
 
@@ -213,7 +213,7 @@ def test_new_fields_are_counted_and_gone_ones_are_said(calendar: TradingCalendar
     assert chain.warnings == ("field markIv is gone from every row, in `tickers` of book BTC", SIDES)
 
 
-def test_without_its_time_a_reply_counts_from_its_arrival(calendar: TradingCalendar) -> None:
+def test_without_its_time_a_reply_counts_from_its_receipt(calendar: TradingCalendar) -> None:
     chain = parse([reply("instruments-1", []), reply("tickers", [ticker(PUT)], time=...)], calendar)
     assert chain.venue_instant == RECEIVED_AT
     assert "does not say when it was made" in chain.warnings[-1]
@@ -254,7 +254,9 @@ BROKEN_REPLIES: list[tuple[int, bytes, type[VenueError], str]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "error", "message"), BROKEN_REPLIES)
-def test_what_a_reply_stands_for(calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str) -> None:
+def test_each_bad_reply_raises_its_error(
+    calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str
+) -> None:
     with pytest.raises(error, match=message):
         BYBIT.parse([reply("instruments-1", []), payload("bybit", "BTC", "tickers", body, status)], "BTC", calendar)
 

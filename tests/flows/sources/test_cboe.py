@@ -117,10 +117,10 @@ NAMES = st.from_regex(PARTS, fullmatch=True, alphabet=st.characters(min_codepoin
 def test_the_parts_of_a_name_are_those_of_its_pattern(names: list[str | None]) -> None:
     parts = osi_terms(pl.Series(names, dtype=pl.String))
     for name, (root, expiry, option_type, strike) in zip(names, parts.rows(), strict=True):
-        found = re.fullmatch(PARTS, name or "")
-        assert (root, option_type) == ((found["root"], found["option_type"]) if found else (None, None))
-        assert strike == (float(f"{found['thousandths'][:5]}.{found['thousandths'][5:]}") if found else None)
-        assert expiry is None or (found and f"{expiry:%Y%m%d}" == "20" + found["ymd"])
+        match = re.fullmatch(PARTS, name or "")
+        assert (root, option_type) == ((match["root"], match["option_type"]) if match else (None, None))
+        assert strike == (float(f"{match['thousandths'][:5]}.{match['thousandths'][5:]}") if match else None)
+        assert expiry is None or (match and f"{expiry:%Y%m%d}" == "20" + match["ymd"])
 
 
 def test_strikes_have_three_decimals(calendar: TradingCalendar) -> None:
@@ -236,7 +236,7 @@ def test_names_that_cannot_be_read_refuse_their_row(calendar: TradingCalendar) -
 
 
 def test_open_interest_that_is_no_number_refuses_the_row(calendar: TradingCalendar) -> None:
-    names = [f"SPY261120C0060{place}000" for place in range(5)]
+    names = [f"SPY261120C0060{index}000" for index in range(5)]
     broken = ["NaN", -1.0, "abc", True]
     rows = [option(name, open_interest=value) for name, value in zip(names, [*broken, "12"], strict=True)]
     chain = parse(document(*rows), calendar)
@@ -310,7 +310,9 @@ BROKEN_REPLIES: list[tuple[int, bytes, type[VenueError], str]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "error", "message"), BROKEN_REPLIES)
-def test_what_a_reply_stands_for(calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str) -> None:
+def test_each_bad_reply_raises_its_error(
+    calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str
+) -> None:
     with pytest.raises(error, match=message):
         CBOE.parse([payload("cboe", "SPY", "chain", body, status)], "SPY", calendar)
 

@@ -14,8 +14,10 @@ from models.chain import RejectedRows
 from tests.flows.sources.conftest import payload
 
 
-def columns(*rows: Any, places: list[int] | None = None) -> Columns:
-    return Columns(payload("cboe", "SPX", "chain", b""), rows, key="name", documented=field_names("name bid oi at"), places=places)
+def columns(*rows: Any, row_numbers: list[int] | None = None) -> Columns:
+    return Columns(
+        payload("cboe", "SPX", "chain", b""), rows, key="name", documented=field_names("name bid oi at"), row_numbers=row_numbers
+    )
 
 
 def refused(part: Columns) -> list[tuple[Any, ...]]:
@@ -23,7 +25,7 @@ def refused(part: Columns) -> list[tuple[Any, ...]]:
 
 
 def rows_with(field: str, *values: Any) -> Columns:
-    return columns(*({"name": f"n{place}", field: value} for place, value in enumerate(values)))
+    return columns(*({"name": f"n{index}", field: value} for index, value in enumerate(values)))
 
 
 def test_numbers_and_texts_of_numbers_are_read() -> None:
@@ -40,7 +42,7 @@ def test_a_value_that_is_no_number_becomes_null_and_is_recorded() -> None:
     assert [row[1] for row in refused(part)] == reasons
     assert {row[4] for row in refused(part)} == {True}
     assert [row[3] for row in refused(part)][3:6] == ["true", "[1]", '{"a":1}'], "the value is shown as the venue sent it"
-    assert part.kept(part.table([])).height == 13
+    assert part.accepted(part.table([])).height == 13
 
 
 def test_an_essential_value_that_is_no_number_refuses_its_row() -> None:
@@ -51,7 +53,9 @@ def test_an_essential_value_that_is_no_number_refuses_its_row() -> None:
         (2, "negative", "oi", "-1", False),
         (3, "infinite", "oi", "1e999", False),
     ]
-    assert part.kept(part.table([]))["instrument"].to_list() == ["n0", "n4", "n5"], "open interest that is missing or 0 is none of these"
+    assert part.accepted(part.table([]))["instrument"].to_list() == ["n0", "n4", "n5"], (
+        "open interest that is missing or 0 is none of these"
+    )
 
 
 def test_signed_numbers_may_be_negative() -> None:
@@ -92,7 +96,7 @@ def test_of_rows_that_come_twice_the_first_readable_one_stays() -> None:
     part = columns({"name": "a", "oi": "NaN"}, {"name": "a", "oi": 4})
     part.number("oi", is_essential=True)
     part.refuse_duplicates()
-    assert part.kept(part.table([]))["row_number"].to_list() == [1]
+    assert part.accepted(part.table([]))["row_number"].to_list() == [1]
 
 
 def test_fields_that_are_gone_and_fields_that_are_new() -> None:
@@ -140,8 +144,8 @@ def test_lots_are_whole_and_free_of_float_noise() -> None:
     assert part.warnings == ("1 values of oi are no whole number of lots and were rounded, in `chain` of book SPX",)
 
 
-def test_places_in_the_reply_are_kept() -> None:
-    part = columns({"name": "a", "bid": "x"}, {"name": "b"}, places=[5, 9])
+def test_row_numbers_are_those_of_the_reply() -> None:
+    part = columns({"name": "a", "bid": "x"}, {"name": "b"}, row_numbers=[5, 9])
     part.number("bid")
     assert part.rejected()["row_number"].to_list() == [5]
     assert part.table([])["row_number"].to_list() == [5, 9]
@@ -158,30 +162,30 @@ json_values = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 
 
 
 @given(st.lists(st.one_of(json_values, st.fixed_dictionaries({}, optional={"name": json_values, "oi": json_values, "bid": json_values}))))
-def test_rows_in_the_reply_are_kept_rows_and_refused_rows(rows: list[Any]) -> None:
+def test_rows_in_the_reply_are_accepted_rows_and_refused_rows(rows: list[Any]) -> None:
     part = columns(*rows)
     oi, bid = part.number("oi", is_essential=True), part.number("bid")
     part.refuse_duplicates()
-    kept, rejected = part.kept(part.table([oi, bid])), part.rejected()
+    accepted, rejected = part.accepted(part.table([oi, bid])), part.rejected()
     RejectedRows.validate(rejected)
-    assert kept.height + rejected.filter(~pl.col("is_row_kept"))["row_number"].n_unique() == len(rows)
-    assert rejected.filter(~pl.col("is_row_kept")).height == len(rows) - kept.height
-    assert kept["oi"].is_finite().all(ignore_nulls=True)
-    for place, number in kept.select("row", "bid").rows():
-        sent = number_in(rows[place].get("bid"))
-        is_recorded = rejected.filter(pl.col("row_number") == place).height > 0
+    assert accepted.height + rejected.filter(~pl.col("is_row_kept"))["row_number"].n_unique() == len(rows)
+    assert rejected.filter(~pl.col("is_row_kept")).height == len(rows) - accepted.height
+    assert accepted["oi"].is_finite().all(ignore_nulls=True)
+    for index, number in accepted.select("row", "bid").rows():
+        sent = number_in(rows[index].get("bid"))
+        is_recorded = rejected.filter(pl.col("row_number") == index).height > 0
         assert is_recorded if number != sent else not is_recorded
 
 
 def test_venues_that_write_numbers_as_text() -> None:
-    rows = [{"name": f"n{place}", "bid": value} for place, value in enumerate(["12.5", "", "0", 3, None, "NaN"])]
+    rows = [{"name": f"n{index}", "bid": value} for index, value in enumerate(["12.5", "", "0", 3, None, "NaN"])]
     part = Columns(payload("okx", "BTC-USD", "tickers", b""), rows, key="name", documented=field_names("name bid"), numbers_are_text=True)
     assert part.number("bid", missing=0.0).to_list() == [12.5, None, None, 3.0, None, None]
     assert refused(part) == [(5, "not_a_number", "bid", "NaN", True)], "an empty text is no number and no mistake"
     assert part.warnings == (), "nothing to say about numbers that come as text"
 
 
-def test_a_number_that_stands_for_none_is_no_mistake() -> None:
+def test_a_number_that_means_none_is_no_mistake() -> None:
     part = rows_with("bid", -1, -1.0, -2, 0.5, 0)
     assert part.number("bid", missing=-1.0).to_list() == [None, None, None, 0.5, 0.0]
     assert refused(part) == [(2, "negative", "bid", "-2", True)]

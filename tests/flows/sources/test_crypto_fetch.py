@@ -29,7 +29,7 @@ BYBIT, OKX, BINANCE = Bybit(BybitSettings()), Okx(OkxSettings()), Binance(Binanc
 BTC, FAMILY, ALL = Book("bybit", "BTC"), Book("okx", "BTC-USD_UM"), Book("binance", "global")
 
 
-def asked(web: Web) -> list[tuple[str, dict[str, list[str]]]]:
+def requests_of(web: Web) -> list[tuple[str, dict[str, list[str]]]]:
     """Path and parameters of what the server was asked."""
     return [(urlsplit(path).path, parse_qs(urlsplit(path).query)) for path in web.paths]
 
@@ -50,7 +50,7 @@ def test_bybit_pages_until_the_cursor_is_empty(web: Web, venue: Maker, calendar:
     web.steps = [*map(served, pages), served(on_bybit.reply("tickers", [on_bybit.ticker(on_bybit.PUT)]))]
     replies = BYBIT.fetch(venue("bybit").client, BTC)
     option = {"category": ["option"], "baseCoin": ["BTC"]}
-    assert asked(web) == [
+    assert requests_of(web) == [
         ("/v5/market/instruments-info", option | {"limit": ["1000"]}),
         ("/v5/market/instruments-info", option | {"limit": ["1000"], "cursor": [cursor]}),  # as it was given, percent signs too
         ("/v5/market/tickers", option),
@@ -102,11 +102,11 @@ def okx_family(web: Web) -> None:
     web.routes = {"index-tickers": routes.pop("index"), **{PATHS[name]: step for name, step in routes.items()}}
 
 
-def test_okx_is_asked_five_times_per_family_and_once_for_the_index(web: Web, venue: Maker, calendar: TradingCalendar) -> None:
+def test_okx_gets_five_requests_per_family_and_one_for_the_index(web: Web, venue: Maker, calendar: TradingCalendar) -> None:
     okx_family(web)
     replies = OKX.fetch(venue("okx").client, FAMILY)
     kind, family = {"instType": ["OPTION"]}, {"instFamily": ["BTC-USD_UM"]}
-    assert asked(web) == [
+    assert requests_of(web) == [
         ("/api/v5/public/instruments", kind | family),
         ("/api/v5/public/open-interest", kind | family),
         ("/api/v5/public/opt-summary", family),
@@ -144,15 +144,15 @@ def binance(web: Web, used: int = 1, **limits: Any) -> None:
     listing = on_binance.listing([on_binance.instrument(name) for name in names], rateLimits=[limits] if limits else [])
     weight = {"X_Mbx_Used_Weight_1M": str(used)}
     web.routes = {"exchangeInfo": served(listing, **weight), "index": served(on_binance.index(), **weight)}
-    web.routes["expiration=261127"] = served(on_binance.held([on_binance.interest(on_binance.CALL)]), **weight)
+    web.routes["expiration=261127"] = served(on_binance.interest_reply([on_binance.interest(on_binance.CALL)]), **weight)
     web.steps = [answer("[]", **weight)]
 
 
-def test_binance_is_asked_for_the_expiries_of_one_underlying(web: Web, venue: Maker, calendar: TradingCalendar) -> None:
+def test_binance_requests_name_the_expiries_of_one_underlying(web: Web, venue: Maker, calendar: TradingCalendar) -> None:
     binance(web)
     client = venue("binance")
     replies = [reply for book in BINANCE.books("BTC") for reply in BINANCE.fetch(client.client, book)]
-    assert asked(web) == [
+    assert requests_of(web) == [
         ("/eapi/v1/mark", {}),
         ("/eapi/v1/ticker", {}),
         ("/eapi/v1/exchangeInfo", {}),

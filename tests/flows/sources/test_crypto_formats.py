@@ -132,17 +132,17 @@ def test_recorded_exposures_of_okx_are_the_same_where_volatility_is_given(deribi
 @pytest.fixture(scope="module")
 def synthetic(calendar: TradingCalendar) -> dict[str, Tables]:
     """The double's BTC on four venues; of Deribit's the inverse book, which the others mirror."""
-    found = {}
+    tables = {}
     with serve(session=3) as double:
         for venue in ("deribit", "bybit", "okx", "binance"):
-            asked = source(venue, Settings())
-            settings = asked.settings.model_copy(
+            adapter = source(venue, Settings())
+            settings = adapter.settings.model_copy(
                 update={"base_url": double.urls[venue], "max_requests_per_second": 1000.0, "instruments_per_second": 1000.0}
             )
             with VenueClient(venue, settings, record=lambda reply: None) as client:
-                replies = [reply for book in asked.books("BTC") for reply in asked.fetch(client, book)]
-            found[venue] = tables_of(replies, calendar, books=["BTC"] if venue == "deribit" else [])
-    return found
+                replies = [reply for book in adapter.books("BTC") for reply in adapter.fetch(client, book)]
+            tables[venue] = tables_of(replies, calendar, books=["BTC"] if venue == "deribit" else [])
+    return tables
 
 
 def test_synthetic_pain_is_the_same_in_four_formats(synthetic: dict[str, Tables]) -> None:

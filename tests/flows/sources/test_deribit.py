@@ -281,7 +281,9 @@ BROKEN_REPLIES: list[tuple[int, bytes, type[VenueError], str]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "error", "message"), BROKEN_REPLIES)
-def test_what_a_reply_stands_for(calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str) -> None:
+def test_each_bad_reply_raises_its_error(
+    calendar: TradingCalendar, status: int, body: bytes, error: type[VenueError], message: str
+) -> None:
     broken = payload("deribit", "BTC", "book-summary", body, status)
     with pytest.raises(error, match=message):
         DERIBIT.parse([*book("BTC")[:1], broken, *NO_LINEAR], "BTC", calendar)

@@ -43,7 +43,7 @@ def book_of(web: Web, instruments: list[Any], rows: list[Any], **indexes: float)
 
 
 @pytest.mark.parametrize(
-    ("underlying", "listed_as", "asked"),
+    ("underlying", "listed_as", "requested"),
     [
         ("SPX", "/_SPX.json", ["_SPX.json"]),
         ("OEX", "/_OEX.json", ["_OEX.json"]),
@@ -52,14 +52,14 @@ def book_of(web: Web, instruments: list[Any], rows: list[Any], **indexes: float)
         ("RUI", "/_RUI.json", ["RUI.json", "_RUI.json"]),  # an index that we do not know as one
     ],
 )
-def test_which_file_cboe_is_asked_for(
-    web: Web, venue: Maker, calendar: TradingCalendar, underlying: str, listed_as: str, asked: list[str]
+def test_which_file_is_requested_from_cboe(
+    web: Web, venue: Maker, calendar: TradingCalendar, underlying: str, listed_as: str, requested: list[str]
 ) -> None:
     web.routes, web.steps = {listed_as: CHAIN}, [NO_SUCH_FILE]
     client = venue("cboe")
     replies = CBOE.fetch(client.client, CBOE.books(underlying)[0])
-    assert web.paths == [f"/api/global/delayed_quotes/options/{name}" for name in asked]
-    assert len(client.archive) == len(asked), "the refusal is archived too"
+    assert web.paths == [f"/api/global/delayed_quotes/options/{name}" for name in requested]
+    assert len(client.archive) == len(requested), "the refusal is archived too"
     assert CBOE.parse(client.archive, underlying, calendar).quotes.equals(CBOE.parse(replies, underlying, calendar).quotes)
 
 
@@ -93,7 +93,7 @@ def test_a_page_instead_of_a_chain_heals(web: Web, venue: Maker) -> None:
     assert CBOE.fetch(client.client, Book("cboe", "SPY")) == [client.archive[2]]
 
 
-def test_what_a_deribit_book_is_asked_for(web: Web, venue: Maker) -> None:
+def test_the_requests_of_a_deribit_book(web: Web, venue: Maker) -> None:
     book_of(web, [instrument(CALL, 82_000)], [summary(CALL)], btc_usd=81_250.12)
     replies = DERIBIT.fetch(venue().client, Book("deribit", "BTC"))
     assert [each.name for each in replies] == ["instruments", "book-summary", "index-btc_usd", "delivery-btc_usd"]
@@ -126,8 +126,8 @@ def test_each_underlying_of_the_linear_book_has_its_index(web: Web, venue: Maker
     book_of(web, terms, [summary(name) for name in names.values()], sol_usdc=190.0, paxg_usd=4100.0)
     client = venue()
     replies = DERIBIT.fetch(client.client, Book("deribit", "USDC"))
-    asked = [path.rpartition("/")[2].partition("&")[0] for path in web.paths[2:]]
-    assert asked == [
+    requested = [path.rpartition("/")[2].partition("&")[0] for path in web.paths[2:]]
+    assert requested == [
         f"{method}?index_name={name}"
         for method in ("get_index_price", "get_delivery_prices")
         for name in ("hype_usdc", "paxg_usd", "sol_usdc")
@@ -144,7 +144,7 @@ def test_an_index_name_is_never_taken_for_more(web: Web, venue: Maker) -> None:
     assert [each.name for each in DERIBIT.fetch(venue().client, Book("deribit", "BTC"))][2:] == ["index-btc_usd", "delivery-btc_usd"]
 
 
-def test_sources_are_found_by_name() -> None:
+def test_sources_are_looked_up_by_name() -> None:
     for name, kind in SOURCES.items():
         assert type(source(name, Settings())) is kind
         assert kind.name == name

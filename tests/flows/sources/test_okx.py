@@ -108,24 +108,24 @@ def btc(calendar: TradingCalendar, contracts: Sequence[str] = (CALL,), **replies
 
 def test_a_coin_margined_row_in_our_units(calendar: TradingCalendar) -> None:
     chain = btc(calendar)
-    found = chain.quotes.row(0, named=True)
+    row = chain.quotes.row(0, named=True)
     forward = 81_422.7
-    assert (found["instrument"], found["root"], found["book"], found["option_type"], found["strike"]) == (CALL, COIN, COIN, "C", 82_000)
-    assert (found["bid"], found["ask"], found["mark"]) == (0.0325 * forward, 0.0335 * forward, 0.033 * forward), "coin at its own forward"
-    assert (found["oi_base"], found["volume_base"], found["multiplier"]) == (210, 12.5, 0.01)
-    assert (found["venue_iv"], found["venue_forward"]) == (0.4603, forward)
-    assert [found[f"venue_{greek}"] for greek in ("delta", "gamma", "vega", "theta")] == [
+    assert (row["instrument"], row["root"], row["book"], row["option_type"], row["strike"]) == (CALL, COIN, COIN, "C", 82_000)
+    assert (row["bid"], row["ask"], row["mark"]) == (0.0325 * forward, 0.0335 * forward, 0.033 * forward), "coin at its own forward"
+    assert (row["oi_base"], row["volume_base"], row["multiplier"]) == (210, 12.5, 0.01)
+    assert (row["venue_iv"], row["venue_forward"]) == (0.4603, forward)
+    assert [row[f"venue_{greek}"] for greek in ("delta", "gamma", "vega", "theta")] == [
         0.4871535560, 0.0000538440041370, 64.1492115602, -103.6066037936,
     ], "the Black-Scholes set: the other gamma is 64,000 times larger"  # fmt: skip
-    assert (found["expires_at"], found["expiry"], found["exercise"]) == (datetime(2026, 11, 27, 8), date(2026, 11, 27), "european")
+    assert (row["expires_at"], row["expiry"], row["exercise"]) == (datetime(2026, 11, 27, 8), date(2026, 11, 27), "european")
     assert (chain.spot, chain.spot_source) == (81_250.4, "index")
     assert (chain.warnings, chain.unknown_fields, chain.rejected.height) == ((PREMIUMS,), {}, 0)
 
 
 def test_a_usd_margined_row_in_our_units(calendar: TradingCalendar) -> None:
     chain = parse([*family(COIN), *family(LINEAR, [LINEAR_CALL])], calendar)
-    found = chain.quotes.row(0, named=True)
-    assert (found["bid"], found["ask"], found["mark"], found["book"]) == (2690, 2710, 2700, LINEAR), "USD per coin"
+    row = chain.quotes.row(0, named=True)
+    assert (row["bid"], row["ask"], row["mark"], row["book"]) == (2690, 2710, 2700, LINEAR), "USD per coin"
 
 
 def test_premiums_in_coin_can_be_taken_times_the_index_instead(calendar: TradingCalendar) -> None:
@@ -170,15 +170,15 @@ def test_rows_of_the_other_family_are_not_taken(calendar: TradingCalendar) -> No
 
 def test_what_opt_summary_leaves_out_stays(calendar: TradingCalendar) -> None:
     chain = btc(calendar, [CALL, PUT], opt_summary=[summary(CALL)])
-    found = chain.quotes.row(1, named=True)
-    assert (found["instrument"], found["oi_base"], found["venue_iv"], found["venue_forward"], found["venue_gamma"]) == (
+    row = chain.quotes.row(1, named=True)
+    assert (row["instrument"], row["oi_base"], row["venue_iv"], row["venue_forward"], row["venue_gamma"]) == (
         PUT,
         210,
         None,
         None,
         None,
     )
-    assert found["bid"] == 0.0325 * 81_422.7, "its premium takes the forward of the expiry"
+    assert row["bid"] == 0.0325 * 81_422.7, "its premium takes the forward of the expiry"
     nothing = btc(calendar, [CALL], opt_summary=[])
     assert nothing.quotes.select("oi_base", "bid", "mark").row(0) == (210, None, None)
     assert "premiums in coin and their expiry has no forward" in nothing.warnings[0]
@@ -226,8 +226,8 @@ def test_without_a_size_open_interest_is_not_compared(calendar: TradingCalendar)
 def test_names_tell_what_fields_do_not(calendar: TradingCalendar) -> None:
     chain = btc(calendar, [CALL], instruments=[instrument(CALL, stk="", optType="", expTime="")])
     assert chain.quotes.select("option_type", "strike", "expires_at").row(0) == ("C", 82_000, datetime(2026, 11, 27, 8))
-    told = btc(calendar, [CALL], instruments=[instrument(CALL, stk="81000.5", optType="P", expTime="1795770000000")])
-    assert told.quotes.select("option_type", "strike", "expires_at").row(0) == ("P", 81_000.5, datetime(2026, 11, 27, 9)), (
+    named = btc(calendar, [CALL], instruments=[instrument(CALL, stk="81000.5", optType="P", expTime="1795770000000")])
+    assert named.quotes.select("option_type", "strike", "expires_at").row(0) == ("P", 81_000.5, datetime(2026, 11, 27, 9)), (
         "fields come first"
     )
     unlisted = btc(calendar, [CALL], instruments=[])
@@ -238,14 +238,14 @@ def test_missing_is_an_empty_text_or_zero(calendar: TradingCalendar) -> None:
     for nothing in ("", "0"):
         quoted = ticker(CALL, bidPx=nothing, askPx=nothing, volCcy24h=nothing)
         greeks = summary(CALL, markVol=nothing, gammaBS=nothing)
-        found = btc(calendar, tickers=[quoted], mark_price=[mark(CALL, markPx=nothing)], opt_summary=[greeks]).quotes.row(0, named=True)
-        assert [found[name] for name in ("bid", "ask", "mark", "venue_iv", "venue_gamma")] == [None] * 5
-        assert found["volume_base"] == (0.0 if nothing else None)
+        row = btc(calendar, tickers=[quoted], mark_price=[mark(CALL, markPx=nothing)], opt_summary=[greeks]).quotes.row(0, named=True)
+        assert [row[name] for name in ("bid", "ask", "mark", "venue_iv", "venue_gamma")] == [None] * 5
+        assert row["volume_base"] == (0.0 if nothing else None)
 
 
 def test_broken_values_and_rows(calendar: TradingCalendar) -> None:
-    held = [interest(CALL, oiCcy="NaN"), interest(PUT), interest("BTC-USD-261127-X-C")]
-    chain = btc(calendar, [CALL, PUT], open_interest=held, opt_summary=[summary(CALL), summary(PUT, markVol="NaN", fwdPx="-1")])
+    interest_rows = [interest(CALL, oiCcy="NaN"), interest(PUT), interest("BTC-USD-261127-X-C")]
+    chain = btc(calendar, [CALL, PUT], open_interest=interest_rows, opt_summary=[summary(CALL), summary(PUT, markVol="NaN", fwdPx="-1")])
     assert chain.quotes.select("instrument", "venue_iv").rows() == [(PUT, None)]
     assert chain.rejected.select("instrument", "reason", "is_row_kept").rows() == [
         (CALL, "not_a_number", False), ("BTC-USD-261127-X-C", "bad_name", False), (PUT, "not_a_number", True), (PUT, "negative", True),

@@ -61,7 +61,7 @@ BROKEN_REPLIES: list[tuple[str, int, bytes, type[VenueError], str]] = [
 
 
 @pytest.mark.parametrize(("name", "status", "body", "error", "message"), BROKEN_REPLIES)
-def test_what_a_reply_stands_for(
+def test_each_bad_reply_raises_its_error(
     calendar: TradingCalendar, name: str, status: int, body: bytes, error: type[VenueError], message: str
 ) -> None:
     others = [each for each in family(COIN, [CALL]) if each.name != name]

@@ -24,8 +24,8 @@ ODD = st.one_of(TEXT, NUMBER, st.none(), st.booleans(), st.sampled_from([[], ["x
 
 def body(*rows: Any, blank: str = "") -> bytes:
     """A reply with these rows; a text stands for itself."""
-    told = [row if isinstance(row, str) else json.dumps(row, separators=("," + blank, ":" + blank), ensure_ascii=False) for row in rows]
-    return f'{{"at":"2026-11-13 18:45:14","data":{{"spot":1.5,"rows":[{",".join(told)}]}},"symbol":"SPX"}}'.encode()
+    texts = [row if isinstance(row, str) else json.dumps(row, separators=("," + blank, ":" + blank), ensure_ascii=False) for row in rows]
+    return f'{{"at":"2026-11-13 18:45:14","data":{{"spot":1.5,"rows":[{",".join(texts)}]}},"symbol":"SPX"}}'.encode()
 
 
 def plain(content: bytes) -> PlainRows | None:
@@ -38,20 +38,20 @@ def plain(content: bytes) -> PlainRows | None:
     return rows
 
 
-def told(rows: Any) -> list[Any]:
+def read_back(rows: Any) -> list[Any]:
     """All that columns say of rows; floats as their bits."""
     columns = Columns(payload("cboe", "SPX", "chain", b""), rows, key="name", documented=frozenset(FIELDS))
     columns.read_ahead(["bid"])
     read = [columns.number("bid"), columns.number("oi", is_essential=True, is_signed=True, missing=0.5), columns.text("at")]
     columns.refuse_duplicates()
-    table = columns.kept(columns.table(read)).with_columns(pl.col(pl.Float64).reinterpret(signed=True))
+    table = columns.accepted(columns.table(read)).with_columns(pl.col(pl.Float64).reinterpret(signed=True))
     return [table.rows(), columns.rejected().rows(), columns.warnings, columns.unknown_fields, columns.gone_fields]
 
 
 def assert_same(content: bytes) -> None:
     rows = plain(content)
     if rows is not None:
-        assert told(rows) == told(orjson.loads(content)["data"]["rows"])
+        assert read_back(rows) == read_back(orjson.loads(content)["data"]["rows"])
 
 
 @given(st.lists(st.fixed_dictionaries({"name": st.text("ab:,{é", max_size=3), "bid": NUMBER, "oi": NUMBER | st.none(), "at": st.none()})))
@@ -78,7 +78,7 @@ def test_odd_rows_are_not_plain_or_say_the_same(rows: list[Any], blank: str) -> 
 
 @given(st.data(), st.sampled_from([*'",:{}[]0-.e\\ \n\tn', '"bid":1,', "null", "true", "NaN", '"', "\xff"]))
 def test_a_damaged_reply_is_not_plain_or_says_the_same(data: st.DataObject, put: str) -> None:
-    content = body(*({"name": f"n{place}", "bid": 1.25, "oi": place, "at": "12:30" if place else None} for place in range(3)))
+    content = body(*({"name": f"n{index}", "bid": 1.25, "oi": index, "at": "12:30" if index else None} for index in range(3)))
     start = data.draw(st.integers(0, len(content)))
     end = data.draw(st.sampled_from([start, start + 1, start + 5]))
     damaged = content[:start] + put.encode("latin-1") + content[end:]
@@ -126,7 +126,7 @@ def test_rows_that_are_not_plain_are_left_to_others(row: str) -> None:
         b'{"a":{"rows":[{"name":"z","bid":1,"oi":2,"at":"x"}]},"data":{"rows":"\\u0001rows\\u0001"}}',
     ],
 )
-def test_rows_that_stand_elsewhere_are_left_to_others(content: bytes) -> None:
+def test_rows_in_another_form_are_left_to_the_json_decoder(content: bytes) -> None:
     assert plain(content) is None
 
 

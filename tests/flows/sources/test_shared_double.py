@@ -50,16 +50,16 @@ def double(recordings: Path) -> Iterator[Double]:
 def snapshot(double: Double, venue: Callable[..., Venue], calendar: TradingCalendar) -> Callable[..., ParsedChain]:
     """Fetches and parses one underlying while the double has these faults."""
 
-    def take(name: str, underlying: str, *faults: str) -> ParsedChain:
+    def capture(name: str, underlying: str, *faults: str) -> ParsedChain:
         double.set_faults(*faults)
-        client, asked = venue(name, base_url=double.urls[name], timeout_s=0.5), source(name, Settings())
-        fetched = [reply for book in asked.books(underlying) for reply in asked.fetch(client.client, book)]
-        chain = asked.parse(fetched, underlying, calendar)
+        client, adapter = venue(name, base_url=double.urls[name], timeout_s=0.5), source(name, Settings())
+        fetched = [reply for book in adapter.books(underlying) for reply in adapter.fetch(client.client, book)]
+        chain = adapter.parse(fetched, underlying, calendar)
         ParsedQuotes.validate(chain.quotes)
-        assert asked.parse(client.archive, underlying, calendar).quotes.equals(chain.quotes), "the archive gives the same chain"
+        assert adapter.parse(client.archive, underlying, calendar).quotes.equals(chain.quotes), "the archive gives the same chain"
         return chain
 
-    return take
+    return capture
 
 
 @pytest.mark.parametrize(

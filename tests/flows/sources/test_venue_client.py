@@ -48,7 +48,7 @@ def test_a_reply_holds_what_is_needed_to_read_it_again(web: Web, venue: Maker) -
 def test_it_says_who_it_is_and_takes_gzip(web: Web, venue: Maker) -> None:
     web.steps = [answer(gzip.compress(b'{"a": 1}'), Content_Encoding="gzip")]
     assert get(venue()).body == b'{"a": 1}'
-    headers = web.asked[0][1]
+    headers = web.requests[0][1]
     assert headers["User-Agent"].startswith("Strikehouse/2.3 (")
     assert headers["Accept-Encoding"] == "gzip"
 
@@ -76,7 +76,7 @@ def test_an_archive_that_fails_ends_the_request(web: Web, venue: Maker) -> None:
     client._record = full
     with pytest.raises(DiskProblem):
         client.get("BTC", "summary", "/x", judge=fine)
-    assert len(web.asked) == 1
+    assert len(web.requests) == 1
 
 
 def test_waits_double_from_one_second(web: Web, venue: Maker, clock: Clock) -> None:
@@ -84,7 +84,7 @@ def test_waits_double_from_one_second(web: Web, venue: Maker, clock: Clock) -> N
     client = venue(max_attempts=4)
     with pytest.raises(VenueBusy, match="HTTP 500"):
         get(client)
-    assert len(web.asked) == len(client.archive) == 4
+    assert len(web.requests) == len(client.archive) == 4
     assert [wait for wait in clock.slept if wait > 0.1] == [1.5, 2.5, 4.5], "with the jitter of half a second that the test gives"
 
 
@@ -101,10 +101,10 @@ def test_a_venue_that_wore_out_all_attempts_gets_one_for_each_further_request_un
     for expected in (3, 4):
         with pytest.raises(VenueBusy):
             get(client)
-        assert len(web.asked) == expected
+        assert len(web.requests) == expected
     get(client)
     get(client)
-    assert len(web.asked) == 7, "it has answered, so the last request was tried again"
+    assert len(web.requests) == 7, "it has answered, so the last request was tried again"
 
 
 def test_requests_at_the_same_time_have_all_their_attempts(web: Web, venue: Maker) -> None:
@@ -133,7 +133,7 @@ def test_retry_after_in_all_its_forms() -> None:
     assert retry_after("9" * 400, now) == 366 * 86_400
 
 
-def test_a_long_rest_fails_at_once_and_is_kept(web: Web, venue: Maker, clock: Clock) -> None:
+def test_a_long_rest_fails_at_once_and_is_remembered(web: Web, venue: Maker, clock: Clock) -> None:
     web.steps = [answer(status=429, Retry_After="120")]
     client = venue(max_wait_s=30)
     with pytest.raises(VenueBusy, match="rest of 120 s") as caught:
@@ -144,7 +144,7 @@ def test_a_long_rest_fails_at_once_and_is_kept(web: Web, venue: Maker, clock: Cl
     with pytest.raises(VenueBusy, match="not asked before") as again:
         get(client, "/another")
     assert again.value.rest_until == until
-    assert len(web.asked) == 1, "no further request leaves"
+    assert len(web.requests) == 1, "no further request leaves"
 
 
 def test_a_rest_holds_every_request_to_the_venue(clock: Clock) -> None:
@@ -161,7 +161,7 @@ def test_a_rest_from_an_earlier_run_is_honoured(web: Web, venue: Maker, clock: C
     with pytest.raises(VenueBusy, match="2026-11-13 18:46:20 UTC") as caught:
         get(client)
     assert caught.value.rest_until == RECEIVED_AT + timedelta(seconds=60)
-    assert web.asked == []
+    assert web.requests == []
     clock.seconds = 60
     assert get(client).status == 200
 
@@ -172,10 +172,10 @@ def test_a_rest_that_the_error_tells_counts_like_retry_after(web: Web, venue: Ma
 
     with pytest.raises(VenueBusy, match="rest of 600 s"):
         get(venue(), judge=judge)
-    assert len(web.asked) == 1
+    assert len(web.requests) == 1
 
 
-def test_a_short_rest_is_told_when_attempts_run_out(web: Web, venue: Maker) -> None:
+def test_a_short_rest_is_reported_when_attempts_run_out(web: Web, venue: Maker) -> None:
     web.steps = [answer(status=429, Retry_After="2")]
     with pytest.raises(VenueBusy, match="HTTP 429") as caught:
         get(venue(max_attempts=2))
@@ -186,7 +186,7 @@ def test_a_permanent_error_is_raised_at_once(web: Web, venue: Maker, clock: Cloc
     for error in (UnknownSymbol("cboe", "no such symbol"), MalformedReply("cboe", "no such field")):
         with pytest.raises(type(error)):
             get(venue(), judge=lambda payload, error=error: error)  # type: ignore[misc]
-    assert len(web.asked) == 2
+    assert len(web.requests) == 2
     assert clock.slept == []
 
 
@@ -262,7 +262,7 @@ def test_a_reply_beyond_the_size_limit_is_stopped(web: Web, venue: Maker) -> Non
     client = venue(max_response_mb=1)
     with pytest.raises(MalformedReply, match=r"larger than 1 MB.*STRIKEHOUSE_SOURCES__DERIBIT__MAX_RESPONSE_MB"):
         get(client)
-    assert len(web.asked) == 1
+    assert len(web.requests) == 1
     assert client.archive == []
     assert len(get(venue(max_response_mb=3)).body) == 3_000_000
 
@@ -271,7 +271,7 @@ def test_a_reply_that_promises_to_be_too_large_is_not_read(web: Web, venue: Make
     web.steps = [wire(HEAD + b"Content-Length: 200000000\r\n\r\n{}")]
     with pytest.raises(MalformedReply, match=r"larger than 100 MB"):
         get(venue())
-    assert len(web.asked) == 1
+    assert len(web.requests) == 1
 
 
 def test_no_second_holds_more_requests_than_the_rate(web: Web, venue: Maker) -> None:

@@ -36,17 +36,17 @@ class Provoked:
         return f"{self.status} {self.code} {self.method} {self.path[:80]} on {self.server}"
 
 
-def fits(found: Any, wanted: Any) -> bool:
+def fits(actual: Any, wanted: Any) -> bool:
     """Whether JSON is as described, with no key more or less."""
     if isinstance(wanted, re.Pattern):
-        return isinstance(found, str) and wanted.search(found) is not None
+        return isinstance(actual, str) and wanted.search(actual) is not None
     if isinstance(wanted, type):
-        return isinstance(found, wanted)
+        return isinstance(actual, wanted)
     if isinstance(wanted, dict):
-        return isinstance(found, dict) and set(found) == set(wanted) and all(fits(found[key], wanted[key]) for key in wanted)
+        return isinstance(actual, dict) and set(actual) == set(wanted) and all(fits(actual[key], wanted[key]) for key in wanted)
     if isinstance(wanted, list):
-        return isinstance(found, list) and len(found) == len(wanted) and all(map(fits, found, wanted))
-    return bool(found == wanted)
+        return isinstance(actual, list) and len(actual) == len(wanted) and all(map(fits, actual, wanted))
+    return bool(actual == wanted)
 
 
 class Servers:

@@ -20,7 +20,7 @@ from warehouse.home.paths import Home
 MOMENTS = (FIRST, SECOND, LAST)
 
 
-class BothDoors(Warehouse):
+class ComparedWarehouse(Warehouse):
     """Frames of a home, each made once and, when asked to, compared with what the SQL macro gives."""
 
     def __init__(self, home: Home) -> None:
@@ -29,15 +29,15 @@ class BothDoors(Warehouse):
         self.known: dict[str, pl.DataFrame] = {}
 
     def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:
-        asked = {name: value for name, value in arguments.items() if value is not None or name in keep}
-        key = repr((macro, sorted(asked.items())))
+        parameters = {name: value for name, value in arguments.items() if value is not None or name in keep}
+        key = repr((macro, sorted(parameters.items())))
         if key not in self.known:
             frame = super()._call(macro, arguments, keep)
             if self.compares:
-                first = ", ".join(f"${name}" for name in asked if name in ("underlying", *keep))
-                named = ", ".join(f"{name} := ${name}" for name in asked if name not in ("underlying", *keep))
-                given = {name: _as_sql(one) for name, one in asked.items()}
-                in_sql = self.sql(f"from {macro}({', '.join(filter(None, (first, named)))})", given)
+                first = ", ".join(f"${name}" for name in parameters if name in ("underlying", *keep))
+                named = ", ".join(f"{name} := ${name}" for name in parameters if name not in ("underlying", *keep))
+                values = {name: _as_sql(one) for name, one in parameters.items()}
+                in_sql = self.sql(f"from {macro}({', '.join(filter(None, (first, named)))})", values)
                 assert in_sql.equals(frame) and in_sql.schema == frame.schema, key
             self.known[key] = frame
         return self.known[key]
@@ -65,7 +65,7 @@ def client_of(url: str) -> Client:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Case:
     """One (symbol, moment, expiry) of the FlashAlpha dialect, with the frames of the same question."""
 
     http: WholeServer
@@ -82,12 +82,12 @@ class Asked:
     def body(self, path: str, **parameters: Any) -> dict[str, Any]:
         answer = self.http.get(f"{self.prefix}{path}", {"at": f"{self.at:%Y-%m-%dT%H:%M:%SZ}", **parameters})
         assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
+        body: dict[str, Any] = answer.json()
         row = self.row("max_pain_pooled")
-        told = (found["symbol"], found["underlying_price"], found["as_of"])
+        shown = (body["symbol"], body["underlying_price"], body["as_of"])
         expected = (self.symbol, row["spot"], f"{row['captured_at']:%Y-%m-%dT%H:%M:%SZ}")
-        assert told == expected, (told, expected)
-        return found
+        assert shown == expected, (shown, expected)
+        return body
 
     def read(self, macro: str, **filters: Any) -> pl.DataFrame:
         frame: pl.DataFrame = getattr(self.wh, macro)(self.symbol, as_of=self.at.replace(tzinfo=None), **filters)
@@ -105,7 +105,7 @@ class Asked:
     def only(self) -> dict[str, Any]:
         return {} if self.expiry is None else {"expiry": self.expiry}
 
-    def told(self, name: str) -> dict[str, str]:
+    def expiry_parameter(self, name: str) -> dict[str, str]:
         return {} if self.expiry is None else {name: self.expiry.isoformat()}
 
     def oi(self, row: dict[str, Any], side: str) -> float | int | None:
@@ -139,9 +139,9 @@ def rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def main_smile(asked: Asked, expiry: date) -> dict[str, Any]:
+def main_smile(case: Case, expiry: date) -> dict[str, Any]:
     """Of the settlement instants of a date the one with more open interest speaks for it, the later one on a tie."""
-    rows = asked.read("expiry_summary").filter(pl.col("expiry") == expiry).rows(named=True)
+    rows = case.read("expiry_summary").filter(pl.col("expiry") == expiry).rows(named=True)
     return max(rows, key=lambda row: (row["total_oi"] or 0, row["expires_at"]))
 
 
@@ -151,8 +151,8 @@ def is_close(one: float | None, other: float | None) -> bool:
 
 __all__ = [
     "MOMENTS",
-    "Asked",
-    "BothDoors",
+    "Case",
+    "ComparedWarehouse",
     "Question",
     "WholeServer",
     "client_of",

@@ -53,15 +53,15 @@ class Parameter:
 
     path: str
     name: str
-    place: str  # path or query
+    location: str  # path or query
     needed: dict[str, str]
 
     def url(self, text: str) -> str:
-        known = {"symbol": "SPY", "underlying": "SPY", "kind": "gex"} | ({self.name: text} if self.place == "path" else {})
+        known = {"symbol": "SPY", "underlying": "SPY", "kind": "gex"} | ({self.name: text} if self.location == "path" else {})
         path = self.path
         for name, value in known.items():
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
-        query = self.needed | ({self.name: text} if self.place == "query" else {})
+        query = self.needed | ({self.name: text} if self.location == "query" else {})
         return f"{path}?{urlencode(query)}" if query else path
 
 
@@ -71,12 +71,14 @@ def is_text(schema: dict[str, Any]) -> bool:
 
 
 def text_parameters(document: dict[str, Any]) -> list[Parameter]:
-    found = []
+    parameters = []
     for path, item in document["paths"].items():
         declared = item["get"].get("parameters", [])
         needed = {one["name"]: "2026-11-18" for one in declared if one.get("required") and one["in"] == "query"}
-        found += [Parameter(path, one["name"], one["in"], needed) for one in declared if is_text(one["schema"]) and one["in"] != "header"]
-    return found
+        parameters += [
+            Parameter(path, one["name"], one["in"], needed) for one in declared if is_text(one["schema"]) and one["in"] != "header"
+        ]
+    return parameters
 
 
 def fingerprint(home: Home) -> dict[str, str]:
@@ -90,8 +92,8 @@ def fingerprint(home: Home) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def url(demo: Demo) -> Iterator[str]:
-    with serving(demo.home) as found:
-        yield found
+    with serving(demo.home) as served:
+        yield served
 
 
 @pytest.fixture
@@ -154,8 +156,8 @@ def test_sql_in_every_text_parameter_is_refused_logged_and_harmless(demo: Demo, 
      "/v2/docs/../../etc/passwd", "/explain/gex/..%2fSPY", "/static/../published/strikehouse.duckdb", "/published/strikehouse.duckdb", "/raw/", "//etc/passwd"],
 )  # fmt: skip
 def test_paths_that_climb_lead_nowhere(url: str, path: str) -> None:
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=30) as wire:  # a client would tidy the path up
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as wire:  # a client would tidy the path up
         wire.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         said = b"".join(iter(lambda: wire.recv(65536), b""))
     assert said.startswith(b"HTTP/1.1 404 ") and b"application/json" in said and b"root:" not in said
@@ -178,8 +180,8 @@ def test_paths_that_climb_lead_nowhere(url: str, path: str) -> None:
     ids=["path", "parameter", "parameters", "headers", "header", "key", "tags", "flood", "endless parameter", "no text"],
 )  # fmt: skip
 def test_sizes_without_end_are_refused_and_the_server_goes_on(url: str, request_: bytes, status: int) -> None:
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=30) as wire:
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as wire:
         try:
             wire.sendall(request_ + b"Connection: close\r\n\r\n")
             said = wire.recv(64)

@@ -97,14 +97,14 @@ def break_it(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with servers(demo.home, tmp_path_factory.mktemp("errors"), break_it) as found:
-        yield found
+def running(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(demo.home, tmp_path_factory.mktemp("errors"), break_it) as running:
+        yield running
 
 
 @pytest.mark.parametrize("one", TABLE, ids=str)
-def test_a_documented_error_is_provoked(asked: Servers, one: Provoked) -> None:
-    answer = asked.provoke(one)
+def test_a_documented_error_is_provoked(running: Servers, one: Provoked) -> None:
+    answer = running.provoke(one)
     check(one, answer)
     assert "secret of the house" not in answer.text and str(Path.cwd()) not in answer.text
 
@@ -114,21 +114,21 @@ def test_the_table_holds_every_documented_error_and_no_other() -> None:
     assert not DOCUMENTED & set(NEVER)
 
 
-def test_the_page_and_the_openapi_document_name_them_all(asked: Servers) -> None:
+def test_the_page_and_the_openapi_document_name_them_all(running: Servers) -> None:
     page = (CHECKOUT / "docs" / "api.md").read_text().split("**Errors**")[1].split("\n\n")[1]
     assert set(re.findall(r"`(\w+ ?\w*)`", page)) - {"error", "limit", "reset_at", "title", "status", "detail"} == {
         code for _, code in DOCUMENTED
     } - {"Unauthorized"}
     assert set(map(int, re.findall(r"\b[45]\d\d\b", page))) == {status for status, _ in DOCUMENTED}
-    document = requests.get(f"{asked.url('plain')}/openapi.json", timeout=30).json()
+    document = requests.get(f"{running.url('plain')}/openapi.json", timeout=30).json()
     for path, item in document["paths"].items():
         if path.startswith(("/v1/", "/historical/")):
-            told = {int(status) for status in item["get"]["responses"]} - {200, 422}
-            assert told == {status for status, _ in DOCUMENTED}, path
+            statuses = {int(status) for status in item["get"]["responses"]} - {200, 422}
+            assert statuses == {status for status, _ in DOCUMENTED}, path
 
 
-def test_health_without_a_readable_file_is_an_object_with_503(asked: Servers) -> None:
+def test_health_without_a_readable_file_is_an_object_with_503(running: Servers) -> None:
     for server in ("empty", "damaged"):
-        answer = requests.get(f"{asked.url(server)}/health", timeout=30)
+        answer = requests.get(f"{running.url(server)}/health", timeout=30)
         body = {"status": "Unhealthy", "message": "The published file cannot be read; is anything published?"}
         assert (answer.status_code, answer.json()) == (503, body)

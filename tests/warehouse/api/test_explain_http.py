@@ -32,41 +32,41 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="module")
 def wh(demo: Demo) -> Iterator[Warehouse]:
-    with Warehouse(demo.home) as found:
-        yield found
+    with Warehouse(demo.home) as warehouse:
+        yield warehouse
 
 
 def get(url: str, path: str, **parameters: Any) -> requests.Response:
     return requests.get(f"{url}/explain/{path}", params=parameters, timeout=30)
 
 
-@pytest.mark.parametrize(("kind", "underlying", "asked"), QUESTIONS, ids=lambda value: value if isinstance(value, str) else "")
-def test_all_doors_tell_the_same(
-    demo_url: str, wh: Warehouse, capsys: pytest.CaptureFixture[str], kind: str, underlying: str, asked: dict[str, Any]
+@pytest.mark.parametrize(("kind", "underlying", "parameters"), QUESTIONS, ids=lambda value: value if isinstance(value, str) else "")
+def test_all_interfaces_give_the_same(
+    demo_url: str, wh: Warehouse, capsys: pytest.CaptureFixture[str], kind: str, underlying: str, parameters: dict[str, Any]
 ) -> None:
-    answer = get(demo_url, f"{kind}/{underlying}", **asked)
-    found = wh.explain(kind, underlying, **asked)
+    answer = get(demo_url, f"{kind}/{underlying}", **parameters)
+    explanation = wh.explain(kind, underlying, **parameters)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == orjson.loads(orjson.dumps(found, default=json_value))
-    print_explanation(found, json=True)
+    assert answer.json() == orjson.loads(orjson.dumps(explanation, default=json_value))
+    print_explanation(explanation, json=True)
     assert answer.json() == json.loads(capsys.readouterr().out)
     assert answer.json()["raw"][0]["row"] is not None and "ETag" in answer.headers
 
 
 def test_a_moment_is_utc_or_new_york_time(demo_url: str) -> None:
     first, second = "SPY-20261116T224034Z", "SPY-20261117T224034Z"
-    for asked, expected in (
+    for parameters, expected in (
         ({"as_of": "2026-11-17T22:40:33"}, first),
         ({"as_of": "2026-11-17T17:40:34-05:00"}, second),
         ({"at": "2026-11-17T17:40:34"}, second),
         ({"at": "2026-11-17"}, first),
         ({}, second),
     ):
-        assert get(demo_url, "gex/SPY", **asked).json()["scope"]["snapshot_id"] == expected, asked
+        assert get(demo_url, "gex/SPY", **parameters).json()["scope"]["snapshot_id"] == expected, parameters
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "status", "error", "says"),
+    ("path", "parameters", "status", "error", "says"),
     [
         ("gex/NOPE", {}, 404, "no_data", "No snapshot of NOPE is published"),
         ("gex/BRK%2FB", {}, 404, "no_data", "No snapshot of BRK/B is published"),
@@ -89,8 +89,10 @@ def test_a_moment_is_utc_or_new_york_time(demo_url: str) -> None:
         ("gex", {}, 404, "not_found", "Not Found"),
     ],
 )
-def test_what_cannot_be_explained_says_why(demo_url: str, path: str, asked: dict[str, Any], status: int, error: str, says: str) -> None:
-    answer = get(demo_url, path, **asked)
+def test_what_cannot_be_explained_says_why(
+    demo_url: str, path: str, parameters: dict[str, Any], status: int, error: str, says: str
+) -> None:
+    answer = get(demo_url, path, **parameters)
     assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
     assert says in answer.json()["message"] and "ETag" not in answer.headers
 
@@ -108,34 +110,34 @@ def test_key_limit_method_and_file_are_refused_in_its_own_words(demo: Demo, tmp_
         assert (get(url, "gex/SPX").status_code, get(url, "gex/SPX").json()["error"]) == (504, "timeout")
 
 
-def test_an_archive_that_is_gone_is_told_without_naming_the_home(demo_copy: Home) -> None:
+def test_a_missing_archive_is_reported_without_naming_the_home(demo_copy: Home) -> None:
     for folder in demo_copy.raw.iterdir():
         folder.rename(demo_copy.root / f"moved-{folder.name}")
     with serving(demo_copy) as url:
-        found = get(url, "gex/BTC").json()
-    problems = [row["problem"] for row in found["raw"]]
-    assert found["number"]["value"] is not None and all(problems)
+        explanation = get(url, "gex/BTC").json()
+    problems = [row["problem"] for row in explanation["raw"]]
+    assert explanation["number"]["value"] is not None and all(problems)
     assert any("raw/" in one for one in problems) and not any(str(demo_copy.root) in one for one in problems)
 
 
 # --- what an explanation says that a dialect shows is what that dialect of ours shows ---------------------------------------------------
 
 
-def beside(url: str, path: str, convention: str, **asked: Any) -> Any:
+def alternative_value(url: str, path: str, convention: str, **parameters: Any) -> Any:
     """The value of `--definition`, which stands once among the alternatives."""
-    found = get(url, path, definition=convention, **asked).json()
-    assert found["asked_definition"] == convention
-    (one,) = (one for one in found["alternatives"] if one["convention"] == convention)
+    explanation = get(url, path, definition=convention, **parameters).json()
+    assert explanation["asked_definition"] == convention
+    (one,) = (one for one in explanation["alternatives"] if one["convention"] == convention)
     return one["value"]
 
 
-def v1(url: str, path: str, **asked: Any) -> dict[str, Any]:
-    body: dict[str, Any] = requests.get(f"{url}/v1/{path}", params=asked, timeout=30).json()
+def v1(url: str, path: str, **parameters: Any) -> dict[str, Any]:
+    body: dict[str, Any] = requests.get(f"{url}/v1/{path}", params=parameters, timeout=30).json()
     return body
 
 
-def v2(url: str, path: str, **asked: Any) -> dict[str, Any]:
-    body: dict[str, Any] = requests.get(f"{url}/v2/{path}", params=asked, timeout=30).json()["data"]
+def v2(url: str, path: str, **parameters: Any) -> dict[str, Any]:
+    body: dict[str, Any] = requests.get(f"{url}/v2/{path}", params=parameters, timeout=30).json()["data"]
     return body
 
 
@@ -148,23 +150,29 @@ def test_max_pain_and_exposure_by_either_dialect(demo_url: str, symbol: str, pai
     if symbol == "BTC" and expiry == "2026-12-18":
         pytest.skip("not listed there")
     only = {} if expiry is None else {"expiry": expiry}
-    told = {} if expiry is None else {"expiration": expiry}
-    assert beside(demo_url, f"max-pain/{symbol}", "flashalpha", **only) == v1(demo_url, f"maxpain/{symbol}", **told)["max_pain_strike"]
+    expiration = {} if expiry is None else {"expiration": expiry}
+    assert (
+        alternative_value(demo_url, f"max-pain/{symbol}", "flashalpha", **only)
+        == v1(demo_url, f"maxpain/{symbol}", **expiration)["max_pain_strike"]
+    )
     theirs = v2(demo_url, "gex/max-pain", symbol=pair, **only)
     shown = theirs["max_pain"] if expiry else theirs["per_expiry"][0]["max_pain"]
-    assert beside(demo_url, f"max-pain/{symbol}", "backquant", **only) == shown["strike"]
-    assert beside(demo_url, f"gex/{symbol}", "flashalpha", **only) == v1(demo_url, f"exposure/gex/{symbol}", **told)["net_gex"]
+    assert alternative_value(demo_url, f"max-pain/{symbol}", "backquant", **only) == shown["strike"]
+    assert (
+        alternative_value(demo_url, f"gex/{symbol}", "flashalpha", **only)
+        == v1(demo_url, f"exposure/gex/{symbol}", **expiration)["net_gex"]
+    )
     profile = v2(demo_url, "gex/strike-profile", symbol=pair, **only)
     by_expiry = v2(demo_url, "gex/expiry-profile", symbol=pair)
     net = by_expiry["total_gex"] if expiry is None else by_expiry["net_gex"][by_expiry["expiry_dates"].index(expiry)]
-    assert beside(demo_url, f"gex/{symbol}", "backquant", **only) == net
+    assert alternative_value(demo_url, f"gex/{symbol}", "backquant", **only) == net
     strike = profile["ranked_top_10"][0]["strike"]
-    assert beside(demo_url, f"gex/{symbol}", "backquant", strike=strike, **only) == profile["ranked_top_10"][0]["gex"]
-    (own,) = (one for one in v1(demo_url, f"exposure/gex/{symbol}", **told)["strikes"] if one["strike"] == strike)
-    assert beside(demo_url, f"gex/{symbol}", "flashalpha", strike=strike, **only) == own["net_gex"]
-    pin = v1(demo_url, f"maxpain/{symbol}", **told)["pin_probability"]
-    assert beside(demo_url, f"pin-score/{symbol}", "flashalpha", **only) == pin
-    assert beside(demo_url, f"pin-score/{symbol}", "backquant", **only) is None, "it publishes none"
+    assert alternative_value(demo_url, f"gex/{symbol}", "backquant", strike=strike, **only) == profile["ranked_top_10"][0]["gex"]
+    (own,) = (one for one in v1(demo_url, f"exposure/gex/{symbol}", **expiration)["strikes"] if one["strike"] == strike)
+    assert alternative_value(demo_url, f"gex/{symbol}", "flashalpha", strike=strike, **only) == own["net_gex"]
+    pin = v1(demo_url, f"maxpain/{symbol}", **expiration)["pin_probability"]
+    assert alternative_value(demo_url, f"pin-score/{symbol}", "flashalpha", **only) == pin
+    assert alternative_value(demo_url, f"pin-score/{symbol}", "backquant", **only) is None, "it publishes none"
 
 
 @pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
@@ -172,11 +180,11 @@ def test_levels_by_either_dialect(demo_url: str, symbol: str, pair: str) -> None
     flash = v1(demo_url, f"exposure/levels/{symbol}")["levels"]
     back = v2(demo_url, "gex/levels", symbol=pair)["all_expiry"]
     for level in LEVELS:
-        ours = beside(demo_url, f"level/{symbol}", "flashalpha", level=level)
+        ours = alternative_value(demo_url, f"level/{symbol}", "flashalpha", level=level)
         assert ours == pytest.approx(flash[FLASHALPHA[level]], abs=1e-4) if ours is not None else flash[FLASHALPHA[level]] is None, level
-        assert beside(demo_url, f"level/{symbol}", "backquant", level=level) == (back[BACKQUANT[level]] if level in BACKQUANT else None), (
-            level
-        )
+        assert alternative_value(demo_url, f"level/{symbol}", "backquant", level=level) == (
+            back[BACKQUANT[level]] if level in BACKQUANT else None
+        ), level
 
 
 @pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
@@ -184,6 +192,8 @@ def test_volatility_by_either_dialect(demo_url: str, symbol: str, pair: str) -> 
     rows = v2(demo_url, "options/chain", symbol=pair, expiries="2026-11-20", max_contracts=6)["contracts"]
     shown = {one["strike"]: one for one in v1(demo_url, f"exposure/zero-dte/{symbol}", expiry="2026-11-20", strike_range=0.05)["strikes"]}
     for row in rows:
-        asked = {"expiry": "2026-11-20", "strike": row["strike"]}
-        assert round(beside(demo_url, f"iv/{symbol}", "backquant", **asked), 2) == row["iv"]
-        assert beside(demo_url, f"iv/{symbol}", "flashalpha", **asked) == pytest.approx(shown[row["strike"]]["call_iv"], abs=1e-6)
+        parameters = {"expiry": "2026-11-20", "strike": row["strike"]}
+        assert round(alternative_value(demo_url, f"iv/{symbol}", "backquant", **parameters), 2) == row["iv"]
+        assert alternative_value(demo_url, f"iv/{symbol}", "flashalpha", **parameters) == pytest.approx(
+            shown[row["strike"]]["call_iv"], abs=1e-6
+        )

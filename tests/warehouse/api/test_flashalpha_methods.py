@@ -76,7 +76,7 @@ def reason(name: str) -> str | None:
     return NOT_SERVED.get(name) or next((why for begin, why in NOT_SERVED.items() if begin.endswith("_") and name.startswith(begin)), None)
 
 
-def asked_by(client: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+def request_of(client: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Method and path that a call of a client's method sends."""
     sent: list[tuple[str, str]] = []
 
@@ -111,8 +111,8 @@ def is_served(verb: str, path: str) -> bool:
     ids=["flashalpha", "flashalpha_historical"],
 )  # fmt: skip
 def test_every_method_is_served_or_named_with_the_reason(client: Any, served: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {name for name in methods(type(client)) if is_served(*asked_by(client, name, monkeypatch))}
-    assert found == served
+    served_now = {name for name in methods(type(client)) if is_served(*request_of(client, name, monkeypatch))}
+    assert served_now == served
     assert [name for name in methods(type(client)).keys() - served if reason(name) is None] == [], "new: serve them, or say why not"
 
 
@@ -128,7 +128,7 @@ def test_every_served_method_is_called_with_each_of_its_parameters() -> None:
 
 
 def test_every_typed_dictionary_of_a_served_method_is_checked() -> None:
-    told = {name: getattr(forms, methods(FlashAlpha)[name].__annotations__["return"]) for name in SERVED}
+    forms_by_name = {name: getattr(forms, methods(FlashAlpha)[name].__annotations__["return"]) for name in SERVED}
     checked: dict[str, set[Any]] = {}
     for method, _, form in CALLS.values():
         checked.setdefault(method.__name__, set()).add(form)
@@ -137,7 +137,7 @@ def test_every_typed_dictionary_of_a_served_method_is_checked() -> None:
         "symbols": {forms.SymbolsResponse},
         "health": {forms.HealthResponse},
     }  # see test_flashalpha_sdk
-    assert checked == {name: {form} for name, form in told.items()}
+    assert checked == {name: {form} for name, form in forms_by_name.items()}
 
 
 @pytest.mark.parametrize("symbol", ["SPX", "SPY", "ETH"])
@@ -151,5 +151,5 @@ def test_the_historical_client_gets_every_key_too(demo_url: str, symbol: str) ->
         if body.get("no_zero_dte"):
             assert body["next_zero_dte_expiry"]
             continue
-        found = {one for one in misfits(body, form, absent=OF_NO_EXPIRY) if "skew_25d: not in the type" not in one}
-        assert not found if symbol != "ETH" else all("oi" in one or "volume" in one for one in found), (name, found)
+        problems = {one for one in misfits(body, form, absent=OF_NO_EXPIRY) if "skew_25d: not in the type" not in one}
+        assert not problems if symbol != "ETH" else all("oi" in one or "volume" in one for one in problems), (name, problems)

@@ -60,8 +60,8 @@ def test_of_crypto_only_open_interest_and_volume_may_have_fractions(fa: FlashAlp
     for method, arguments, form in CALLS.values():
         body = method(fa, "BTC", **{name: value for name, value in arguments.items() if name != "min_oi"})
         for misfit in misfits(body, form, absent=OF_NO_EXPIRY):
-            place = misfit.split(":")[0].rsplit(".", 1)[-1]
-            assert "oi" in place or "volume" in place or place == "skew_25d", misfit
+            field = misfit.split(":")[0].rsplit(".", 1)[-1]
+            assert "oi" in field or "volume" in field or field == "skew_25d", misfit
 
 
 def test_lists_and_health(fa: FlashAlpha) -> None:
@@ -131,8 +131,8 @@ def test_max_pain_is_the_least_of_a_convex_curve(fa: FlashAlpha, symbol: str) ->
         else:
             assert body["max_pain_by_expiration"]
             levels = fa.exposure_levels(symbol)["levels"]
-            told = body["dealer_alignment"]
-            assert {name: told[name] for name in ("gamma_flip", "gamma_flip_status", "call_wall", "put_wall")} == {
+            alignment = body["dealer_alignment"]
+            assert {name: alignment[name] for name in ("gamma_flip", "gamma_flip_status", "call_wall", "put_wall")} == {
                 name: levels[name] for name in ("gamma_flip", "gamma_flip_status", "call_wall", "put_wall")
             }
 

@@ -29,8 +29,8 @@ def small(small_home: Home) -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def wh(demo: Demo) -> Iterator[Warehouse]:
-    with Warehouse(demo.home) as found:
-        yield found
+    with Warehouse(demo.home) as warehouse:
+        yield warehouse
 
 
 def get(url: str, path: str, **parameters: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_pooled_pain_is_that_of_all_contracts_of_all_venues(
 
 
 @pytest.mark.parametrize("symbol", ["SPX", "SPY", "BTC"])
-def test_max_pain_by_expiration_is_the_macro_asked_for_each_date(wh: Warehouse, demo_url: str, symbol: str) -> None:
+def test_max_pain_by_expiration_is_the_macro_of_each_date(wh: Warehouse, demo_url: str, symbol: str) -> None:
     listed = get(demo_url, f"/v1/maxpain/{symbol}")["max_pain_by_expiration"]
     dates = sorted(set(wh.max_pain(symbol)["expiry"]))
     assert [one["expiration"] for one in listed] == [one.isoformat() for one in dates]
@@ -105,25 +105,25 @@ def test_exposures_have_natural_delta_and_dealers_charm(wh: Warehouse, demo_url:
     rows = live(wh, symbol).filter(pl.col("oi_base") > 0)
     sign = np.where(rows["option_type"] == "C", 1.0, -1.0)
     oi, spot = rows["oi_base"].to_numpy(), wh.gex_levels(symbol)["spot"].item(0)
-    told = get(demo_url, f"/v1/exposure/summary/{symbol}")["exposures"]
+    exposures = get(demo_url, f"/v1/exposure/summary/{symbol}")["exposures"]
     # stored exposures need no spot (definitions §3); here they are made from spot and greeks, whose spot is each venue's own
     gross = {name: float(np.nansum(np.abs(rows[name].cast(pl.Float64).to_numpy()))) for name in ("gex_usd_1pct", "dex_usd", "chex_usd_day")}
-    assert told["net_gex"] == pytest.approx(
+    assert exposures["net_gex"] == pytest.approx(
         np.nansum(sign * rows["gamma"].to_numpy() * oi * spot**2 * 0.01), abs=2e-3 * gross["gex_usd_1pct"]
     )
-    assert told["net_dex"] == pytest.approx(np.nansum(rows["delta"].to_numpy() * oi * spot), abs=2e-3 * gross["dex_usd"])
-    assert told["net_chex"] == pytest.approx(
+    assert exposures["net_dex"] == pytest.approx(np.nansum(rows["delta"].to_numpy() * oi * spot), abs=2e-3 * gross["dex_usd"])
+    assert exposures["net_chex"] == pytest.approx(
         -np.nansum(sign * rows["charm"].to_numpy() * oi * spot / 365), abs=2e-3 * gross["chex_usd_day"]
     )
     term = get(demo_url, f"/v1/exposure/term-structure/{symbol}")
     for name in ("net_gex", "net_dex", "net_vex", "net_chex"):
         for part in ("by_expiry", "by_dte_bucket"):
-            assert sum(one[name] for one in term[part]) == pytest.approx(told[name], rel=1e-9, abs=1), (name, part)
+            assert sum(one[name] for one in term[part]) == pytest.approx(exposures[name], rel=1e-9, abs=1), (name, part)
     assert sum(one["pct_of_chain_gex"] for one in term["by_expiry"]) == pytest.approx(100, abs=0.5)
     assert sum(one["contract_count"] for one in term["by_dte_bucket"]) == live(wh, symbol).height
     by_strike = get(demo_url, f"/v1/exposure/gex/{symbol}")
     assert sum(one["net_gex"] or 0 for one in by_strike["strikes"]) == pytest.approx(by_strike["net_gex"], abs=1)
-    assert by_strike["net_gex"] == told["net_gex"] and all(
+    assert by_strike["net_gex"] == exposures["net_gex"] and all(
         (one["put_gex"] or 0) <= 0 <= (one["call_gex"] or 0) for one in by_strike["strikes"]
     )
 
@@ -158,20 +158,20 @@ def test_open_interest_volume_and_change_are_sums_over_contracts(wh: Warehouse, 
 
 def test_min_oi_keeps_strikes_that_reach_it_and_leaves_the_headline(demo_url: str) -> None:
     every, large = get(demo_url, "/v1/exposure/gex/SPY"), get(demo_url, "/v1/exposure/gex/SPY", min_oi=50_000)
-    kept = [one for one in every["strikes"] if (one["call_oi"] or 0) + (one["put_oi"] or 0) >= 50_000]
-    assert large["strikes"] == kept and 0 < len(kept) < len(every["strikes"])
+    expected = [one for one in every["strikes"] if (one["call_oi"] or 0) + (one["put_oi"] or 0) >= 50_000]
+    assert large["strikes"] == expected and 0 < len(expected) < len(every["strikes"])
     assert large["net_gex"] == every["net_gex"]
 
 
 def test_levels_are_those_of_the_table(wh: Warehouse, demo_url: str) -> None:
     for symbol in ("SPX", "SPY", "BTC", "ETH"):
         row = wh.gex_levels(symbol).filter(pl.col("scope_expiry") == "all").row(0, named=True)
-        told = get(demo_url, f"/v1/exposure/levels/{symbol}")["levels"]
-        for name, value in told.items():
+        levels = get(demo_url, f"/v1/exposure/levels/{symbol}")["levels"]
+        for name, value in levels.items():
             assert value == (pytest.approx(row[name], abs=1e-4) if isinstance(row[name], float) else row[name]), name
         profile = wh.gex_profile(symbol).with_columns(pl.col("call_gex_usd_1pct", "put_gex_usd_1pct").cast(pl.Float64))
-        assert told["call_wall"] in profile.filter(pl.col("call_gex_usd_1pct") == pl.col("call_gex_usd_1pct").max())["strike"].to_list()
-        assert told["put_wall"] in profile.filter(pl.col("put_gex_usd_1pct") == pl.col("put_gex_usd_1pct").min())["strike"].to_list()
+        assert levels["call_wall"] in profile.filter(pl.col("call_gex_usd_1pct") == pl.col("call_gex_usd_1pct").max())["strike"].to_list()
+        assert levels["put_wall"] in profile.filter(pl.col("put_gex_usd_1pct") == pl.col("put_gex_usd_1pct").min())["strike"].to_list()
 
 
 @pytest.mark.parametrize(("symbol", "expiry"), [("BTC", None), ("SPX", "2026-11-20"), ("ETH", "2026-11-20"), ("SPY", "2026-12-18")])
@@ -230,9 +230,9 @@ def test_each_strike_of_the_zero_dte_view_is_its_contracts(wh: Warehouse, demo_u
 
 def test_several_venues_are_means_by_open_interest(small: Warehouse, small_url: str) -> None:
     rows = live(small, COIN, newest=False).filter(pl.col("delta").is_not_null() & (pl.col("option_type") == "C"))
-    held = pl.col("oi_base").fill_null(0)
+    interest = pl.col("oi_base").fill_null(0)
     means = rows.group_by("expiry", "expires_at", "strike").agg(
-        pl.len(), held.sum(), (pl.col("delta") * held).sum() / held.sum(), spread=pl.col("delta").max() - pl.col("delta").min()
+        pl.len(), interest.sum(), (pl.col("delta") * interest).sum() / interest.sum(), spread=pl.col("delta").max() - pl.col("delta").min()
     )
     several = means.filter((pl.col("len") > 1) & (pl.col("oi_base") > 0))
     assert several.height and several["spread"].max() > 1e-6, "venues list the same strike at different deltas"

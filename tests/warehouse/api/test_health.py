@@ -22,7 +22,7 @@ WORDS = {"healthy": "Healthy", "degraded": "Degraded", "unhealthy": "Unhealthy"}
 V2 = {"healthy": "ok", "degraded": "degraded", "unhealthy": "unhealthy"}
 
 
-class Asked:
+class ClockedServer:
     """A server with a clock that tests set."""
 
     def __init__(self, home: Home) -> None:
@@ -36,23 +36,23 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def asked(demo: Demo) -> Iterator[Asked]:
-    found = Asked(demo.home)
-    with serving(demo.home, clock=lambda: found.now) as found.url:
-        yield found
+def server(demo: Demo) -> Iterator[ClockedServer]:
+    server = ClockedServer(demo.home)
+    with serving(demo.home, clock=lambda: server.now) as server.url:
+        yield server
 
 
 @pytest.mark.parametrize(
     ("hours", "state", "late"), [(0.5, "healthy", 0), (2, "degraded", 2), (4, "unhealthy", 2), (26, "unhealthy", 2), (24 * 7, "unhealthy", 4)]
 )  # fmt: skip
-def test_it_is_the_state_at_the_moment_it_is_asked(asked: Asked, hours: float, state: str, late: int) -> None:
-    asked.now = TAKEN + timedelta(hours=hours)
-    status, body = asked.get("/health")
+def test_it_is_the_state_at_the_moment_of_the_request(server: ClockedServer, hours: float, state: str, late: int) -> None:
+    server.now = TAKEN + timedelta(hours=hours)
+    status, body = server.get("/health")
     assert (status, body["status"]) == (200, WORDS[state])
     assert body.get("message") == (f"{late} of 4 underlyings are {state}; /v2/status tells which." if late else None)
-    assert asked.get("/v2/health")[1]["data"]["status"] == V2[state]
-    assert asked.get("/v2/status")[1]["data"]["overall_status"] == state, "stale is shown as unhealthy"
-    _, rows = read_freshness(asked.home, api_settings(), asked.now, [], [])
+    assert server.get("/v2/health")[1]["data"]["status"] == V2[state]
+    assert server.get("/v2/status")[1]["data"]["overall_status"] == state, "stale is shown as unhealthy"
+    _, rows = read_freshness(server.home, api_settings(), server.now, [], [])
     assert any(row.is_at_least(STALE) for row in rows if row.is_watched) is (state == "unhealthy"), "as `strikehouse status` ends"
 
 
@@ -69,13 +69,13 @@ DAMAGES: dict[str, bytes | None] = {
 
 
 @pytest.fixture
-def copied(demo_copy: Home) -> Iterator[Asked]:
-    found = Asked(demo_copy)
-    with serving(demo_copy, clock=lambda: found.now) as found.url:
-        yield found
+def copied(demo_copy: Home) -> Iterator[ClockedServer]:
+    server = ClockedServer(demo_copy)
+    with serving(demo_copy, clock=lambda: server.now) as server.url:
+        yield server
 
 
-def test_a_status_that_is_missing_or_damaged_has_its_proper_answer_everywhere(copied: Asked) -> None:
+def test_a_status_that_is_missing_or_damaged_has_its_proper_answer_everywhere(copied: ClockedServer) -> None:
     for name, content in DAMAGES.items():
         Path(copied.home.status_file).unlink(missing_ok=True)
         if content is not None:
@@ -90,7 +90,7 @@ def test_a_status_that_is_missing_or_damaged_has_its_proper_answer_everywhere(co
         assert requests.get(f"{copied.url}/v1/exposure/levels/SPY", timeout=30).status_code == 200, "data are served all the same"
 
 
-def test_what_is_not_watched_any_more_is_shown_and_does_not_count(copied: Asked) -> None:
+def test_what_is_not_watched_any_more_is_shown_and_does_not_count(copied: ClockedServer) -> None:
     status = json.loads(copied.home.status_file.read_bytes())
     old = {
         "underlying": "GONE",

@@ -19,8 +19,8 @@ from tests.warehouse.api.backquant.serving import NOW, published
 from tests.warehouse.api.backquant.test_backquant_fields import both, token, top, whole
 from tests.warehouse.api.same_answers import (
     MOMENTS,
-    Asked,
-    BothDoors,
+    Case,
+    ComparedWarehouse,
     Question,
     WholeServer,
     client_of,
@@ -37,189 +37,189 @@ from warehouse.home.paths import Home
 # --- /v1 --------------------------------------------------------------------------------------------------------------------------------
 
 
-def max_pain(asked: Asked) -> None:
-    found = asked.body("/v1/maxpain/" + asked.symbol.lower(), **asked.told("expiration"))
-    dates = asked.dates()
-    front = asked.expiry or dates[0]
-    row = asked.row("max_pain", expiry=asked.expiry) if asked.expiry else asked.row("max_pain_pooled")
-    pin = asked.row("pin_score", expiry=asked.expiry) if asked.expiry else row
-    levels, smile = asked.levels(**asked.only()), main_smile(asked, front)
-    assert (found["max_pain_strike"], found["signal"], found["expiration"]) == (row["max_pain_strike"], row["signal"], front.isoformat())
+def max_pain(case: Case) -> None:
+    body = case.body("/v1/maxpain/" + case.symbol.lower(), **case.expiry_parameter("expiration"))
+    dates = case.dates()
+    front = case.expiry or dates[0]
+    row = case.row("max_pain", expiry=case.expiry) if case.expiry else case.row("max_pain_pooled")
+    pin = case.row("pin_score", expiry=case.expiry) if case.expiry else row
+    levels, smile = case.levels(**case.only()), main_smile(case, front)
+    assert (body["max_pain_strike"], body["signal"], body["expiration"]) == (row["max_pain_strike"], row["signal"], front.isoformat())
     distance = {"absolute": rounded(row["distance_abs"], 4), "percent": rounded(row["distance_pct"], 2), "direction": row["direction"]}
-    assert found["distance"] == distance and found["put_call_oi_ratio"] == rounded(row["pcr"], 3)
-    assert found["pin_probability"] == pin["pin_score"] and found["regime"] == levels["regime"]
+    assert body["distance"] == distance and body["put_call_oi_ratio"] == rounded(row["pcr"], 3)
+    assert body["pin_probability"] == pin["pin_score"] and body["regime"] == levels["regime"]
     names = ("alignment", "description", "gamma_flip_status", "call_wall", "put_wall")
-    assert found["dealer_alignment"] == {name: pin[name] for name in names} | {"gamma_flip": rounded(pin["gamma_flip"], 4)}
-    assert found["dealer_alignment"]["call_wall"] == levels["call_wall"] and found["dealer_alignment"]["put_wall"] == levels["put_wall"]
-    move = found["expected_move"]
+    assert body["dealer_alignment"] == {name: pin[name] for name in names} | {"gamma_flip": rounded(pin["gamma_flip"], 4)}
+    assert body["dealer_alignment"]["call_wall"] == levels["call_wall"] and body["dealer_alignment"]["put_wall"] == levels["put_wall"]
+    move = body["expected_move"]
     assert (move["straddle_price"], move["atm_iv"]) == (
         rounded(smile["straddle"], 4),
         share(smile["atm_iv"], 1) if smile["atm_iv"] else None,
     )
     if smile["straddle"] is not None:
         assert move["max_pain_within_expected_range"] is (abs(row["spot"] - row["max_pain_strike"]) <= smile["straddle"])
-    profile = asked.read("gex_profile", **asked.only()).rows(named=True)
-    assert [(one["strike"], one["call_oi"], one["put_oi"]) for one in found["oi_by_strike"]] == [
-        (one["strike"], asked.oi(one, "call") or 0, asked.oi(one, "put") or 0) for one in profile
+    profile = case.read("gex_profile", **case.only()).rows(named=True)
+    assert [(one["strike"], one["call_oi"], one["put_oi"]) for one in body["oi_by_strike"]] == [
+        (one["strike"], case.oi(one, "call") or 0, case.oi(one, "put") or 0) for one in profile
     ]
-    if asked.expiry is not None:
-        curve = asked.read("pain_curve", expiry=asked.expiry)
+    if case.expiry is not None:
+        curve = case.read("pain_curve", expiry=case.expiry)
         columns = ("strike", "call_pain_usd", "put_pain_usd", "total_pain_usd")
-        assert [tuple(one.values()) for one in found["pain_curve"]] == curve.select(columns).rows()
-        assert found["max_pain_by_expiration"] is None
+        assert [tuple(one.values()) for one in body["pain_curve"]] == curve.select(columns).rows()
+        assert body["max_pain_by_expiration"] is None
         return
-    assert min((one["total_pain"], one["strike"]) for one in found["pain_curve"])[1] == row["max_pain_strike"]
-    for one, expiry in zip(found["max_pain_by_expiration"], dates, strict=True):
-        own = asked.row("max_pain", expiry=expiry)
-        held = (asked.oi(own, "call") or 0) + (asked.oi(own, "put") or 0)
-        assert (one["expiration"], one["max_pain_strike"], one["total_oi"]) == (expiry.isoformat(), own["max_pain_strike"], held)
+    assert min((one["total_pain"], one["strike"]) for one in body["pain_curve"])[1] == row["max_pain_strike"]
+    for one, expiry in zip(body["max_pain_by_expiration"], dates, strict=True):
+        own = case.row("max_pain", expiry=expiry)
+        total = (case.oi(own, "call") or 0) + (case.oi(own, "put") or 0)
+        assert (one["expiration"], one["max_pain_strike"], one["total_oi"]) == (expiry.isoformat(), own["max_pain_strike"], total)
 
 
-def gex(asked: Asked) -> None:
-    found = asked.body(f"/v1/exposure/gex/{asked.symbol}", **asked.told("expiration"), min_oi=3)
-    levels = asked.levels(**asked.only())
-    assert found["net_gex"] == usd(levels["net_gex_usd_1pct"])
-    assert found["net_gex_label"] == ("positive" if levels["net_gex_usd_1pct"] >= 0 else "negative")
-    assert (found["gamma_flip"], found["gamma_flip_status"]) == (rounded(levels["gamma_flip"], 4), levels["gamma_flip_status"])
-    shown = [tuple(one[name] for name in ("strike", "call_gex", "put_gex", "net_gex", "call_oi", "put_oi")) for one in found["strikes"]]
+def gex(case: Case) -> None:
+    body = case.body(f"/v1/exposure/gex/{case.symbol}", **case.expiry_parameter("expiration"), min_oi=3)
+    levels = case.levels(**case.only())
+    assert body["net_gex"] == usd(levels["net_gex_usd_1pct"])
+    assert body["net_gex_label"] == ("positive" if levels["net_gex_usd_1pct"] >= 0 else "negative")
+    assert (body["gamma_flip"], body["gamma_flip_status"]) == (rounded(levels["gamma_flip"], 4), levels["gamma_flip_status"])
+    shown = [tuple(one[name] for name in ("strike", "call_gex", "put_gex", "net_gex", "call_oi", "put_oi")) for one in body["strikes"]]
     assert shown == [
-        (row["strike"], *(usd(row[f"{side}_gex_usd_1pct"]) for side in ("call", "put", "net")), asked.oi(row, "call"), asked.oi(row, "put"))
-        for row in asked.read("gex_profile", **asked.only()).rows(named=True)
-        if (asked.oi(row, "call") or 0) + (asked.oi(row, "put") or 0) >= 3
+        (row["strike"], *(usd(row[f"{side}_gex_usd_1pct"]) for side in ("call", "put", "net")), case.oi(row, "call"), case.oi(row, "put"))
+        for row in case.read("gex_profile", **case.only()).rows(named=True)
+        if (case.oi(row, "call") or 0) + (case.oi(row, "put") or 0) >= 3
     ]
 
 
-def levels(asked: Asked) -> None:
-    found = asked.body(f"/v1/exposure/levels/{asked.symbol}")["levels"]
-    row = asked.levels()
-    assert found == {name: row[name] for name in found} | {"gamma_flip": rounded(row["gamma_flip"], 4)}
+def levels(case: Case) -> None:
+    body = case.body(f"/v1/exposure/levels/{case.symbol}")["levels"]
+    row = case.levels()
+    assert body == {name: row[name] for name in body} | {"gamma_flip": rounded(row["gamma_flip"], 4)}
 
 
-def summary(asked: Asked) -> None:
-    found = asked.body(f"/v1/exposure/summary/{asked.symbol}")
-    rows = asked.read("gex_by_expiry").rows(named=True)
-    sums, row, spot = exposures(rows), asked.levels(), found["underlying_price"]
-    assert found["exposures"] == sums
-    assert (found["regime"], found["gamma_flip"], found["gamma_flip_status"]) == (
+def summary(case: Case) -> None:
+    body = case.body(f"/v1/exposure/summary/{case.symbol}")
+    rows = case.read("gex_by_expiry").rows(named=True)
+    sums, row, spot = exposures(rows), case.levels(), body["underlying_price"]
+    assert body["exposures"] == sums
+    assert (body["regime"], body["gamma_flip"], body["gamma_flip_status"]) == (
         row["regime"],
         rounded(row["gamma_flip"], 4),
         row["gamma_flip_status"],
     )
-    down, up = found["hedging_estimate"]["spot_down_1pct"], found["hedging_estimate"]["spot_up_1pct"]
-    shares = round(sums["net_gex"] / spot, 0 if asked.is_us else 4)
+    down, up = body["hedging_estimate"]["spot_down_1pct"], body["hedging_estimate"]["spot_up_1pct"]
+    shares = round(sums["net_gex"] / spot, 0 if case.is_us else 4)
     assert (down["dealer_shares_to_trade"], up["dealer_shares_to_trade"]) == (shares, -shares)
     assert down["notional_usd"] == up["notional_usd"] == round(abs(shares * spot), 2)
-    today = asked.read("gex_levels").filter(pl.col("scope_expiry") == "0dte").row(0, named=True)
-    if found["zero_dte"]["expiration"] is None:
-        assert found["zero_dte"]["net_gex"] is today["net_gex_usd_1pct"] is None
+    today = case.read("gex_levels").filter(pl.col("scope_expiry") == "0dte").row(0, named=True)
+    if body["zero_dte"]["expiration"] is None:
+        assert body["zero_dte"]["net_gex"] is today["net_gex_usd_1pct"] is None
     else:
-        assert found["zero_dte"]["net_gex"] == usd(today["net_gex_usd_1pct"])
-        assert found["zero_dte"]["pct_of_total_gex"] == share(found["zero_dte"]["net_gex"], sums["net_gex"])
+        assert body["zero_dte"]["net_gex"] == usd(today["net_gex_usd_1pct"])
+        assert body["zero_dte"]["pct_of_total_gex"] == share(body["zero_dte"]["net_gex"], sums["net_gex"])
 
 
-def term_structure(asked: Asked) -> None:
-    found = asked.body(f"/v1/exposure/term-structure/{asked.symbol}")
-    rows, kinds = asked.read("gex_by_expiry").rows(named=True), asked.read("opex_calendar").rows(named=True)
-    whole_chain = sum(abs(exposures([row for row in rows if row["expiry"] == one])["net_gex"]) for one in asked.dates())
-    for told, expiry in zip(found["by_expiry"], asked.dates(), strict=True):
+def term_structure(case: Case) -> None:
+    body = case.body(f"/v1/exposure/term-structure/{case.symbol}")
+    rows, kinds = case.read("gex_by_expiry").rows(named=True), case.read("opex_calendar").rows(named=True)
+    whole_chain = sum(abs(exposures([row for row in rows if row["expiry"] == one])["net_gex"]) for one in case.dates())
+    for shown, expiry in zip(body["by_expiry"], case.dates(), strict=True):
         mine = [row for row in rows if row["expiry"] == expiry]
         sums, own = exposures(mine), [row for row in kinds if row["expiry"] == expiry]
-        assert {name: told[name] for name in sums} == sums
-        assert (told["expiration"], told["dte"]) == (expiry.isoformat(), max(row["dte"] for row in mine))
-        assert told["is_opex"] is any(row["is_anchor"] for row in own)
-        quarterly = "is_triple_witching" if asked.is_us else "is_quarterly"
-        assert told["is_triple_witching"] is any(
+        assert {name: shown[name] for name in sums} == sums
+        assert (shown["expiration"], shown["dte"]) == (expiry.isoformat(), max(row["dte"] for row in mine))
+        assert shown["is_opex"] is any(row["is_anchor"] for row in own)
+        quarterly = "is_triple_witching" if case.is_us else "is_quarterly"
+        assert shown["is_triple_witching"] is any(
             row["type"] == "quarterly" if quarterly == "is_quarterly" else row[quarterly] for row in own
         )
-        assert told["pct_of_chain_gex"] == (share(abs(sums["net_gex"]), whole_chain) or 0)
-    for bucket in found["by_dte_bucket"]:
+        assert shown["pct_of_chain_gex"] == (share(abs(sums["net_gex"]), whole_chain) or 0)
+    for bucket in body["by_dte_bucket"]:
         low, high = bucket["dte_range"]
         assert {name: bucket[name] for name in ("net_gex", "net_dex", "net_vex", "net_chex")} == exposures(
             [row for row in rows if low <= row["dte"] <= high]
         )
 
 
-def expected_move(asked: Asked) -> None:
-    found = asked.body(f"/v1/expected-move/{asked.symbol}", **asked.told("expiry"))
-    spot = found["underlying_price"]
-    for told, expiry in zip(found["expected_moves"], [asked.expiry] if asked.expiry else asked.dates(), strict=True):
-        row = main_smile(asked, expiry)
+def expected_move(case: Case) -> None:
+    body = case.body(f"/v1/expected-move/{case.symbol}", **case.expiry_parameter("expiry"))
+    spot = body["underlying_price"]
+    for expiry_parameter, expiry in zip(body["expected_moves"], [case.expiry] if case.expiry else case.dates(), strict=True):
+        row = main_smile(case, expiry)
         move = row["expected_move_1sd"]
-        assert told == {
+        assert expiry_parameter == {
             "expiry": expiry.isoformat(), "daysToExpiry": row["dte"], "atmIv": rounded(row["atm_iv"], 6), "expectedMove": rounded(move, 4),
             "expectedMovePct": None if move is None else round(100 * (move / spot), 4),
             "lowerBound": None if move is None else round(spot - move, 4), "upperBound": None if move is None else round(spot + move, 4),
         }  # fmt: skip
 
 
-def zero_dte(asked: Asked) -> None:
-    expiry = asked.expiry or asked.dates()[0]
-    found = asked.body(f"/v1/exposure/zero-dte/{asked.symbol}", expiry=expiry.isoformat(), strike_range=0.06)
+def zero_dte(case: Case) -> None:
+    expiry = case.expiry or case.dates()[0]
+    body = case.body(f"/v1/exposure/zero-dte/{case.symbol}", expiry=expiry.isoformat(), strike_range=0.06)
     only = {"expiry": expiry}
-    sums, whole_chain = exposures(asked.read("gex_by_expiry", **only).rows(named=True)), usd(asked.levels()["net_gex_usd_1pct"]) or 0.0
-    assert found["exposures"] == sums | {"total_chain_net_gex": whole_chain, "pct_of_total_gex": share(sums["net_gex"], whole_chain)}
-    row, smile, profile = asked.levels(**only), main_smile(asked, expiry), asked.read("gex_profile", **only).rows(named=True)
+    sums, whole_chain = exposures(case.read("gex_by_expiry", **only).rows(named=True)), usd(case.levels()["net_gex_usd_1pct"]) or 0.0
+    assert body["exposures"] == sums | {"total_chain_net_gex": whole_chain, "pct_of_total_gex": share(sums["net_gex"], whole_chain)}
+    row, smile, profile = case.levels(**only), main_smile(case, expiry), case.read("gex_profile", **only).rows(named=True)
     for name in ("call_wall", "put_wall", "highest_oi_strike", "max_positive_gamma", "max_negative_gamma"):
-        assert found["levels"][name] == row[name], name
-    assert (found["regime"]["label"], found["regime"]["gamma_flip"]) == (row["regime"], rounded(row["gamma_flip"], 4))
-    assert found["pin_risk"]["max_pain"] == asked.row("max_pain", **only)["max_pain_strike"]
+        assert body["levels"][name] == row[name], name
+    assert (body["regime"]["label"], body["regime"]["gamma_flip"]) == (row["regime"], rounded(row["gamma_flip"], 4))
+    assert body["pin_risk"]["max_pain"] == case.row("max_pain", **only)["max_pain_strike"]
     sizes = {one["strike"]: abs(one["net_gex_usd_1pct"]) for one in profile if one["net_gex_usd_1pct"] is not None}
-    spot = found["underlying_price"]
+    spot = body["underlying_price"]
     magnet = min(sizes, key=lambda strike: (-sizes[strike], abs(strike - spot), strike)) if sizes else None
-    assert found["pin_risk"]["magnet_strike"] == magnet
-    assert (found["expected_move"]["straddle_price"], found["expected_move"]["atm_iv"]) == (
+    assert body["pin_risk"]["magnet_strike"] == magnet
+    assert (body["expected_move"]["straddle_price"], body["expected_move"]["atm_iv"]) == (
         rounded(smile["straddle"], 4),
         rounded(smile["atm_iv"], 6),
     )
-    assert is_close(found["vol_context"]["zero_dte_atm_iv"], None if smile["atm_iv"] is None else round(100 * smile["atm_iv"], 2))
-    held = {side: sum(asked.oi(one, side) or 0 for one in profile) for side in ("call", "put")}
-    assert is_close(found["flow"]["call_oi"], held["call"]) and is_close(found["flow"]["put_oi"], held["put"])
+    assert is_close(body["vol_context"]["zero_dte_atm_iv"], None if smile["atm_iv"] is None else round(100 * smile["atm_iv"], 2))
+    totals = {side: sum(case.oi(one, side) or 0 for one in profile) for side in ("call", "put")}
+    assert is_close(body["flow"]["call_oi"], totals["call"]) and is_close(body["flow"]["put_oi"], totals["put"])
     near = [one for one in profile if abs(one["strike"] - spot) <= 0.06 * spot]
     names = ("strike", "call_gex", "put_gex", "net_gex", "call_dex", "put_dex", "net_vex", "net_chex", "call_oi", "put_oi")
-    assert [tuple(one[name] for name in names) for one in found["strikes"]] == [
+    assert [tuple(one[name] for name in names) for one in body["strikes"]] == [
         (
             one["strike"], usd(one["call_gex_usd_1pct"]), usd(one["put_gex_usd_1pct"]), usd(one["net_gex_usd_1pct"]), usd(one["call_dex_usd"]),
             None if one["put_dex_usd"] is None else 0.0 - float(one["put_dex_usd"]), usd(one["net_vex_usd_1vol"]),
-            None if one["net_chex_usd_day"] is None else 0.0 - float(one["net_chex_usd_day"]), asked.oi(one, "call"), asked.oi(one, "put"),
+            None if one["net_chex_usd_day"] is None else 0.0 - float(one["net_chex_usd_day"]), case.oi(one, "call"), case.oi(one, "put"),
         )
         for one in near
     ]  # fmt: skip
 
 
-V1: tuple[Callable[[Asked], None], ...] = (max_pain, gex, levels, summary, term_structure, expected_move, zero_dte)
+V1: tuple[Callable[[Case], None], ...] = (max_pain, gex, levels, summary, term_structure, expected_move, zero_dte)
 
 # --- /v2 --------------------------------------------------------------------------------------------------------------------------------
 
 Filters = dict[str, float]
 
 
-def told(filters: Filters) -> Filters:
+def to_parameters(filters: Filters) -> Filters:
     return {"spot_window_pct" if name == "window_pct" else name: value for name, value in filters.items()}
 
 
 def strike_profile(question: Question, expiry: date | None, filters: Filters) -> None:
     only = {} if expiry is None else {"expiry": expiry}
-    found = question.data("/gex/strike-profile", **told(filters), expiry="all" if expiry is None else token(expiry))
+    body = question.data("/gex/strike-profile", **to_parameters(filters), expiry="all" if expiry is None else token(expiry))
     rows = question.read("gex_profile", **filters, **only).rows(named=True)
-    assert found["strikes"] == [row["strike"] for row in rows]
+    assert body["strikes"] == [row["strike"] for row in rows]
     for name in ("net_gex", "call_gex", "put_gex"):
-        assert found[name] == [whole(row[f"{name}_usd_1pct"]) for row in rows]
+        assert body[name] == [whole(row[f"{name}_usd_1pct"]) for row in rows]
     for side in ("call", "put"):
-        assert found[f"{side}_oi"] == [question.oi(row, side) for row in rows]
-    assert found["ranked_top_10"] == top(question.read("gex_ranked", **filters, **only))
+        assert body[f"{side}_oi"] == [question.oi(row, side) for row in rows]
+    assert body["ranked_top_10"] == top(question.read("gex_ranked", **filters, **only))
 
 
 def heatmap(question: Question, expiry: date | None, filters: Filters) -> None:
     filters = {name: value for name, value in filters.items() if name != "strike_min"}
-    found = question.data("/gex/strike-expiry-heatmap", **told(filters))
+    body = question.data("/gex/strike-expiry-heatmap", **to_parameters(filters))
     nets: dict[Any, Any] = {}
     for row in question.read("gex_heatmap", **filters).rows(named=True):
         key = row["strike"], token(row["expiry"])
         nets[key] = both(nets.get(key), row["net_gex_usd_1pct"])
     cells = {
         (strike, expiry): net
-        for strike, line in zip(found["strikes"], found["net_gex"], strict=True)
-        for expiry, net in zip(found["expiries"], line, strict=True)
+        for strike, line in zip(body["strikes"], body["net_gex"], strict=True)
+        for expiry, net in zip(body["expiries"], line, strict=True)
         if net is not None
     }
     assert cells == {key: whole(net) for key, net in nets.items() if net is not None}
@@ -230,46 +230,46 @@ def pain(question: Question, expiry: date | None, filters: Filters) -> None:
         rows = [{"expiry": token(one), "dte": question.dte(one), "max_pain": question.pain(one)} for one in question.dates()]
         assert question.data("/gex/max-pain") == {"expiry": "all", "per_expiry": rows}
         return
-    found = question.data("/gex/max-pain", expiry=expiry.isoformat())
-    assert (found["expiry"], found["dte"], found["max_pain"]) == (token(expiry), question.dte(expiry), question.pain(expiry))
+    body = question.data("/gex/max-pain", expiry=expiry.isoformat())
+    assert (body["expiry"], body["dte"], body["max_pain"]) == (token(expiry), question.dte(expiry), question.pain(expiry))
     columns = ("strike", "total_pain_usd", "call_pain_usd", "put_pain_usd")
     curve = question.read("pain_curve", expiry=expiry).select(columns).rows()
-    assert [tuple(one.values()) for one in found["pain_curve"]] == [(row[0], *map(whole, row[1:])) for row in curve]
+    assert [tuple(one.values()) for one in body["pain_curve"]] == [(row[0], *map(whole, row[1:])) for row in curve]
 
 
 def history(question: Question, expiry: date | None, filters: Filters) -> None:
-    found = question.data("/gex/history", limit=1)
+    body = question.data("/gex/history", limit=1)
     row = question.read("gex_levels").filter(pl.col("scope_expiry") == "all").row(0, named=True)
-    if found["timestamps"] != [f"{row['captured_at']:%Y-%m-%dT%H:%M:%SZ}"]:
-        raise AssertionError(found)
+    if body["timestamps"] != [f"{row['captured_at']:%Y-%m-%dT%H:%M:%SZ}"]:
+        raise AssertionError(body)
     names = {"total_gex": whole(row["net_gex_usd_1pct"]), "call_wall": row["call_resistance"], "put_wall": row["put_support"]}
-    assert {name: found[name] for name in names} == {name: [value] for name, value in names.items()}
-    assert found["spot_price"] == [round(row["spot"], 2)]
+    assert {name: body[name] for name in names} == {name: [value] for name, value in names.items()}
+    assert body["spot_price"] == [round(row["spot"], 2)]
 
 
 def chain(question: Question, expiry: date | None, filters: Filters) -> None:
-    asked = {} if expiry is None else {"expiries": token(expiry)}
-    found = question.data("/options/chain", **asked, fields="aggregates,contracts", include="gex,oi")
-    sums = found["aggregates"]
+    parameters = {} if expiry is None else {"expiries": token(expiry)}
+    body = question.data("/options/chain", **parameters, fields="aggregates,contracts", include="gex,oi")
+    sums = body["aggregates"]
     only = {} if expiry is None else {"expiry": expiry}
     row = question.read("gex_levels", **only).filter(pl.col("scope_expiry") == "all").row(0, named=True)
     pains = [question.read("max_pain", expiry=one).row(0, named=True) for one in ([expiry] if expiry else question.dates())]
     assert sums["net_gex"] == whole(row["net_gex_usd_1pct"])
     for side in ("call", "put"):
         assert sums[f"{side}_oi"] == pytest.approx(sum(question.oi(one, side) or 0 for one in pains))
-    assert sum(one["gex"] or 0 for one in found["contracts"]) == pytest.approx(sums["net_gex"], abs=len(found["contracts"]))
+    assert sum(one["gex"] or 0 for one in body["contracts"]) == pytest.approx(sums["net_gex"], abs=len(body["contracts"]))
 
 
 def several(question: Question, expiry: date | None, filters: Filters) -> None:
-    found = question.client.data("/multi/gex/levels", symbols=f"{question.symbol},DOGE", as_of=question.at.isoformat(), include="ranked")
+    body = question.client.data("/multi/gex/levels", symbols=f"{question.symbol},DOGE", as_of=question.at.isoformat(), include="ranked")
     row = {
         one["scope_expiry"]: one
         for one in question.wh.gex_levels(question.symbol.removesuffix("USDT"), as_of=question.at.replace(tzinfo=None)).rows(named=True)
     }
-    entry = found["results"][question.symbol]
+    entry = body["results"][question.symbol]
     for wall in ("call_resistance", "call_wall_2", "call_wall_3", "put_support", "put_wall_2", "put_wall_3"):
         assert entry["all_expiry"][wall] == row["all"][wall]
-    assert (found["invalid"], entry["odte"]["call_resistance"]) == (["DOGE"], row["0dte"]["call_resistance"])
+    assert (body["invalid"], entry["odte"]["call_resistance"]) == (["DOGE"], row["0dte"]["call_resistance"])
 
 
 def of_fields(check: Callable[[Question], None]) -> Callable[[Question, date | None, Filters], None]:
@@ -290,37 +290,37 @@ V2: tuple[Callable[[Question, date | None, Filters], None], ...] = (
 # --- macros without a path of their own -------------------------------------------------------------------------------------------------
 
 
-def scan(asked: Asked) -> None:
-    rows = asked.wh.scan(asked.symbol, as_of=asked.at.replace(tzinfo=None)).rows(named=True)
-    assert [row["underlying"] for row in rows] == [asked.symbol]
-    body = asked.body(f"/v1/maxpain/{asked.symbol}", expiration=rows[0]["expiry"].isoformat())
+def scan(case: Case) -> None:
+    rows = case.wh.scan(case.symbol, as_of=case.at.replace(tzinfo=None)).rows(named=True)
+    assert [row["underlying"] for row in rows] == [case.symbol]
+    body = case.body(f"/v1/maxpain/{case.symbol}", expiration=rows[0]["expiry"].isoformat())
     assert body["dealer_alignment"]["alignment"] == rows[0]["alignment"] and body["pin_probability"] == rows[0]["pin_score"]
 
 
-def probability(asked: Asked) -> None:
-    spot = asked.row("max_pain_pooled")["spot"]
-    frame = asked.wh.probability_between(asked.symbol, 0.95 * spot, None, as_of=asked.at.replace(tzinfo=None))
-    assert set(frame["expires_at"]) == set(asked.read("expiry_summary")["expires_at"]), "a row per venue and book of each"
+def probability(case: Case) -> None:
+    spot = case.row("max_pain_pooled")["spot"]
+    frame = case.wh.probability_between(case.symbol, 0.95 * spot, None, as_of=case.at.replace(tzinfo=None))
+    assert set(frame["expires_at"]) == set(case.read("expiry_summary")["expires_at"]), "a row per venue and book of each"
 
 
-def others(asked: Asked) -> None:
+def others(case: Case) -> None:
     for macro in ("gamma_profile", "gamma_flip_zones"):
-        assert set(asked.read(macro, **asked.only())["snapshot_id"]) <= {asked.row("max_pain_pooled")["snapshot_id"]}
+        assert set(case.read(macro, **case.only())["snapshot_id"]) <= {case.row("max_pain_pooled")["snapshot_id"]}
 
 
 FILTERS: tuple[Filters, ...] = ({}, {}, {"strike_min": 95.0}, {"moneyness_min": 0.93, "moneyness_max": 1.04}, {"window_pct": 6.0})
 
 
 @pytest.fixture(scope="module")
-def doors(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, BothDoors]]:
-    home = published(stocked_home, tmp_path_factory.mktemp("doors"))
-    with serving(home, clock=lambda: NOW) as url, BothDoors(home) as wh:
+def interfaces(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ComparedWarehouse]]:
+    home = published(stocked_home, tmp_path_factory.mktemp("interfaces"))
+    with serving(home, clock=lambda: NOW) as url, ComparedWarehouse(home) as wh:
         yield url, wh
 
 
-def ask(doors: tuple[str, BothDoors], samples: int, number: int, *, is_narrow: bool) -> Counter[str]:
+def ask(interfaces: tuple[str, ComparedWarehouse], samples: int, number: int, *, is_narrow: bool) -> Counter[str]:
     """So many random questions; returns how often each endpoint was asked."""
-    url, wh = doors
+    url, wh = interfaces
     client, http, dice = client_of(url), WholeServer(url), random.Random(number)
     counts: Counter[str] = Counter()
     for _ in range(samples):
@@ -328,27 +328,27 @@ def ask(doors: tuple[str, BothDoors], samples: int, number: int, *, is_narrow: b
         # few different questions of the frames, which are what takes time
         at = MOMENTS[0] + timedelta(seconds=17) if is_narrow else dice.choice(MOMENTS) + dice.choice((timedelta(), timedelta(seconds=1799)))
         check: Any = dice.choice((*V1, *V2, scan, probability, others))
-        asked = Asked(http, wh, symbol, at, None, dice.choice(["", "/historical"]))
-        expiry = dice.choice([None, *asked.dates()])
+        case = Case(http, wh, symbol, at, None, dice.choice(["", "/historical"]))
+        expiry = dice.choice([None, *case.dates()])
         if check in V2:
             venues = None if symbol == "IDX" or is_narrow else dice.choice((None, "deribit", "okx,deribit", "bybit,deribit"))
             question = Question(client, wh, symbol if symbol == "IDX" else "COINUSDT", at, venues)
             check(question, expiry if expiry in question.dates() else None, dice.choice(FILTERS))
         else:
-            check(Asked(http, wh, symbol, at, expiry, asked.prefix))
+            check(Case(http, wh, symbol, at, expiry, case.prefix))
         counts[("v2 " if check in V2 else "v1 ") + check.__name__] += 1
     return counts
 
 
-def test_two_hundred_random_questions_have_one_answer_through_all_doors(doors: tuple[str, BothDoors]) -> None:
-    counts = ask(doors, 200, 20261121, is_narrow=True)
+def test_two_hundred_random_questions_have_one_answer_through_all_interfaces(interfaces: tuple[str, ComparedWarehouse]) -> None:
+    counts = ask(interfaces, 200, 20261121, is_narrow=True)
     assert len(counts) == len(V1) + len(V2) + 3 and min(counts.values()) >= 3, counts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
-def test_a_thousand_random_questions_have_one_answer_through_all_doors(doors: tuple[str, BothDoors], number: int) -> None:
-    doors[1].compares = True
-    counts = ask(doors, 200, number, is_narrow=False)
-    print(dict(counts), len(doors[1].known), "frames, compared with their macro")
+def test_a_thousand_random_questions_have_one_answer_through_all_interfaces(interfaces: tuple[str, ComparedWarehouse], number: int) -> None:
+    interfaces[1].compares = True
+    counts = ask(interfaces, 200, number, is_narrow=False)
+    print(dict(counts), len(interfaces[1].known), "frames, compared with their macro")
     assert len(counts) == len(V1) + len(V2) + 3, counts

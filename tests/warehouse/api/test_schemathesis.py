@@ -48,7 +48,7 @@ def send(demo: Demo, dialect: str, cases: int) -> Counter[int]:
     statuses: Counter[int] = Counter()
     with serving(demo.home, clock=lambda: NOW) as url:
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json").include(path_regex=PATHS[dialect])
-        operations = [found.ok() for found in schema.get_all_operations()]
+        operations = [result.ok() for result in schema.get_all_operations()]
         turn = 0
         while statuses.total() < cases:  # an operation without parameters has fewer different requests than its share
             share = max(1, math.ceil((cases - statuses.total()) / len(operations)))

@@ -87,7 +87,7 @@ def test_each_key_is_known_by_its_number_and_no_other_is() -> None:
         None,
         None,
     ]
-    assert not Keys(()).are_asked
+    assert not Keys(()).are_required
 
 
 def test_the_comparison_looks_at_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,29 +105,29 @@ def test_the_comparison_looks_at_every_key(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_minute_begins_with_the_clocks() -> None:
     now = [1_800_000_030.5]
     limit = RateLimit(2, clock=lambda: now[0])
-    taken = [limit.take("one") for _ in range(3)]
+    taken = [limit.acquire("one") for _ in range(3)]
     assert [one.is_exceeded for one in taken] == [False, False, True]
     assert [one.remaining for one in taken] == [1, 0, 0]
     assert taken[2].retry_after_s == 30 and taken[2].reset_at.timestamp() == 1_800_000_060
-    assert not limit.take("other").is_exceeded
+    assert not limit.acquire("other").is_exceeded
     now[0] = 1_800_000_060.0
-    assert not limit.take("one").is_exceeded
+    assert not limit.acquire("one").is_exceeded
 
 
 def test_a_quota_is_of_a_month_and_what_is_refused_in_its_minute_does_not_count() -> None:
     now = [datetime(2026, 12, 31, 23, 58, 30, tzinfo=UTC).timestamp()]
     limit = RateLimit(2, 3, clock=lambda: now[0])
-    taken = [limit.take("one") for _ in range(3)]
+    taken = [limit.acquire("one") for _ in range(3)]
     assert [one.is_exceeded for one in taken] == [False, False, True] and [one.quota.used for one in taken] == [1, 2, 2]
     assert taken[2].spent[:2] == (2, "minute") and taken[2].retry_after_s == 30
     now[0] += 60
-    last, over = limit.take("one"), limit.take("one")
+    last, over = limit.acquire("one"), limit.acquire("one")
     assert (last.is_exceeded, last.quota.used, over.is_exceeded, over.quota.used) == (False, 3, True, 3)
     assert over.spent == (3, "month", datetime(2027, 1, 1, tzinfo=UTC)) and over.retry_after_s == 30
     assert over.refusal == "More than 3 requests in a month. Wait until the next one."
-    assert not limit.take("other").is_exceeded
+    assert not limit.acquire("other").is_exceeded
     now[0] = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
-    fresh = limit.take("one")
+    fresh = limit.acquire("one")
     assert (fresh.is_exceeded, fresh.quota.used, fresh.quota.period) == (False, 1, date(2027, 1, 1))
 
 
@@ -153,7 +153,7 @@ def test_a_request_id_that_could_break_the_log_is_replaced(demo_url: str) -> Non
 # --- cache ------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_kept_for_its_generation_and_confirmed_by_its_tag(demo: Demo, lines: list[str]) -> None:
+def test_an_answer_is_cached_for_its_generation_and_confirmed_by_its_tag(demo: Demo, lines: list[str]) -> None:
     with serving(demo.home) as url:
         first = requests.get(f"{url}{PATH}?a=1&b=2", timeout=30)
         again = requests.get(f"{url}{PATH}?b=2&a=1", timeout=30)
@@ -178,7 +178,7 @@ def test_the_same_question_at_the_same_time_is_worked_out_once(demo: Demo, lines
     assert sorted(json.loads(line)["cache"] for line in lines) == ["hit"] * 5 + ["miss"]
 
 
-def test_errors_and_what_ages_are_not_kept(demo_url: str) -> None:
+def test_errors_and_what_ages_are_not_cached(demo_url: str) -> None:
     for path in ("/v1/maxpain/NOPE", "/v1/maxpain/SPY?expiration=x", "/v1/exposure/zero-dte/BTC", "/health"):
         answer = requests.get(f"{demo_url}{path}", timeout=30)
         assert "ETag" not in answer.headers and answer.headers["Cache-Control"] == "no-store", path
@@ -218,23 +218,23 @@ def test_a_question_is_stopped_at_the_deadline_of_its_request(demo: Demo) -> Non
 
 
 def test_what_is_remembered_has_a_size() -> None:
-    kept: Remembered[str] = Remembered(100)
+    cache: Remembered[str] = Remembered(100)
     for name in "abcd":
-        kept.put(name, name.upper(), 25)
-    kept.get("a")
-    kept.put("e", "E", 20)
-    assert [kept.get(name) for name in "abcde"] == ["A", None, "C", "D", "E"]
-    kept.put("large", "L", 26)
-    assert kept.get("large") is None
-    kept.put("a", "A2", 5)
-    kept.put("f", "F", 25)
-    assert [kept.get(name) for name in "acdef"] == ["A2", "C", "D", "E", "F"]
+        cache.put(name, name.upper(), 25)
+    cache.get("a")
+    cache.put("e", "E", 20)
+    assert [cache.get(name) for name in "abcde"] == ["A", None, "C", "D", "E"]
+    cache.put("large", "L", 26)
+    assert cache.get("large") is None
+    cache.put("a", "A2", 5)
+    cache.put("f", "F", 25)
+    assert [cache.get(name) for name in "acdef"] == ["A2", "C", "D", "E", "F"]
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------------------------
 
 
-def test_metrics_are_there_only_when_asked_for(demo: Demo, demo_url: str) -> None:
+def test_metrics_are_there_only_on_request(demo: Demo, demo_url: str) -> None:
     assert requests.get(f"{demo_url}/metrics", timeout=30).status_code == 404
     with serving(demo.home, api_settings(metrics_path="/metrics", keys=("key",))) as url:
         for _ in range(3):

@@ -12,20 +12,22 @@ def misfits(value: Any, form: Any, *, absent: frozenset[str] = frozenset(), at: 
     """What does not fit, by place; `absent` names keys that may be missing."""
     origin = get_origin(form)
     if is_typeddict(form):
-        found = _of_dictionary(value, form, absent, at)
+        problems = _of_dictionary(value, form, absent, at)
     elif origin in (Union, types.UnionType):
         others = [one for one in get_args(form) if one is not type(None)]
-        found = [] if value is None and len(others) < len(get_args(form)) else misfits(value, others[0], absent=absent, at=at)
+        problems = [] if value is None and len(others) < len(get_args(form)) else misfits(value, others[0], absent=absent, at=at)
     elif origin is list:
         items = value if isinstance(value, list) else []
-        found = [] if isinstance(value, list) else [f"{at}: {value!r} is no list"]
-        found += [one for index, item in enumerate(items) for one in misfits(item, get_args(form)[0], absent=absent, at=f"{at}[{index}]")]
+        problems = [] if isinstance(value, list) else [f"{at}: {value!r} is no list"]
+        problems += [
+            one for index, item in enumerate(items) for one in misfits(item, get_args(form)[0], absent=absent, at=f"{at}[{index}]")
+        ]
     elif origin is Literal:
-        found = [] if value in get_args(form) else [f"{at}: {value!r} is none of {get_args(form)}"]
+        problems = [] if value in get_args(form) else [f"{at}: {value!r} is none of {get_args(form)}"]
     else:
         fits = isinstance(value, NUMBERS.get(form, (form,))) and not (form in NUMBERS and isinstance(value, bool))
-        found = [] if fits else [f"{at}: {value!r} is no {form}"]
-    return found
+        problems = [] if fits else [f"{at}: {value!r} is no {form}"]
+    return problems
 
 
 def _of_dictionary(value: Any, form: Any, absent: frozenset[str], at: str) -> list[str]:

@@ -26,19 +26,19 @@ def wh(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield warehouse
 
 
-def other(found: Explanation, convention: str) -> Alternative:
+def other(explanation: Explanation, convention: str) -> Alternative:
     """The one alternative of that name."""
-    (one,) = (one for one in found.alternatives if one.convention == convention)
+    (one,) = (one for one in explanation.alternatives if one.convention == convention)
     return one
 
 
-def rows(found: Explanation, title: str) -> tuple[Row, ...]:
+def rows(explanation: Explanation, title: str) -> tuple[Row, ...]:
     """The rows of the table whose title begins so."""
-    (one,) = (table for table in found.tables if table.title.startswith(title))
+    (one,) = (table for table in explanation.tables if table.title.startswith(title))
     return one.rows
 
 
-def told(found: Explanation, name: str) -> object:
+def input_value(explanation: Explanation, name: str) -> object:
     """The value of an input."""
-    (one,) = (number for number in found.inputs if number.name == name)
+    (one,) = (number for number in explanation.inputs if number.name == name)
     return one.value

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tests.small_warehouse import FIRST
-from tests.warehouse.explain.conftest import other, rows, told
+from tests.warehouse.explain.conftest import input_value, other, rows
 from warehouse.client.warehouse import Warehouse
 
 SHORT = datetime(2026, 3, 6, 8)
@@ -27,26 +27,28 @@ def contracts(wh: Warehouse) -> pl.DataFrame:
     )
 
 
-@pytest.mark.parametrize("asked", [{}, {"expires_at": SHORT}, {"expiry": "2026-03-13"}, {"venues": ["okx"]}])
-def test_it_is_the_number_of_the_marts(wh: Warehouse, asked: dict[str, Any]) -> None:
-    found = wh.explain("gex", "COIN", as_of=FIRST, **asked)
-    row = wh.gex_levels("COIN", as_of=FIRST, **asked).filter(pl.col("scope_expiry") == "all").row(0, named=True)
-    assert found.number.value == row["net_gex_usd_1pct"]
-    assert told(found, "abs_gex_usd_1pct") == row["abs_gex_usd_1pct"]
-    assert sum(one["net_gex_usd_1pct"] for one in rows(found, "Venues")) == found.number.value
+@pytest.mark.parametrize("filters", [{}, {"expires_at": SHORT}, {"expiry": "2026-03-13"}, {"venues": ["okx"]}])
+def test_it_is_the_number_of_the_marts(wh: Warehouse, filters: dict[str, Any]) -> None:
+    explanation = wh.explain("gex", "COIN", as_of=FIRST, **filters)
+    row = wh.gex_levels("COIN", as_of=FIRST, **filters).filter(pl.col("scope_expiry") == "all").row(0, named=True)
+    assert explanation.number.value == row["net_gex_usd_1pct"]
+    assert input_value(explanation, "abs_gex_usd_1pct") == row["abs_gex_usd_1pct"]
+    assert sum(one["net_gex_usd_1pct"] for one in rows(explanation, "Venues")) == explanation.number.value
 
 
 def test_of_a_strike_it_is_the_cell_of_the_heatmap(wh: Warehouse) -> None:
-    found = wh.explain("gex", "COIN", as_of=FIRST, expires_at=SHORT, strike=105)
+    explanation = wh.explain("gex", "COIN", as_of=FIRST, expires_at=SHORT, strike=105)
     (row,) = wh.gex_heatmap("COIN", as_of=FIRST, expires_at=SHORT).filter(pl.col("strike") == 105).rows(named=True)
-    assert (found.number.value, told(found, "call_gex_usd_1pct"), told(found, "put_gex_usd_1pct")) == (
+    assert (explanation.number.value, input_value(explanation, "call_gex_usd_1pct"), input_value(explanation, "put_gex_usd_1pct")) == (
         row["net_gex_usd_1pct"], row["call_gex_usd_1pct"], row["put_gex_usd_1pct"],
     )  # fmt: skip
-    assert sum(one["gex_usd_1pct"] for one in found.contracts) == found.number.value, "two sides on each of at most three venues"
+    assert sum(one["gex_usd_1pct"] for one in explanation.contracts) == explanation.number.value, (
+        "two sides on each of at most three venues"
+    )
 
 
 def test_conventions_are_their_formula_contract_by_contract(wh: Warehouse, contracts: pl.DataFrame) -> None:
-    found = wh.explain("gex", "COIN", as_of=FIRST)
+    explanation = wh.explain("gex", "COIN", as_of=FIRST)
     lines = [
         (1 if row["option_type"] == "C" else -1, row) for row in contracts.rows(named=True) if row["gamma"] is not None and row["oi_base"] is not None
     ]  # fmt: skip
@@ -58,7 +60,7 @@ def test_conventions_are_their_formula_contract_by_contract(wh: Warehouse, contr
     }
     for name, formula in formulas.items():
         expected = math.fsum(sign * formula(row) for sign, row in lines)
-        assert float(other(found, name).value) == pytest.approx(expected, abs=0.01 * len(lines) * (100 if "100" in name else 1)), name
+        assert float(other(explanation, name).value) == pytest.approx(expected, abs=0.01 * len(lines) * (100 if "100" in name else 1)), name
 
 
 def test_without_carry_it_is_black_scholes_on_spot(wh: Warehouse, contracts: pl.DataFrame) -> None:
@@ -68,28 +70,28 @@ def test_without_carry_it_is_black_scholes_on_spot(wh: Warehouse, contracts: pl.
         d1 = math.log(row["spot"] / row["strike"]) / width + width / 2
         gamma_s2 = row["spot"] * math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi) / width
         total += (1 if row["option_type"] == "C" else -1) * gamma_s2 * row["oi_base"] * 0.01
-    found = wh.explain("gex", "COIN", as_of=FIRST)
-    assert float(other(found, "no-carry").value) == pytest.approx(total, abs=0.5)
+    explanation = wh.explain("gex", "COIN", as_of=FIRST)
+    assert float(other(explanation, "no-carry").value) == pytest.approx(total, abs=0.5)
 
 
-def test_sign_scenarios_stand_side_by_side(wh: Warehouse) -> None:
-    found = wh.explain("gex", "COIN", as_of=FIRST)
-    call, put = told(found, "call_gex_usd_1pct"), told(found, "put_gex_usd_1pct")
-    assert {row["scenario"]: row["net_gex_usd_1pct"] for row in rows(found, "Sign scenarios")} == {
+def test_sign_scenarios_are_side_by_side(wh: Warehouse) -> None:
+    explanation = wh.explain("gex", "COIN", as_of=FIRST)
+    call, put = input_value(explanation, "call_gex_usd_1pct"), input_value(explanation, "put_gex_usd_1pct")
+    assert {row["scenario"]: row["net_gex_usd_1pct"] for row in rows(explanation, "Sign scenarios")} == {
         "std": call + put, "short_both": -call + put, "inverted": -call - put, "gross": call - put,
     }  # fmt: skip
-    assert other(found, "short-both").value == -call + put
+    assert other(explanation, "short-both").value == -call + put
 
 
 def test_strikes_and_expiries_are_those_of_the_marts(wh: Warehouse) -> None:
-    found = wh.explain("gex", "COIN", as_of=FIRST, top=3)
+    explanation = wh.explain("gex", "COIN", as_of=FIRST, top=3)
     ranked = wh.gex_ranked("COIN", as_of=FIRST).filter(pl.col("scope_expiry") == "all").sort("rank").head(3)
-    assert {row["strike"] for row in rows(found, "Strikes")} == set(ranked["strike"])
+    assert {row["strike"] for row in rows(explanation, "Strikes")} == set(ranked["strike"])
     by_expiry = {row["expires_at"]: row["net_gex_usd_1pct"] for row in wh.gex_by_expiry("COIN", as_of=FIRST).rows(named=True)}
-    assert {row["expires_at"]: row["net_gex_usd_1pct"] for row in rows(found, "Expiries")} == by_expiry
+    assert {row["expires_at"]: row["net_gex_usd_1pct"] for row in rows(explanation, "Expiries")} == by_expiry
 
 
 def test_dialects_round_to_a_dollar(wh: Warehouse) -> None:
-    found = wh.explain("gex", "COIN", as_of=FIRST, definition="backquant")
-    (one,) = found.beside
-    assert one.value == round(found.number.value) and "flow" in one.meaning
+    explanation = wh.explain("gex", "COIN", as_of=FIRST, definition="backquant")
+    (one,) = explanation.requested_alternatives
+    assert one.value == round(explanation.number.value) and "flow" in one.meaning

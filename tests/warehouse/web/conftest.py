@@ -66,8 +66,8 @@ def browser() -> str:
 
 def trace(chart: Chart, name: str) -> Any:
     """The one trace of that name."""
-    (found,) = [one for one in chart.figure.data if one.name == name]
-    return found
+    (match,) = [one for one in chart.figure.data if one.name == name]
+    return match
 
 
 def texts(chart: Chart) -> str:

@@ -16,16 +16,16 @@ from warehouse.read.number_text import number, percent, usd
 
 
 @given(st.lists(st.floats(90, 110), max_size=9))
-def test_labels_of_one_lane_never_overlap(places: list[float]) -> None:
+def test_labels_of_one_lane_never_overlap(prices: list[float]) -> None:
     view = (90.0, 110.0)
-    labels = lay_out([Level(f"Level {index}", place, "#000") for index, place in enumerate(places)], view)
+    labels = lay_out([Level(f"Level {index}", price, "#000") for index, price in enumerate(prices)], view)
     spans = []
     for label in labels:
         width, at = len(label.text) * _LETTER + _PADDING, (label.at - view[0]) / 20 * _PLOT_WIDTH
         left = {"center": at - width / 2, "left": at, "right": at - width}[label.anchor]
         spans.append((label.lane, left, left + width))
     assert all(one[0] != two[0] or one[2] <= two[1] + 1e-6 or two[2] <= one[1] + 1e-6 for one, two in combinations(spans, 2))
-    assert len(labels) == len(set(places))
+    assert len(labels) == len(set(prices))
 
 
 def test_levels_at_one_price_share_a_label_and_those_out_of_view_are_named() -> None:

@@ -83,7 +83,7 @@ def test_the_page_itself_forbids_the_browser_to_ask_anybody(charts: list[Chart],
             server.accept()
 
 
-def test_a_picture_is_a_png_of_the_size_asked_for(charts: list[Chart], browser: str, tmp_path: Path) -> None:
+def test_a_picture_is_a_png_of_the_requested_size(charts: list[Chart], browser: str, tmp_path: Path) -> None:
     before = set(Path(browser_module.tempfile.gettempdir()).glob("strikehouse-chart-*"))
     write_charts(charts[:1], tmp_path / "pain.png", ChartSettings(browser=Path(browser), png_scale=1))
     content = (tmp_path / "pain.png").read_bytes()

@@ -86,7 +86,7 @@ def test_gamma_shows_calls_puts_and_their_net_with_unit_and_sign(draw: Draw, ask
     assert "of open interest has no volatility and is left out" in texts(chart)
 
 
-def test_a_level_that_was_not_found_is_said_and_has_no_line(draw: Draw, ask: Ask) -> None:
+def test_a_missing_level_is_named_and_has_no_line(draw: Draw, ask: Ask) -> None:
     (levels,) = ask("gex_levels", "COIN").filter(scope_expiry="all").rows(named=True)
     chart = draw("gex", "COIN")
     names = {
@@ -172,7 +172,7 @@ def test_opex_shows_roll_off_by_type_and_own_levels_by_expiry(draw: Draw, ask: A
     assert "Next triple witching Fri 20 Mar 2026" in texts(chart)
 
 
-def test_drift_follows_max_pain_over_snapshots_beside_spot(draw: Draw, con: duckdb.DuckDBPyConnection) -> None:
+def test_drift_follows_max_pain_and_spot_over_snapshots(draw: Draw, con: duckdb.DuckDBPyConnection) -> None:
     chart = draw("drift", "COIN")
     rows = query_on(con, "from marts.max_pain where underlying = 'COIN' and scope_venue = 'all' order by expires_at, captured_at")
     lines = [one for one in chart.figure.data if one.name.startswith("Max pain")]
@@ -185,7 +185,7 @@ def test_drift_follows_max_pain_over_snapshots_beside_spot(draw: Draw, con: duck
         draw("drift", "COIN", venues=["deribit", "okx"], as_of="2026-03-02 23:00")
 
 
-def test_drift_ends_with_the_snapshot_asked_for(draw: Draw) -> None:
+def test_drift_ends_with_the_requested_snapshot(draw: Draw) -> None:
     first = draw("drift", "COIN").figure.data[-1].x[0]
     assert list(draw("drift", "COIN", as_of=str(first)).figure.data[-1].x) == [first]
 

@@ -15,9 +15,9 @@ COLUMNS = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts")
 
 def by_venue(scope: Scope, listed: pl.DataFrame) -> dict[str, dict[str, float | None]]:
     """All configured venues, 0 where one has nothing in scope. `listed`: rows of sql/api/backquant_oi_by_venue.sql."""
-    found = {row["scope_venue"]: row for row in listed.group_by("scope_venue").agg(measured_sum(name) for name in COLUMNS).rows(named=True)}
-    names = (*VENUES[scope.market], *sorted(set(found) - set(VENUES[scope.market])))
-    return {venue: _block(found.get(venue, dict.fromkeys(COLUMNS, 0.0)), scope) for venue in names}
+    sums = {row["scope_venue"]: row for row in listed.group_by("scope_venue").agg(measured_sum(name) for name in COLUMNS).rows(named=True)}
+    names = (*VENUES[scope.market], *sorted(set(sums) - set(VENUES[scope.market])))
+    return {venue: _block(sums.get(venue, dict.fromkeys(COLUMNS, 0.0)), scope) for venue in names}
 
 
 def unattributed(scope: Scope, blocks: dict[str, dict[str, float | None]], call: Any, put: Any) -> dict[str, float | None] | None:

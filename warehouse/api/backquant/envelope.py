@@ -100,10 +100,12 @@ def reply(request: Request, model: type[Data], data: Mapping[str, Any], **meta: 
 
     def renewed(request_id: str, rate: Rate | None, at: datetime | None = None) -> bytes:
         at = clock_of(app)() if at is None else at
-        told = meta if since is None else meta | {"freshness_seconds": (at - since).total_seconds()}
+        meta_fields = meta if since is None else meta | {"freshness_seconds": (at - since).total_seconds()}
         if rate is not None and rate.limit is not None:
-            told = told | {"rate_limit": {"limit": rate.limit, "remaining": rate.remaining, "reset": int(rate.reset_at.timestamp())}}
-        text = Meta.model_validate(meta_of(request_id, at, **told)).model_dump_json(exclude_unset=True)
+            meta_fields = meta_fields | {
+                "rate_limit": {"limit": rate.limit, "remaining": rate.remaining, "reset": int(rate.reset_at.timestamp())}
+            }
+        text = Meta.model_validate(meta_of(request_id, at, **meta_fields)).model_dump_json(exclude_unset=True)
         return b',"meta":' + text.encode() + b"}"
 
     if getattr(request.state, "may_keep", False):

@@ -51,7 +51,7 @@ class ApiError(Exception):
         self.details = details
 
 
-class NotFound(ApiError):
+class NoData(ApiError):
     """No stored data for that symbol, expiry or instant."""
 
     status = 404
@@ -69,8 +69,8 @@ class Invalid(ApiError):
     status = 422
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
-        kept = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in errors]
-        super().__init__("Invalid request parameters", {"errors": kept})
+        shown = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in errors]
+        super().__init__("Invalid request parameters", {"errors": shown})
 
 
 class InFuture(Invalid):

@@ -38,11 +38,11 @@ def listed(text: str) -> tuple[str, ...]:
 
 def names(text: str | None, name: str, allowed: Sequence[str]) -> tuple[str, ...]:
     """The names of a comma-separated list, each once, in the caller's order; raises `Invalid` for one that is not allowed."""
-    found = listed((text or "").lower())
-    for one in found:
+    chosen = listed((text or "").lower())
+    for one in chosen:
         if one not in allowed:
             raise invalid(name, "literal_error", f"{one!r} is not one of {', '.join(allowed)}")
-    return found
+    return chosen
 
 
 def moment(text: str | None, now: datetime, name: str = "as_of") -> Moment | None:
@@ -61,13 +61,13 @@ def moment(text: str | None, now: datetime, name: str = "as_of") -> Moment | Non
 
 def venue_filter(text: str | None, known: Sequence[str]) -> VenueFilter | None:
     """The venues asked for; null without any name. Raises `Invalid` when none of them is known: all of them is not what was asked."""
-    asked = listed((text or "").lower())
-    if not asked:
+    requested = listed((text or "").lower())
+    if not requested:
         return None
-    accepted = tuple(one for one in asked if one in known)
+    accepted = tuple(one for one in requested if one in known)
     if not accepted:
-        raise invalid("exchanges", "value_error", f"no venue of {', '.join(asked)} is known; known are {', '.join(known)}")
-    return VenueFilter(accepted, tuple(one for one in asked if one not in known))
+        raise invalid("exchanges", "value_error", f"no venue of {', '.join(requested)} is known; known are {', '.join(known)}")
+    return VenueFilter(accepted, tuple(one for one in requested if one not in known))
 
 
 def ordered(low: float | None, high: float | None, name: str) -> None:
@@ -76,13 +76,17 @@ def ordered(low: float | None, high: float | None, name: str) -> None:
         raise invalid(f"{name}_min", "value_error", f"{name}_min is larger than {name}_max")
 
 
-def positioned(asked: str) -> dict[str, Any]:
+def positioned(requested: str) -> dict[str, Any]:
     """`meta.extra` about the sign model that ran."""
-    return {"positioning": "std", "positioning_requested": asked, "positioning_fallback_reason": FALLBACK if asked == "flow" else None}
+    return {
+        "positioning": "std",
+        "positioning_requested": requested,
+        "positioning_fallback_reason": FALLBACK if requested == "flow" else None,
+    }
 
 
 @dataclass(frozen=True)
-class Asked:
+class SymbolQuery:
     """A request about one symbol: its scope, and the instant it came."""
 
     request: Request
@@ -94,20 +98,20 @@ class Asked:
         return self.scope.meta(self.now, **extra)
 
 
-def about_one(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", exchanges: Exchanges = None, as_of: AsOf = None) -> Asked:
+def about_one(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", exchanges: Exchanges = None, as_of: AsOf = None) -> SymbolQuery:
     """Symbol, venues and moment of a request."""
     now = now_of(request)
     at = moment(as_of, now)
     underlying, market = underlying_of(symbol, supported(wh))
     scope = open_scope(wh, symbol, underlying, market, venue_filter(exchanges, VENUES[market]), at)
     request.state.may_keep = True  # a generation and a question have one answer, but for the clock in its meta
-    return Asked(request, scope, now)
+    return SymbolQuery(request, scope, now)
 
 
-def about_all_venues(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", as_of: AsOf = None) -> Asked:
+def about_all_venues(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", as_of: AsOf = None) -> SymbolQuery:
     """The same where venues are not told apart."""
     return about_one(request, wh, symbol, None, as_of)
 
 
-OneSymbol = Annotated[Asked, Depends(about_one)]
-AllVenues = Annotated[Asked, Depends(about_all_venues)]
+OneSymbol = Annotated[SymbolQuery, Depends(about_one)]
+AllVenues = Annotated[SymbolQuery, Depends(about_all_venues)]

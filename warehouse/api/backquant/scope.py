@@ -11,7 +11,7 @@ import polars as pl
 
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import instant_text
-from warehouse.api.backquant.errors import NotFound
+from warehouse.api.backquant.errors import NoData
 from warehouse.api.backquant.queries import ask, text_of
 from warehouse.api.backquant.symbols import in_order
 from warehouse.api.backquant.tokens import date_of, token_of
@@ -40,7 +40,7 @@ class Moment:
         """As the tables hold instants."""
         return self.requested.replace(tzinfo=None)
 
-    def told(self, snapshot_ts: datetime) -> dict[str, Any]:
+    def as_meta(self, snapshot_ts: datetime) -> dict[str, Any]:
         """`meta.extra.as_of`."""
         snapshot = snapshot_ts.replace(tzinfo=UTC)
         return {
@@ -121,18 +121,18 @@ class Scope:
         return frame.join(self.calendar.select("expires_at"), on="expires_at", how="semi").sort("expiry")
 
     def expiry_of(self, text: str, name: str = "expiry") -> date:
-        """The date of a token; raises `Invalid` when it is none, `NotFound` when the snapshot lists no such expiry."""
+        """The date of a token; raises `Invalid` when it is none, `NoData` when the snapshot lists no such expiry."""
         expiry = date_of(text, name)
         if expiry not in self.calendar["expiry"].to_list():
             listed = ask(self.wh, "expiries", snapshot_id=self.snapshot_id, venues=list(self.all_venues))
             if expiry not in listed["expiry"].to_list():
-                raise NotFound(f"No expiry {token_of(expiry)} for {self.symbol}")
+                raise NoData(f"No expiry {token_of(expiry)} for {self.symbol}")
         return expiry
 
     def dte_of(self, expiry: date) -> int | None:
         """Whole days to settlement; null where none of the venues lists it."""
-        found = self.calendar.filter(pl.col("expiry") == expiry)["dte"]
-        return None if found.is_empty() else int(found[0])
+        days = self.calendar.filter(pl.col("expiry") == expiry)["dte"]
+        return None if days.is_empty() else int(days[0])
 
     @cached_property
     def zero_dte(self) -> pl.DataFrame:
@@ -164,11 +164,11 @@ class Scope:
 
     def meta(self, now: datetime, **extra: Any) -> dict[str, Any]:
         """`meta` of a reply about this scope; `extra` values that are null are left out."""
-        told = {**extra}
+        shown = {**extra}
         if self.as_of is not None:
-            told["as_of"] = self.as_of.told(self.captured_at)
+            shown["as_of"] = self.as_of.as_meta(self.captured_at)
         if self.exchanges is not None and self.exchanges.ignored:
-            told["exchanges_ignored"] = list(self.exchanges.ignored)
+            shown["exchanges_ignored"] = list(self.exchanges.ignored)
         computed_at = self.captured_at.replace(tzinfo=UTC)
         return {
             "symbol": self.symbol,
@@ -177,21 +177,21 @@ class Scope:
             "freshness_seconds": (now - computed_at).total_seconds(),
             "source": list(self.venues) or None,
             "exchanges_filtered": None if self.exchanges is None else list(self.exchanges.accepted),
-            "extra": {name: value for name, value in told.items() if value is not None} or None,
+            "extra": {name: value for name, value in shown.items() if value is not None} or None,
         }
 
 
 def open_scope(wh: Warehouse, symbol: str, underlying: str, market: str, exchanges: VenueFilter | None, as_of: Moment | None) -> Scope:
-    """The newest snapshot, or the last one at or before a moment; raises `NotFound` without one."""
+    """The newest snapshot, or the last one at or before a moment; raises `NoData` without one."""
     if exchanges is None:
-        found = wh.index(text_of("scopes"), {"underlying": underlying})
-        found = (found if as_of is None else found.filter(pl.col("captured_at") <= as_of.naive)).tail(1)
+        snapshots = wh.index(text_of("scopes"), {"underlying": underlying})
+        snapshots = (snapshots if as_of is None else snapshots.filter(pl.col("captured_at") <= as_of.naive)).tail(1)
     else:
         moment = None if as_of is None else as_of.naive
-        found = ask(wh, "scope", underlying=underlying, as_of=moment, venues=list(exchanges.accepted))
-    if found.is_empty():
-        raise NotFound(f"No data for {symbol}" if as_of is None else f"No data for {symbol} at or before {as_of.requested.isoformat()}")
-    row = found.row(0, named=True)
+        snapshots = ask(wh, "scope", underlying=underlying, as_of=moment, venues=list(exchanges.accepted))
+    if snapshots.is_empty():
+        raise NoData(f"No data for {symbol}" if as_of is None else f"No data for {symbol} at or before {as_of.requested.isoformat()}")
+    row = snapshots.row(0, named=True)
     return Scope(
         wh=wh,
         symbol=symbol,

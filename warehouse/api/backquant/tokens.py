@@ -19,10 +19,10 @@ def token_of(expiry: date) -> str:
 
 def date_of(text: str, name: str = "expiry") -> date:
     """The date of a token (padded or not, any case) or of `YYYY-MM-DD`; raises `Invalid` for anything else."""
-    found = _TOKEN.fullmatch(text)
+    match = _TOKEN.fullmatch(text)
     try:
-        if found and found[2].upper() in MONTHS:
-            return date(2000 + int(found[3]), MONTHS.index(found[2].upper()) + 1, int(found[1]))
+        if match and match[2].upper() in MONTHS:
+            return date(2000 + int(match[3]), MONTHS.index(match[2].upper()) + 1, int(match[1]))
         if _DATE.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError:

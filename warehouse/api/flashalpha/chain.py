@@ -18,7 +18,7 @@ from warehouse.api import dependencies
 from warehouse.api.flashalpha.contracts import folded
 from warehouse.api.flashalpha.convert import instant, number
 from warehouse.api.flashalpha.envelope import DataAsOf
-from warehouse.api.flashalpha.errors import no_data, symbol_not_found
+from warehouse.api.flashalpha.errors import no_data, unknown_symbol
 from warehouse.api.flashalpha.parameters import At, Symbol, normalised, read_at
 from warehouse.api.mart_reads import stored, stored_rows
 from warehouse.catalog.macros import MACROS
@@ -45,8 +45,8 @@ class Moment:
 
     def snapshot(self, underlying: str, at: datetime | None) -> dict[str, Any] | None:
         """The newest snapshot at or before a moment (naive UTC), or of all, as in `sql/api/flashalpha_snapshots.sql`."""
-        found = self.warehouse.index(statement("api", "flashalpha_snapshots"), {"underlying": underlying})
-        last = found.tail(1) if at is None else found.filter(pl.col("captured_at") <= at).tail(1)
+        snapshots = self.warehouse.index(statement("api", "flashalpha_snapshots"), {"underlying": underlying})
+        last = snapshots.tail(1) if at is None else snapshots.filter(pl.col("captured_at") <= at).tail(1)
         return last.row(0, named=True) if last.height else None
 
 
@@ -106,8 +106,8 @@ class Chain:
     @property
     def captured_at(self) -> datetime:
         """Naive UTC."""
-        found: datetime = self.snapshot["captured_at"]
-        return found
+        instant: datetime = self.snapshot["captured_at"]
+        return instant
 
     def mart(self, macro: str, expiry: date | None = None) -> pl.DataFrame:
         """Rows of a mart over all venues: as stored, or for one expiration date computed by its macro."""
@@ -130,11 +130,11 @@ class Chain:
         Of the only settlement of 0DTE they are those that the mart has of 0DTE; of another date the macro pools what settles on it.
         """
         if expiry is not None and [row["expiry"] for row in self.instants if row["is_zero_dte"]] != [expiry]:
-            found = self.mart("gex_levels", expiry).filter(pl.col("scope_expiry") == "all").select(LEVELS).to_dicts()
+            rows = self.mart("gex_levels", expiry).filter(pl.col("scope_expiry") == "all").select(LEVELS).to_dicts()
         else:
             scope = "all" if expiry is None else "0dte"
-            found = [row for row in self.stored("gex_levels", LEVELS) if row["scope_expiry"] == scope]
-        return self._first(found, expiry)
+            rows = [row for row in self.stored("gex_levels", LEVELS) if row["scope_expiry"] == scope]
+        return self._first(rows, expiry)
 
     @property
     def instants(self) -> list[dict[str, Any]]:
@@ -147,21 +147,21 @@ class Chain:
 
         As stored where one instant (`settles_once`) has that date, else pooled by the macros.
         """
-        asked = macros or tuple(OF_A_SETTLEMENT)
-        stored = {macro: self.stored(macro, OF_A_SETTLEMENT[macro], expiry=expiry) for macro in asked}
-        if len(stored[asked[0]]) > 1:
-            stored = {macro: self.mart(macro, expiry).select(OF_A_SETTLEMENT[macro]).to_dicts() for macro in asked}
-            found: dict[str, Any] = {"settles_once": None}
+        chosen = macros or tuple(OF_A_SETTLEMENT)
+        stored = {macro: self.stored(macro, OF_A_SETTLEMENT[macro], expiry=expiry) for macro in chosen}
+        if len(stored[chosen[0]]) > 1:
+            stored = {macro: self.mart(macro, expiry).select(OF_A_SETTLEMENT[macro]).to_dicts() for macro in chosen}
+            columns: dict[str, Any] = {"settles_once": None}
         else:
-            found = {"settles_once": self._first(stored[asked[0]], expiry)["expires_at"]}
-        for macro in asked:
-            found |= self._first(stored[macro], expiry)
-        return found
+            columns = {"settles_once": self._first(stored[chosen[0]], expiry)["expires_at"]}
+        for macro in chosen:
+            columns |= self._first(stored[macro], expiry)
+        return columns
 
     def settles_once(self, expiry: date) -> datetime | None:
         """The only settlement instant of a date; None where there are several, or none."""
-        found: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
-        return found[0] if len(found) == 1 else None
+        instants: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
+        return instants[0] if len(instants) == 1 else None
 
     @property
     def zero_dte_dates(self) -> list[date]:
@@ -186,12 +186,12 @@ class Chain:
 
     def volumes(self, expiry: date | None = None) -> dict[tuple[float, str], float]:
         """Volume by strike and option type of the expirations asked, contracts or coins; nothing where no venue says."""
-        found: defaultdict[tuple[float, str], list[float]] = defaultdict(list)
+        parts: defaultdict[tuple[float, str], list[float]] = defaultdict(list)
         usable = self.snapshot["venues"].split(",")
         for row in self.when.rows("volumes", snapshot_id=self.snapshot["snapshot_id"], expiry=expiry):
             if row["volume_base"] is not None and row["venue"] in usable:
-                found[row["strike"], row["option_type"]].append(row["volume_base"] / (row["multiplier"] if self.market == "us" else 1))
-        return {place: math.fsum(volumes) for place, volumes in found.items()}
+                parts[row["strike"], row["option_type"]].append(row["volume_base"] / (row["multiplier"] if self.market == "us" else 1))
+        return {line: math.fsum(volumes) for line, volumes in parts.items()}
 
     def _first(self, rows: Sequence[dict[str, Any]], expiry: date | None) -> dict[str, Any]:
         if not rows:
@@ -204,10 +204,10 @@ class Chain:
 
     def expires_at(self, expiry: date) -> datetime:
         """The last settlement instant of an expiration date; raises `no_data` when no live contract has that date."""
-        found: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
-        if not found:
+        instants: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
+        if not instants:
             raise self.nothing(expiry)
-        return found[-1]
+        return instants[-1]
 
     def nothing(self, expiry: date | None) -> Exception:
         """`no_data` about an expiration, or about all."""
@@ -230,10 +230,10 @@ class Chain:
 
 def find_chain(when: Moment, symbol: str) -> Chain:
     """The newest snapshot of a symbol at the moment asked; raises `symbol_not_found`, or `no_data` when it is too old for that moment."""
-    found = when.snapshot(symbol, when.at)
-    if found is None:
-        raise symbol_not_found(symbol)
-    chain = Chain(when, found)
+    snapshot = when.snapshot(symbol, when.at)
+    if snapshot is None:
+        raise unknown_symbol(symbol)
+    chain = Chain(when, snapshot)
     limits = when.settings.api
     days = limits.max_snapshot_age_days_us if chain.market == "us" else limits.max_snapshot_age_days_crypto
     if when.at is not None and when.at - chain.captured_at > timedelta(days=days):

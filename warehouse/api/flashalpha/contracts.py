@@ -52,9 +52,9 @@ def _sums(values: Any, starts: Any) -> Any:
     """Sum of each group, one after the other, so that the last bits are those of a loop; a contract has few rows."""
     sizes = np.diff(np.append(starts, len(values)))
     sums = values[starts]
-    for place in range(1, int(sizes.max())):
-        longer = np.flatnonzero(sizes > place)
-        sums[longer] += values[starts[longer] + place]
+    for offset in range(1, int(sizes.max())):
+        longer = np.flatnonzero(sizes > offset)
+        sums[longer] += values[starts[longer] + offset]
     return sums
 
 

@@ -27,10 +27,10 @@ def number(value: Value, digits: int | None = None) -> float | None:
     """A finite number, rounded; None for anything else."""
     if value is None:
         return None
-    found = float(value)
-    if not math.isfinite(found):
+    result = float(value)
+    if not math.isfinite(result):
         return None
-    return found if digits is None else round(found, digits) + 0.0
+    return result if digits is None else round(result, digits) + 0.0
 
 
 def known(value: Value) -> float:
@@ -40,14 +40,14 @@ def known(value: Value) -> float:
 
 def negated(value: Value) -> float | None:
     """A number with its sign changed; no negative zero."""
-    found = number(value)
-    return None if found is None else 0.0 - found
+    result = number(value)
+    return None if result is None else 0.0 - result
 
 
 def percent(fraction: Value, digits: int = 2) -> float | None:
     """A fraction in percent."""
-    found = number(fraction)
-    return None if found is None else round(100 * found, digits)
+    result = number(fraction)
+    return None if result is None else round(100 * result, digits)
 
 
 def ratio(part: Value, whole: Value, digits: int | None = None) -> float | None:
@@ -58,8 +58,8 @@ def ratio(part: Value, whole: Value, digits: int | None = None) -> float | None:
 
 def share_pct(part: Value, whole: Value, digits: int = 2) -> float | None:
     """100 · part / whole."""
-    found = ratio(part, whole)
-    return None if found is None else round(100 * found, digits)
+    result = ratio(part, whole)
+    return None if result is None else round(100 * result, digits)
 
 
 def score(value: Value) -> int:
@@ -69,8 +69,8 @@ def score(value: Value) -> int:
 
 def contracts(value: Value, market: str) -> int | float | None:
     """Open interest, change or volume: whole contracts in the US, coins with their fractions in crypto."""
-    found = number(value, COIN_DIGITS)
-    return round(found) if market == "us" and found is not None else found
+    result = number(value, COIN_DIGITS)
+    return round(result) if market == "us" and result is not None else result
 
 
 def contracts_or_0(value: Value, market: str) -> int | float:

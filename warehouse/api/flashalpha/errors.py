@@ -51,7 +51,7 @@ def invalid(parameter: str, message: str) -> ApiError:
     return ApiError(400, CODES.get(parameter, f"invalid_{parameter}"), message)
 
 
-def symbol_not_found(symbol: str) -> ApiError:
+def unknown_symbol(symbol: str) -> ApiError:
     """Nothing was ever stored of it: 404."""
     return ApiError(404, "symbol_not_found", f"No data for {symbol}.")
 
@@ -68,7 +68,7 @@ def no_coverage(symbol: str) -> ApiError:
 
 CODES = {"expiration": "invalid_expiry", "expiry": "invalid_expiry"}
 _WORDS = {
-    Reason.NOT_FOUND: "not_found",
+    Reason.UNKNOWN_PATH: "not_found",
     Reason.METHOD_NOT_ALLOWED: "method_not_allowed",
     Reason.TOO_LARGE: "too_many_rows",
     Reason.TOO_LONG: "uri_too_long",
@@ -85,15 +85,15 @@ def refuse(refusal: Refusal) -> Response:
         return JSONResponse({"title": "Unauthorized", "status": 401, "detail": refusal.message}, 401)
     if refusal.reason is Reason.BUSY and refusal.rate is not None:
         limit, _, reset_at = refusal.rate.spent
-        told = {"message": refusal.message, "limit": limit, "reset_at": utc_text(reset_at)}
-        return JSONResponse({"status": "ERROR", "error": "Quota exceeded", **told}, 429)
+        details = {"message": refusal.message, "limit": limit, "reset_at": utc_text(reset_at)}
+        return JSONResponse({"status": "ERROR", "error": "Quota exceeded", **details}, 429)
     return JSONResponse({"error": _WORDS[refusal.reason], "message": refusal.message}, refusal.reason.value)
 
 
 def on_invalid(errors: Sequence[dict[str, Any]], _request_id: str) -> Response:
     """Parameters that do not have their declared form: 400, named after the first of them."""
-    place, parameter = errors[0]["loc"][0], str(errors[0]["loc"][-1])
-    error = invalid(parameter, f"{place} parameter {parameter}: {errors[0]['msg']}.")
+    location, parameter = errors[0]["loc"][0], str(errors[0]["loc"][-1])
+    error = invalid(parameter, f"{location} parameter {parameter}: {errors[0]['msg']}.")
     return JSONResponse(error.body, error.status)
 
 

@@ -36,12 +36,12 @@ class ExpectedMove(OfSymbol):
 
 def expected_move(chain: OfChain, expiry: Expiry = None) -> ExpectedMove:
     """One standard deviation to each expiration, or to one. Of two settlements on a date the one with more open interest."""
-    asked = read_date("expiry", expiry)
+    requested = read_date("expiry", expiry)
     rows = chain.mart("expiry_summary")
-    if asked is not None:
-        rows = rows.filter(pl.col("expiry") == asked)
+    if requested is not None:
+        rows = rows.filter(pl.col("expiry") == requested)
     if rows.is_empty():
-        raise chain.nothing(asked)
+        raise chain.nothing(requested)
     largest = (
         rows.sort("expiry", pl.col("total_oi").fill_null(0), "expires_at", descending=[False, True, True])
         .group_by("expiry", maintain_order=True)

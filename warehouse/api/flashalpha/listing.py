@@ -109,20 +109,20 @@ def tickers(when: AtMoment) -> Tickers:
 
 def symbols(when: AtMoment) -> Symbols:
     """Underlyings with a stored snapshot."""
-    found = when.report("underlyings", at=when.at)
-    names = found["underlying"].to_list()
-    newest: Any = found["captured_at"].max()
+    underlyings = when.report("underlyings", at=when.at)
+    names = underlyings["underlying"].to_list()
+    newest: Any = underlyings["captured_at"].max()
     return Symbols(symbols=names, count=len(names), note=NOTE, last_updated=instant(newest), data_as_of=newest_feeds(when, names))
 
 
 def coverage(when: AtMoment, symbol: OneSymbol = None) -> Coverage | CoverageOfAll:
     """What is stored, of one underlying or of each, up to the moment asked."""
-    asked = None if symbol is None else normalised(symbol)
-    rows = when.report("coverage", underlying=asked, at=when.at).to_dicts()
+    requested = None if symbol is None else normalised(symbol)
+    rows = when.report("coverage", underlying=requested, at=when.at).to_dicts()
     names = [row["underlying"] for row in rows]
-    if asked is not None:
+    if requested is not None:
         if not rows:
-            raise no_coverage(asked)
+            raise no_coverage(requested)
         return Coverage(**_coverage(when, rows[0]).model_dump(), data_as_of=newest_feeds(when, names))
     return CoverageOfAll(symbols=[_coverage(when, row) for row in rows], count=len(rows), data_as_of=newest_feeds(when, names))
 
@@ -150,8 +150,8 @@ def newest_feeds(when: Moment, names: list[str]) -> DataAsOf:
     """Of several underlyings each feed's newest instant."""
     feeds: dict[str, str] = {}
     for name in names:
-        found = when.snapshot(name, when.at)
-        if found is not None:
-            told = Chain(when, found).feeds().model_dump(exclude={"node"}, exclude_none=True)
-            feeds |= {feed: max(at, feeds.get(feed, "")) for feed, at in told.items()}
+        snapshot = when.snapshot(name, when.at)
+        if snapshot is not None:
+            instants = Chain(when, snapshot).feeds().model_dump(exclude={"node"}, exclude_none=True)
+            feeds |= {feed: max(at, feeds.get(feed, "")) for feed, at in instants.items()}
     return DataAsOf.model_validate({"node": when.settings.api.host_label, **feeds})

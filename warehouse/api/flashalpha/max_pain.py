@@ -94,8 +94,8 @@ class MaxPain(OfSymbol):
 
 def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
     """Max pain with its curve; without `expiration` pooled over every expiration."""
-    asked = read_date("expiration", expiration)
-    if asked is None:
+    requested = read_date("expiration", expiration)
+    if requested is None:
         by_date = chain.report("pain_by_date")
         if by_date.is_empty():
             raise chain.nothing(None)
@@ -103,9 +103,9 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
         front, minimum = by_date["expiry"].drop_nulls().to_list()[0], chain.row("max_pain_pooled")
         regime, smile = chain.levels()["regime"], chain.settlement(front, "expiry_summary")
     else:
-        by_date, front, minimum = None, asked, chain.settlement(asked, "max_pain", "pin_score", "expiry_summary")
+        by_date, front, minimum = None, requested, chain.settlement(requested, "max_pain", "pin_score", "expiry_summary")
         once = minimum["settles_once"]
-        curve = _curve(chain, once) if once else chain.report("pain_by_date").filter(pl.col("expiry") == asked).to_dicts()
+        curve = _curve(chain, once) if once else chain.report("pain_by_date").filter(pl.col("expiry") == requested).to_dicts()
         regime, smile = _regime(minimum), minimum
     return MaxPain(
         **chain.head(),
@@ -117,7 +117,7 @@ def max_pain(chain: OfChain, expiration: Expiration = None) -> MaxPain:
         expiration=day(front),
         put_call_oi_ratio=number(minimum["pcr"], 3),
         pain_curve=_points(curve),
-        oi_by_strike=_open_interest(chain, curve, asked),
+        oi_by_strike=_open_interest(chain, curve, requested),
         max_pain_by_expiration=None if by_date is None else _by_expiration(chain, by_date),
         dealer_alignment=_alignment(minimum),
         regime=regime,
@@ -182,9 +182,9 @@ def _alignment(pin: dict[str, Any]) -> DealerAlignment:
 
 def _move(chain: Chain, smile: dict[str, Any], max_pain_strike: float | None) -> MaxPainMove:
     straddle = number(smile["straddle"])
-    is_told = None not in (straddle, max_pain_strike, chain.spot)
+    is_measured = None not in (straddle, max_pain_strike, chain.spot)
     return MaxPainMove(
         straddle_price=number(straddle, 4),
         atm_iv=percent(smile["atm_iv"]),
-        max_pain_within_expected_range=abs(known(chain.spot) - known(max_pain_strike)) <= known(straddle) if is_told else None,
+        max_pain_within_expected_range=abs(known(chain.spot) - known(max_pain_strike)) <= known(straddle) if is_measured else None,
     )

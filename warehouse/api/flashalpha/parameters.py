@@ -57,8 +57,8 @@ def read_at(text: str | None, now: datetime) -> datetime | None:
     try:
         if not _AT.fullmatch(text):
             raise ValueError(text)
-        found = datetime.combine(date.fromisoformat(text), CLOSE) if len(text) == len("2026-11-20") else datetime.fromisoformat(text)
-        moment = (found if found.tzinfo else found.replace(tzinfo=NEW_YORK)).astimezone(UTC)
+        instant = datetime.combine(date.fromisoformat(text), CLOSE) if len(text) == len("2026-11-20") else datetime.fromisoformat(text)
+        moment = (instant if instant.tzinfo else instant.replace(tzinfo=NEW_YORK)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise invalid("at", f"at must be like 2026-11-13T15:30:00 or 2026-11-13, not {text[:40]!r}.") from None
     if moment > now:

@@ -38,8 +38,8 @@ def _as_text(endpoint: Callable[..., BaseModel]) -> Callable[..., Response]:
     """An endpoint whose answer is not checked again against its own model, which FastAPI would do."""
 
     @wraps(endpoint)
-    def answer(*args: Any, **asked: Any) -> Response:
-        return Response(endpoint(*args, **asked).model_dump_json(by_alias=True), media_type="application/json")
+    def answer(*args: Any, **arguments: Any) -> Response:
+        return Response(endpoint(*args, **arguments).model_dump_json(by_alias=True), media_type="application/json")
 
     return answer
 

@@ -21,7 +21,7 @@ import polars as pl
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, QueryTooLarge, QueryTooSlow
 from warehouse.api.server.deadlines import DEADLINES
 from warehouse.api.server.responses import Answer
-from warehouse.client.warehouse import Found, Warehouse
+from warehouse.client.warehouse import Result, Warehouse
 from warehouse.home.paths import Home
 from warehouse.read.query import connect_published
 
@@ -37,18 +37,18 @@ class Remembered(Generic[Thing]):
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._held = 0
+        self._size = 0
         self._things: OrderedDict[Hashable, tuple[Thing, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Thing | None:
         """The thing of that name, if it is still there."""
         with self._lock:
-            found = self._things.get(key)
-            if found is None:
+            entry = self._things.get(key)
+            if entry is None:
                 return None
             self._things.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def put(self, key: Hashable, thing: Thing, size: int) -> None:
         """Remember a thing of `size` bytes; the least recently used make room. One larger than a quarter of all is not kept."""
@@ -57,10 +57,10 @@ class Remembered(Generic[Thing]):
         with self._lock:
             _, before = self._things.pop(key, (None, 0))
             self._things[key] = (thing, size)
-            self._held += size - before
-            while self._held > self._capacity:
+            self._size += size - before
+            while self._size > self._capacity:
                 _, (_, least) = self._things.popitem(last=False)
-                self._held -= least
+                self._size -= least
 
 
 class Generation:
@@ -159,14 +159,14 @@ class Reading(Warehouse):
         self._deadline = time.monotonic() + timeout_s
         self._timeout_s = timeout_s
         self._max_rows = max_rows
-        self._asked: dict[tuple[str, str], pl.DataFrame] = {}  # in this request, also where nothing is kept for the next
+        self._frames: dict[tuple[str, str], pl.DataFrame] = {}  # in this request, also where nothing is kept for the next
         self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def _live(self) -> duckdb.DuckDBPyConnection:
         return self.of.cursor()
 
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
-        frame = self._asked.get(question)
+        frame = self._frames.get(question)
         if frame is None:
             frame = self.of.frames.get(question)
         if frame is None:
@@ -174,34 +174,34 @@ class Reading(Warehouse):
             self.of.frames.put(question, frame, int(frame.estimated_size()) + 1024)
         if frame.height > self._max_rows:
             raise self._too_large(frame.height)
-        self._asked[question] = frame
+        self._frames[question] = frame
         return frame
 
     def index(self, statement: str, parameters: dict[str, Any]) -> pl.DataFrame:
         """The result of a statement, asked once for a generation, whatever is kept of answers."""
         question = (statement, repr(parameters))
-        found = self.of.index.get(question)
-        if found is None:
-            found = self.sql(statement, parameters)
-            if found.height:  # names that nobody knows are as many as anybody likes
-                self.of.index[question] = found
-        return found
+        frame = self.of.index.get(question)
+        if frame is None:
+            frame = self.sql(statement, parameters)
+            if frame.height:  # unknown names are not cached: there is no bound on them
+                self.of.index[question] = frame
+        return frame
 
     def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows as dictionaries, which are not to be changed: others may be given the same."""
         question = (statement, repr(parameters))
-        found = self._rows.get(question)
-        if found is None:
-            found = self.of.rows.get(question)
-        if found is None:
-            found = super().rows(statement, parameters)
-            self.of.rows.put(question, found, 1024 + 300 * len(found))
-        if len(found) > self._max_rows:
-            raise self._too_large(len(found))
-        self._rows[question] = found
-        return found
+        rows = self._rows.get(question)
+        if rows is None:
+            rows = self.of.rows.get(question)
+        if rows is None:
+            rows = super().rows(statement, parameters)
+            self.of.rows.put(question, rows, 1024 + 300 * len(rows))
+        if len(rows) > self._max_rows:
+            raise self._too_large(len(rows))
+        self._rows[question] = rows
+        return rows
 
-    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found:
+    def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         if time.monotonic() >= self._deadline:
             raise self._too_slow()
         try:

@@ -26,18 +26,18 @@ class Keys:
         self._digests = [sha256(key.get_secret_value().encode()).digest() for key in keys]
 
     @property
-    def are_asked(self) -> bool:
+    def are_required(self) -> bool:
         """Whether a key is needed."""
         return bool(self._digests)
 
     def number_of(self, given: bytes | None) -> int | None:
         """Which of the keys was given, counted from 1; None for another. Takes as long for a wrong key as for the first or the last."""
         digest = sha256(given or b"").digest()
-        found = None
+        key_number = None
         for number, known in enumerate(self._digests, start=1):
             if hmac.compare_digest(digest, known) and given is not None:
-                found = number
-        return found
+                key_number = number
+        return key_number
 
 
 def check_bind(host: str, keys: Sequence[SecretStr]) -> None:
@@ -104,7 +104,7 @@ class RateLimit:
         self._month = date.min
         self._used: dict[str, int] = {}
 
-    def take(self, caller: str) -> Rate:
+    def acquire(self, caller: str) -> Rate:
         """Count one request of a caller."""
         now = self._clock()
         rate = self._in_minute(caller, now, 1)
@@ -115,8 +115,8 @@ class RateLimit:
             return replace(rate, retry_after_s=max(math.ceil(quota.reset_at.timestamp() - now), 1), is_exceeded=True, quota=quota)
         return replace(rate, quota=quota)
 
-    def standing(self, caller: str) -> Rate:
-        """Where a caller stands in the minute, without counting; exceeded when the next one would be too many."""
+    def peek(self, caller: str) -> Rate:
+        """A caller's rate in the minute, without counting; exceeded when the next request would be too many."""
         return self._in_minute(caller, self._clock(), 0)
 
     def _in_minute(self, caller: str, now: float, more: int) -> Rate:
@@ -150,7 +150,7 @@ class RateLimit:
             used = self._used.get(caller, 0)
             if counts and used < limit:
                 self._used[caller] = used + 1
-            told = self._used.get(caller, 0)
+            used_now = self._used.get(caller, 0)
         following = (month + timedelta(days=31)).replace(day=1)
         reset_at = datetime(following.year, following.month, 1, tzinfo=UTC)
-        return Quota(limit, told, month, reset_at, is_exceeded=counts and used >= limit)
+        return Quota(limit, used_now, month, reset_at, is_exceeded=counts and used >= limit)

@@ -64,7 +64,7 @@ class Metrics(Collector):
         yield requests
         seconds = HistogramMetricFamily("strikehouse_api_request_seconds", "Time to answer.", labels=("dialect", "endpoint"))
         for labels, times in sorted(self._times.items()):
-            upto = [sum(times.counts[: place + 1]) for place in range(len(times.counts))]
+            upto = [sum(times.counts[: index + 1]) for index in range(len(times.counts))]
             bounds = [*map(str, BUCKETS), "+Inf"]
             seconds.add_metric(labels, list(zip(bounds, upto, strict=True)), times.seconds)
         yield seconds

@@ -1,4 +1,4 @@
-"""A request as it arrives: what the gate needs of it, read off the raw scope once.
+"""A request: what the middleware needs of it, read off the raw scope once.
 
 The path stays as it came, percent-escaped: `BRK%2FB` is one segment, which its endpoint decodes.
 """
@@ -27,7 +27,7 @@ Question = tuple[str, str]  # path, parameters in order of name
 
 
 @dataclass(slots=True)
-class Arrival:
+class ApiRequest:
     """A request on its way."""
 
     scope: Scope
@@ -47,7 +47,7 @@ class Arrival:
     cache: str = "none"
 
     @classmethod
-    def of(cls, scope: Scope, dialects: Sequence[Dialect]) -> Arrival:
+    def of(cls, scope: Scope, dialects: Sequence[Dialect]) -> ApiRequest:
         """What a scope says; paths that are no dialect's are the first one's."""
         path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "backslashreplace")
         headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of headers that come twice the first

@@ -18,7 +18,7 @@ from warehouse.api.server.keys import Rate
 
 COMPRESS_FROM = 1024  # bytes
 LEVEL = 5
-# Set by the gate whatever an endpoint says.
+# Set by the middleware whatever an endpoint says.
 OURS = frozenset({b"content-length", b"etag", b"cache-control", b"x-request-id", b"vary", b"x-content-type-options"})
 _GZIP_HEADER = gzip.compress(b"", LEVEL, mtime=0)[:10]
 
@@ -55,7 +55,7 @@ class Answer:
     renewed: Renewed | None = None
     second: int | None = None  # Unix time for which alone it holds; None: as long as its generation
     packed: Packed | None = None
-    _told: dict[bool, Headers] = field(default_factory=dict)
+    _shared_headers: dict[bool, Headers] = field(default_factory=dict)
 
     @classmethod
     def of(cls, response: Response) -> Answer:
@@ -84,10 +84,10 @@ class Answer:
             body = self.packed.whole if self.renewed is None else self.packed.ended_by(self.renewed(request_id, rate))
         elif self.renewed is not None:
             body += self.renewed(request_id, rate)
-        told = self._told.get(is_packed)
-        if told is None:
-            told = self._told[is_packed] = self._common(is_packed, {name for name, _ in further})
-        headers = [*told, (b"x-request-id", request_id.encode()), *further]
+        shared = self._shared_headers.get(is_packed)
+        if shared is None:
+            shared = self._shared_headers[is_packed] = self._common(is_packed, {name for name, _ in further})
+        headers = [*shared, (b"x-request-id", request_id.encode()), *further]
         if self.status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
         return headers, body

@@ -14,7 +14,7 @@ from warehouse.charts.chart import Chart, lines_under
 from warehouse.read.filters import ChartRequest
 from warehouse.read.number_text import day, floats, instant, number, usd
 from warehouse.read.query import report_on
-from warehouse.read.snapshot_facts import Facts, asked_expiries
+from warehouse.read.snapshot_facts import Facts, selected_expiries
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,10 +29,10 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
     if request.has_strike_filter:
         raise UsageError("Drift is drawn over all strikes: leave strike filters out.")
     rows = report_on(con, "max_pain_drift", {"underlying": facts.underlying, "scope_venue": facts.scope_venue, "until": facts.captured_at})
-    asked = asked_expiries(con, facts, request)
+    expiries = selected_expiries(con, facts, request)
     if request.expiry is None:
-        asked = sorted(asked, key=lambda one: (-(one["total_oi"] or 0), one["expires_at"]))[:MOST_EXPIRIES]
-    return rows.filter(pl.col("expires_at").is_in([one["expires_at"] for one in asked]))
+        expiries = sorted(expiries, key=lambda one: (-(one["total_oi"] or 0), one["expires_at"]))[:MOST_EXPIRIES]
+    return rows.filter(pl.col("expires_at").is_in([one["expires_at"] for one in expiries]))
 
 
 def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:

@@ -29,19 +29,19 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
 
 def draw(facts: Facts, request: ChartRequest, rows: StrikeRows) -> Chart:
     """Calls up and puts down in pale bars, the net of both in strong ones; spot, resistance, support, walls, HVL and flip."""
-    profile, found = rows.profile, rows.levels
+    profile, level_values = rows.profile, rows.levels
     strikes, net = profile["strike"].to_list(), floats(profile["net_gex_usd_1pct"])
     levels = [
-        Level("Spot", found["spot"], theme.SPOT, "dot"),
-        Level("Call resistance", found["call_resistance"], theme.CALLS),
-        Level("Put support", found["put_support"], theme.PUTS),
-        Level("Call wall", found["call_wall"], theme.CALLS, "dashdot"),
-        Level("Put wall", found["put_wall"], theme.PUTS, "dashdot"),
-        Level("HVL", found["hvl"], theme.OTHER),
-        Level("Gamma flip", found["gamma_flip"], theme.FLIP, "solid"),
+        Level("Spot", level_values["spot"], theme.SPOT, "dot"),
+        Level("Call resistance", level_values["call_resistance"], theme.CALLS),
+        Level("Put support", level_values["put_support"], theme.PUTS),
+        Level("Call wall", level_values["call_wall"], theme.CALLS, "dashdot"),
+        Level("Put wall", level_values["put_wall"], theme.PUTS, "dashdot"),
+        Level("HVL", level_values["hvl"], theme.OTHER),
+        Level("Gamma flip", level_values["gamma_flip"], theme.FLIP, "solid"),
     ]
     view = strikes_in_view(
-        strikes, floats(profile["abs_gex_usd_1pct"]), found["spot"], zoom_pct=request.zoom_pct, share=0.85,
+        strikes, floats(profile["abs_gex_usd_1pct"]), level_values["spot"], zoom_pct=request.zoom_pct, share=0.85,
         levels=[level.at for level in levels if level.name != "HVL"],
     )  # fmt: skip
     figure, widths = theme.new_figure(), bar_widths(strikes)
@@ -70,7 +70,7 @@ def draw(facts: Facts, request: ChartRequest, rows: StrikeRows) -> Chart:
     figure.update_yaxes(theme.usd_axis(f"Gamma exposure, USD per 1 % move; {theme.SIGNS}"), range=[low - pad, high + pad])
     title = f"{facts.underlying} gamma exposure by strike · {expiries_in_words(facts, request)}"
     lanes = draw_levels(figure, levels, view, is_behind=True)
-    lines = lines_under(facts, request, _in_words(found), left_out([one for one in levels if one.name != "Gamma flip"], view))
+    lines = lines_under(facts, request, _in_words(level_values), left_out([one for one in levels if one.name != "Gamma flip"], view))
     theme.finish(figure, title, lines, facts.warnings, "gex_profile, gex_levels", lanes=lanes)
     return Chart("gex", title, figure, facts, request.expiry)
 
@@ -83,19 +83,19 @@ def _negative(value: float | None) -> bool:
     return value is not None and value < 0
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    share = "" if found["net_to_gross"] is None else f", {percent(100 * found['net_to_gross'])} of gross"
-    parts = [f"net {usd(_float(found['net_gex_usd_1pct']), sign=True)} per 1 %{share}", flip_in_words(found)]
-    if found["oi_without_iv_pct"]:
-        parts.append(f"{percent(found['oi_without_iv_pct'])} of open interest has no volatility and is left out")
+def _in_words(level_values: dict[str, Any]) -> str:
+    share = "" if level_values["net_to_gross"] is None else f", {percent(100 * level_values['net_to_gross'])} of gross"
+    parts = [f"net {usd(_float(level_values['net_gex_usd_1pct']), sign=True)} per 1 %{share}", flip_in_words(level_values)]
+    if level_values["oi_without_iv_pct"]:
+        parts.append(f"{percent(level_values['oi_without_iv_pct'])} of open interest has no volatility and is left out")
     return " · ".join(parts)
 
 
-def flip_in_words(found: dict[str, Any]) -> str:
+def flip_in_words(level_values: dict[str, Any]) -> str:
     """The flip and its regime, or why there is none."""
-    if found["gamma_flip"] is None:
-        return f"no gamma flip: {found['gamma_flip_status'].replace('_', ' ')}"
-    return f"gamma flip {number(found['gamma_flip'])}, {found['regime'].replace('_', ' ')}"
+    if level_values["gamma_flip"] is None:
+        return f"no gamma flip: {level_values['gamma_flip_status'].replace('_', ' ')}"
+    return f"gamma flip {number(level_values['gamma_flip'])}, {level_values['regime'].replace('_', ' ')}"
 
 
 def _float(value: Any) -> float | None:

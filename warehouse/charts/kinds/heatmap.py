@@ -119,8 +119,8 @@ def _readable_gap(strikes: list[float]) -> float:
 def _colors() -> list[tuple[float, str]]:
     """Diverging colours whose strength grows with the square root of the value: most cells are small, and should still be told apart."""
     half = (len(_HUES) - 1) // 2
-    places = [0.5 + 0.5 * np.sign(index - half) * (abs(index - half) / half) ** 2 for index in range(len(_HUES))]
-    return [(float(place), color) for place, color in zip(places, _HUES, strict=True)]
+    positions = [0.5 + 0.5 * np.sign(index - half) * (abs(index - half) / half) ** 2 for index in range(len(_HUES))]
+    return [(float(position), color) for position, color in zip(positions, _HUES, strict=True)]
 
 
 def _hover(shown: Grid, strike: float, expiry: dict[str, Any], value: float | None) -> str:

@@ -49,16 +49,16 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
 
 def draw(facts: Facts, request: ChartRequest, rows: ProfileRows) -> Chart:
     """A line per scope over levels of spot, green above zero and red below for all expiries; spot, the flip, and further roots."""
-    found = rows.levels
+    level_values = rows.levels
     levels = [
-        Level("Spot", found["spot"], theme.SPOT, "dot"),
-        Level("Gamma flip", found["gamma_flip"], theme.FLIP, "solid"),
-        Level("Call resistance", found["call_resistance"], theme.CALLS),
-        Level("Put support", found["put_support"], theme.PUTS),
+        Level("Spot", level_values["spot"], theme.SPOT, "dot"),
+        Level("Gamma flip", level_values["gamma_flip"], theme.FLIP, "solid"),
+        Level("Call resistance", level_values["call_resistance"], theme.CALLS),
+        Level("Put support", level_values["put_support"], theme.PUTS),
     ]
     around = request.zoom_pct or DEFAULT_ZOOM_PCT
     at = rows.profile["spot_level"]
-    center = found["spot"] or float(at.median() or 1)  # type: ignore[arg-type]
+    center = level_values["spot"] or float(at.median() or 1)  # type: ignore[arg-type]
     view = (max(center * (1 - around / 100), float(at.min())), min(center * (1 + around / 100), float(at.max())))  # type: ignore[arg-type]
     figure, seen = theme.new_figure(), [0.0]
     for scope, (name, color, width) in SCOPES.items():
@@ -108,10 +108,10 @@ def _roots(figure: Any, zones: pl.DataFrame) -> None:
 
 
 def _in_words(rows: ProfileRows) -> str:
-    found = rows.levels
-    parts = [flip_in_words(found)]
-    if found["gamma_flip"] is not None and found["spot"]:
-        away = 100 * (found["gamma_flip"] / found["spot"] - 1)
+    level_values = rows.levels
+    parts = [flip_in_words(level_values)]
+    if level_values["gamma_flip"] is not None and level_values["spot"]:
+        away = 100 * (level_values["gamma_flip"] / level_values["spot"] - 1)
         parts[0] += f", {abs(away):.1f} % {'above' if away > 0 else 'below'} spot"
     if rows.zones.height > 1:
         parts.append(f"{rows.zones.height} changes of sign within 20 %")

@@ -111,8 +111,8 @@ def _max_pain(figure: Any, facts: Facts, rows: pl.DataFrame) -> None:
 
 def _end_of_view(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Any:
     last = max(rows["expires_at"])
-    is_asked = request.dte_min is not None or request.dte_max is not None or request.expiry is not None or request.expires_at is not None
-    end = last if is_asked else min(last, facts.captured_at + timedelta(days=DEFAULT_DAYS))
+    has_filter = request.dte_min is not None or request.dte_max is not None or request.expiry is not None or request.expires_at is not None
+    end = last if has_filter else min(last, facts.captured_at + timedelta(days=DEFAULT_DAYS))
     return end + (end - facts.captured_at) * 0.02
 
 

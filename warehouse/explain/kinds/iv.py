@@ -39,7 +39,7 @@ LINE = ["venue", "book", "root", "expires_at", "strike"]
 def explain(chain: Chain) -> Explanation:
     """The volatility of one line: an instrument's, or a strike's and expiry's with most open interest (definitions §3)."""
     lines = _lines(chain)
-    rows = _asked(chain, lines)
+    rows = _both_sides(chain, lines)
     first = rows.row(0, named=True)
     candidates = _candidates(rows)
     is_put = first["forward"] is not None and first["strike"] < first["forward"]
@@ -73,16 +73,18 @@ def explain(chain: Chain) -> Explanation:
 
 def _lines(chain: Chain) -> pl.DataFrame:
     """Live contracts of the strike and expiry asked for, or of the instrument's; raises `UsageError` when there is none."""
-    asked = chain.question
-    if asked.instrument is None:
+    question = chain.question
+    if question.instrument is None:
         live = chain.contracts.filter("is_live")
         if live.is_empty():
-            listed = chain.contracts_of(expiry=asked.expiry, expires_at=asked.expires_at).filter("is_live")
-            raise chain.no_strike(asked.strike or 0.0, listed["strike"])
+            listed = chain.contracts_of(expiry=question.expiry, expires_at=question.expires_at).filter("is_live")
+            raise chain.no_strike(question.strike or 0.0, listed["strike"])
         return live
-    named = chain.contracts.filter(pl.col("instrument").str.to_uppercase() == asked.instrument.upper())
+    named = chain.contracts.filter(pl.col("instrument").str.to_uppercase() == question.instrument.upper())
     if named.is_empty():
-        raise UsageError(f"{chain.facts.snapshot_id} has no instrument {asked.instrument}; `core.option_quotes` lists those that it has.")
+        raise UsageError(
+            f"{chain.facts.snapshot_id} has no instrument {question.instrument}; `core.option_quotes` lists those that it has."
+        )
     own = named.row(0, named=True)
     if not own["is_live"]:
         why = "an adjusted contract" if own["is_adjusted"] else "settled"
@@ -90,7 +92,7 @@ def _lines(chain: Chain) -> pl.DataFrame:
     return chain.contracts_of(expires_at=own["expires_at"].isoformat(), strike=own["strike"]).filter("is_live")
 
 
-def _asked(chain: Chain, lines: pl.DataFrame) -> pl.DataFrame:
+def _both_sides(chain: Chain, lines: pl.DataFrame) -> pl.DataFrame:
     """Both sides of the line asked for: that of the instrument, else the one with most open interest (a tie: the later, then by name)."""
     named = chain.question.instrument
     if named is not None:
@@ -105,15 +107,15 @@ def _candidates(rows: pl.DataFrame) -> tuple[Row, ...]:
     """Every candidate on its own, in the order in which they are tried."""
     settings = load_settings().models
     is_otm = pl.when(pl.col("strike") < pl.col("forward")).then(pl.col("option_type") == "P").otherwise(pl.col("option_type") == "C")
-    found: list[Row] = []
+    candidates: list[Row] = []
     for source in IV_SOURCES:
         side, read = CANDIDATES[source]
-        kept = is_otm if side == "otm" else ~is_otm
-        alone = rows.with_columns(pl.when(kept & pl.lit(name in read)).then(pl.col(name)).alias(name) for name in QUOTED)
+        is_on_side = is_otm if side == "otm" else ~is_otm
+        alone = rows.with_columns(pl.when(is_on_side & pl.lit(name in read)).then(pl.col(name)).alias(name) for name in QUOTED)
         result = strike_vols(alone, iv_min=settings.iv_min, iv_max=settings.iv_max).row(0, named=True)
-        quoted = rows.filter(kept)
+        quoted = rows.filter(is_on_side)
         values = {name: (None if quoted.is_empty() else quoted[name][0]) for name in read}
-        found.append(
+        candidates.append(
             {
                 "source": source,
                 "instrument": None if quoted.is_empty() else quoted["instrument"][0],
@@ -123,7 +125,7 @@ def _candidates(rows: pl.DataFrame) -> tuple[Row, ...]:
                 "is_taken": source == rows["iv_source"][0],
             }
         )
-    return tuple(found)
+    return tuple(candidates)
 
 
 def _other_lines(lines: pl.DataFrame) -> tuple[Row, ...]:
@@ -184,8 +186,8 @@ def _of_the_larger(chain: Chain, lines: pl.DataFrame) -> float | None:
         return None
     interest = {one["expires_at"]: one["total_oi"] or 0 for one in chain.facts.expiries}
     main = max(measured["expires_at"].unique().to_list(), key=lambda at: (interest[at], at))
-    found = _blend(measured.filter(pl.col("expires_at") == main))
-    return None if found is None else 100 * found
+    vol = _blend(measured.filter(pl.col("expires_at") == main))
+    return None if vol is None else 100 * vol
 
 
 def _blend(lines: pl.DataFrame) -> float | None:

@@ -9,7 +9,7 @@ class Meaning(NamedTuple):
     """How a level is chosen."""
 
     formula: str
-    place: str | None  # column of sql/explain/level_ranking.sql whose number `number` is it
+    rank_column: str | None  # column of sql/explain/level_ranking.sql whose number `number` is it
     number: int = 1
     side: str | None = None
 

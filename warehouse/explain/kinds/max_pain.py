@@ -24,23 +24,23 @@ def explain(chain: Chain) -> Explanation:
     """Max pain of an expiry, or of all live expiries pooled (definitions §4)."""
     is_pooled = chain.question.expiry is None and chain.question.expires_at is None
     rows = chain.macro("max_pain_pooled" if is_pooled else "max_pain")
-    found = rows.row(0, named=True)
+    row = rows.row(0, named=True)
     curve, minima = ask_conventions(chain, "pain_points", convention=OURS), ask_conventions(chain, "pain_minima")
-    contracts = _contracts(chain, curve, found["max_pain_strike"])
+    contracts = _contracts(chain, curve, row["max_pain_strike"])
     note = None
-    if found["max_pain_strike"] is None:
+    if row["max_pain_strike"] is None:
         note = "none of its contracts has open interest"
     elif is_pooled:
         note = "all live expiries pooled, which is no settlement event: name an expiry for one"
     return Explanation(
         kind="max-pain",
         title=f"Max pain of {chain.facts.underlying}, {chain.scope.expiries}",
-        number=Number("max_pain_strike", found["max_pain_strike"], "USD", note),
+        number=Number("max_pain_strike", row["max_pain_strike"], "USD", note),
         definition=Definition(FORMULA, "§4"),
         scope=chain.scope,
-        inputs=_inputs(chain, found, curve),
+        inputs=_inputs(chain, row, curve),
         tables=(
-            *_tables(chain, found["max_pain_strike"], curve),
+            *_tables(chain, row["max_pain_strike"], curve),
             *([] if is_pooled or len(chain.expiries) == 1 else [Table(INSTANTS, tuple(instants(minima)))]),
         ),
         contracts=tuple(contracts.drop("payload_sha256", "row_number").rows(named=True)),
@@ -60,18 +60,18 @@ def pain_at(curve: pl.DataFrame, level: float) -> float:
     return float(last["total_pain_usd"] + last["slope_above"] * (level - last["strike"]))
 
 
-def _inputs(chain: Chain, found: Row, curve: pl.DataFrame) -> tuple[Number, ...]:
+def _inputs(chain: Chain, row: Row, curve: pl.DataFrame) -> tuple[Number, ...]:
     unit = "shares" if chain.facts.market == "us" else "coins"
     spot = chain.facts.spot
     return (
-        Number("max_pain_usd", found["max_pain_usd"], "USD", "total pain at max pain"),
-        Number("max_pain_low", found["max_pain_low"], "USD", "lowest strike tied with it"),
-        Number("max_pain_high", found["max_pain_high"], "USD", "highest strike tied with it"),
+        Number("max_pain_usd", row["max_pain_usd"], "USD", "total pain at max pain"),
+        Number("max_pain_low", row["max_pain_low"], "USD", "lowest strike tied with it"),
+        Number("max_pain_high", row["max_pain_high"], "USD", "highest strike tied with it"),
         Number("spot", spot, "USD"),
         Number("pain_at_spot_usd", None if spot is None else pain_at(curve, spot), "USD", "on the straight line between two strikes"),
-        Number("distance_pct", found["distance_pct"], "percent of spot", f"spot is {found['direction'] or 'not measured'}"),
-        Number("call_oi", found["call_oi"], unit),
-        Number("put_oi", found["put_oi"], unit),
+        Number("distance_pct", row["distance_pct"], "percent of spot", f"spot is {row['direction'] or 'not measured'}"),
+        Number("call_oi", row["call_oi"], unit),
+        Number("put_oi", row["put_oi"], unit),
     )
 
 
@@ -97,8 +97,8 @@ def _tables(chain: Chain, strike: float | None, curve: pl.DataFrame) -> tuple[Ta
 def _neighbours(curve: pl.DataFrame, strike: float | None) -> tuple[Row, ...]:
     if strike is None:
         return ()
-    place = curve["strike"].search_sorted(strike)
-    return tuple(curve.slice(max(place - 1, 0), 3 if place else 2).rows(named=True))
+    index = curve["strike"].search_sorted(strike)
+    return tuple(curve.slice(max(index - 1, 0), 3 if index else 2).rows(named=True))
 
 
 def _venues(chain: Chain, strike: float | None) -> tuple[Row, ...]:

@@ -34,10 +34,10 @@ class Remembering(Warehouse):
         self.known: dict[str, pl.DataFrame] = {}
 
     def _macro(self, macro: str, underlying: str, filters: Any) -> pl.DataFrame:
-        told = {name: value for name, value in sorted(filters.items()) if value is not None}
-        key = repr((macro, underlying, told))
+        given = {name: value for name, value in sorted(filters.items()) if value is not None}
+        key = repr((macro, underlying, given))
         if key not in self.known:
-            self.known[key] = super()._macro(macro, underlying, told)
+            self.known[key] = super()._macro(macro, underlying, given)
         return self.known[key]
 
 
@@ -48,11 +48,11 @@ def published(stocked: Home, folder: Path) -> Home:
     """A copy of a home, published, with the status that its runs would have written; to be read."""
     home = Home(Path(shutil.copytree(stocked.root, folder / "home")))
     home.raw.mkdir(exist_ok=True)
-    asked = [("COIN", venue, "crypto") for venue in ("deribit", "bybit", "okx")] + [("IDX", "cboe", "us")]
-    outcomes = [VenueOutcome(name, venue, market, "ok", None, 1, 1.0, 0, (), {}) for name, venue, market in asked]
+    books = [("COIN", venue, "crypto") for venue in ("deribit", "bybit", "okx")] + [("IDX", "cboe", "us")]
+    outcomes = [VenueOutcome(name, venue, market, "ok", None, 1, 1.0, 0, (), {}) for name, venue, market in books]
     with open_work(home, SETTINGS, "publish") as con:
         publish(con, home, SETTINGS, run_id=None, now=NOW, code_version="0")
-        write_status(con, home, run_id="run-3", now=NOW, generation=1, held=None, outcomes=outcomes)
+        write_status(con, home, run_id="run-3", now=NOW, generation=1, hold_reason=None, outcomes=outcomes)
     return home
 
 
@@ -81,9 +81,9 @@ class Client:
         return body
 
     def data(self, path: str, **parameters: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self.reply(path, **parameters)["data"]
-        return found
+        body: dict[str, Any] = self.reply(path, **parameters)["data"]
+        return body
 
     def error(self, path: str, status: int, **parameters: Any) -> Mapping[str, Any]:
-        found: dict[str, Any] = self.reply(path, status=status, **parameters)["error"]
-        return found
+        body: dict[str, Any] = self.reply(path, status=status, **parameters)["error"]
+        return body

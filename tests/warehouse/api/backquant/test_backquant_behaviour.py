@@ -121,8 +121,8 @@ def test_zero_dte_is_its_own_contracts_only(demo_client: tuple[Client, Rememberi
 )
 def test_the_only_venue_of_a_snapshot_is_all_of_it(demo_client: tuple[Client, Remembering, datetime], path: str) -> None:
     client, _, _ = demo_client
-    asked = {} if path == "/expiries" else {"exchanges": "deribit"}
-    assert client.data(path, **asked) == client.data(path)
+    parameters = {} if path == "/expiries" else {"exchanges": "deribit"}
+    assert client.data(path, **parameters) == client.data(path)
 
 
 def test_the_cursor_walks_the_whole_history_once(v2: Client) -> None:
@@ -169,16 +169,16 @@ def test_a_hundred_random_questions_are_their_frame_after_the_conversion(v2: Cli
         question = Question(v2, wh, symbol, at, dice.choice([None, None, "deribit"]) if symbol != "IDX" else None)
         filters = dice.choice([{}, {"strike_min": 95.0}, {"moneyness_min": 0.93, "moneyness_max": 1.04}, {"window_pct": 6.0}])
         expiry = dice.choice([None, *question.dates()])
-        asked = {"spot_window_pct" if name == "window_pct" else name: value for name, value in filters.items()}
+        parameters = {"spot_window_pct" if name == "window_pct" else name: value for name, value in filters.items()}
         which = dice.choice(["profile", "heatmap", "pain", "smile", "levels"])
         only = {} if expiry is None else {"expiry": expiry}
         if which == "profile":
-            found = question.data("/gex/strike-profile", **asked, expiry="all" if expiry is None else token(expiry))
+            data = question.data("/gex/strike-profile", **parameters, expiry="all" if expiry is None else token(expiry))
             frame = question.read("gex_profile", **filters, **only)
-            shown = list(zip(found["strikes"], found["net_gex"], found["call_oi"], strict=True))
+            shown = list(zip(data["strikes"], data["net_gex"], data["call_oi"], strict=True))
             assert shown == [(row["strike"], whole(row["net_gex_usd_1pct"]), question.oi(row, "call")) for row in frame.rows(named=True)]
         elif which == "heatmap" and "strike_min" not in filters:
-            found = question.data("/gex/strike-expiry-heatmap", **asked)
+            data = question.data("/gex/strike-expiry-heatmap", **parameters)
             frame = question.read("gex_heatmap", **filters)
             nets: dict[Any, Any] = {}
             for row in frame.rows(named=True):
@@ -186,8 +186,8 @@ def test_a_hundred_random_questions_are_their_frame_after_the_conversion(v2: Cli
                 nets[key] = both(nets.get(key), row["net_gex_usd_1pct"])
             cells = {
                 (k, e): net
-                for k, line in zip(found["strikes"], found["net_gex"], strict=True)
-                for e, net in zip(found["expiries"], line, strict=True)
+                for k, line in zip(data["strikes"], data["net_gex"], strict=True)
+                for e, net in zip(data["expiries"], line, strict=True)
                 if net is not None
             }
             assert cells == {key: whole(net) for key, net in nets.items() if net is not None}
@@ -207,18 +207,18 @@ def test_a_hundred_random_questions_are_their_frame_after_the_conversion(v2: Cli
 
 
 def test_status(v2: Client, small_home: Home) -> None:
-    found = v2.data("/status")
+    data = v2.data("/status")
     age = {"status": "healthy", "freshness_seconds": (NOW - LAST).total_seconds()}
-    assert found["symbols"]["COINUSDT"] == dict.fromkeys(("gex", "options", "chain"), age)
-    assert found["thresholds"]["gex"] == {"healthy_max_seconds": 5400, "degraded_max_seconds": 10800}
-    assert found["thresholds_us"]["gex"] == {"healthy_max_sessions": 0, "degraded_max_sessions": 1}
-    assert (found["service"], found["version"], found["current_time"], found["overall_status"]) == (
+    assert data["symbols"]["COINUSDT"] == dict.fromkeys(("gex", "options", "chain"), age)
+    assert data["thresholds"]["gex"] == {"healthy_max_seconds": 5400, "degraded_max_seconds": 10800}
+    assert data["thresholds_us"]["gex"] == {"healthy_max_sessions": 0, "degraded_max_sessions": 1}
+    assert (data["service"], data["version"], data["current_time"], data["overall_status"]) == (
         "strikehouse",
         "2.7",
         "2026-03-03T01:00:00Z",
         "healthy",
     )
-    venues = found["venues"]
+    venues = data["venues"]
     assert list(venues) == ["deribit", "bybit", "okx", "binance", "cboe"]
     assert venues["deribit"] == {"chain": "on", "tape": "off", "chain_symbols": ["COINUSDT"], "chain_contracts": 36}
     assert venues["bybit"]["chain_symbols"] == [] and venues["binance"]["chain"] == "unknown", "in the watchlist, no record"
@@ -231,12 +231,12 @@ def test_status(v2: Client, small_home: Home) -> None:
 )  # fmt: skip
 def test_states_by_age(small_home: Home, hours: int, coin: str, index: str, health: str) -> None:
     client = Client(application(small_home, now=LAST + timedelta(hours=hours)))
-    found = client.data("/status")
-    states = {symbol: cells["gex"]["status"] for symbol, cells in found["symbols"].items()}
+    data = client.data("/status")
+    states = {symbol: cells["gex"]["status"] for symbol, cells in data["symbols"].items()}
     assert states == {"COINUSDT": coin, "IDX": index}
-    assert found["overall_status"] == max(states.values(), key=("healthy", "degraded", "unhealthy").index)
+    assert data["overall_status"] == max(states.values(), key=("healthy", "degraded", "unhealthy").index)
     assert client.data("/health") == {"status": health, "subsystems": {"warehouse": True, "raw_store": True}}
-    assert found["venues"]["deribit"]["chain"] == ("on" if coin != "unhealthy" else "unknown")
+    assert data["venues"]["deribit"]["chain"] == ("on" if coin != "unhealthy" else "unknown")
 
 
 def test_venues_that_never_came_and_empty_chains(small_home: Home, tmp_path: Path) -> None:
@@ -247,11 +247,11 @@ def test_venues_that_never_came_and_empty_chains(small_home: Home, tmp_path: Pat
         {"underlying": "HYPE", "venue": "binance", "market": "crypto", "last_status": "empty", "error": None, "captured_at": None},
     ]
     home.status_file.write_bytes(orjson.dumps(status))
-    found = Client(application(home)).data("/status")
-    assert found["symbols"]["SOLUSDT"]["gex"] == {"status": "unavailable", "freshness_seconds": None}
-    assert found["overall_status"] == "unavailable"
-    assert found["venues"]["okx"]["chain"] == "unknown"
-    assert found["venues"]["binance"] == {"chain": "on", "tape": "off", "chain_symbols": [], "chain_contracts": 0}
+    data = Client(application(home)).data("/status")
+    assert data["symbols"]["SOLUSDT"]["gex"] == {"status": "unavailable", "freshness_seconds": None}
+    assert data["overall_status"] == "unavailable"
+    assert data["venues"]["okx"]["chain"] == "unknown"
+    assert data["venues"]["binance"] == {"chain": "on", "tape": "off", "chain_symbols": [], "chain_contracts": 0}
     home.status_file.write_bytes(b"{")
     assert Client(application(home)).error("/status", 503)["code"] == "UPSTREAM_ERROR"
     assert Client(application(home)).data("/health")["status"] == "degraded"

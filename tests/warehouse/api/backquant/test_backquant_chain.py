@@ -77,38 +77,38 @@ def folded(rows: pl.DataFrame, spot: float, is_us: bool) -> dict[tuple[str, floa
 
 @pytest.mark.parametrize(("symbol", "exchanges"), CASES)
 def test_every_field_of_every_contract(v2: Client, wh: Warehouse, symbol: str, exchanges: str | None) -> None:
-    asked = {"symbol": symbol, "as_of": FIRST.isoformat()} | ({"exchanges": exchanges} if exchanges else {})
-    reply = v2.reply("/options/chain", **asked)
-    found, spot = reply["data"], reply["meta"]["spot_price"]
+    parameters = {"symbol": symbol, "as_of": FIRST.isoformat()} | ({"exchanges": exchanges} if exchanges else {})
+    reply = v2.reply("/options/chain", **parameters)
+    data, spot = reply["data"], reply["meta"]["spot_price"]
     expected = folded(contracts(wh, symbol, exchanges), spot, symbol == "IDX")
-    assert [(row["expiry"], row["strike"], row["type"]) for row in found["contracts"]] == sorted(
+    assert [(row["expiry"], row["strike"], row["type"]) for row in data["contracts"]] == sorted(
         expected, key=lambda key: (datetime.strptime(key[0], "%d%b%y"), *key[1:])
     )
     dtes = {row["expiry"]: row["dte"] for row in v2.data("/expiries", symbol=symbol, as_of=FIRST.isoformat())["expiries"]}
-    for row in found["contracts"]:
+    for row in data["contracts"]:
         wanted = expected[row["expiry"], row["strike"], row["type"]]
         assert row["dte"] == dtes[row["expiry"]]
         for name, divided_by in {"delta": 1, "gamma": 1, "theta": 1, "vanna": 1, "vega": 100, "charm": 365}.items():
             value = wanted.pop(name)
             assert row[name] == (None if value is None else pytest.approx(value / divided_by, rel=1e-5, abs=1e-12)), (row, name)
         assert {name: row[name] for name in wanted} == wanted
-    assert found["available_expiries"] == list(dict.fromkeys(row["expiry"] for row in found["contracts"]))
-    assert (found["truncated"], found["total_matching_count"], found["max_contracts"]) == (False, len(expected), 2000)
+    assert data["available_expiries"] == list(dict.fromkeys(row["expiry"] for row in data["contracts"]))
+    assert (data["truncated"], data["total_matching_count"], data["max_contracts"]) == (False, len(expected), 2000)
 
 
 @pytest.mark.parametrize(("symbol", "exchanges"), CASES)
 def test_aggregates_are_those_of_the_profile(v2: Client, symbol: str, exchanges: str | None) -> None:
-    asked = {"symbol": symbol, "as_of": FIRST.isoformat()} | ({"exchanges": exchanges} if exchanges else {})
-    found = v2.data("/options/chain", **asked, fields="aggregates")
-    assert set(found) == {"aggregates", "truncated", "total_matching_count", "max_contracts"}
-    sums = found["aggregates"]
-    summary = v2.data("/options/expiry-summary", **asked)["expiries"]
-    assert sums["net_gex"] == v2.data("/gex/expiry-profile", **asked)["total_gex"]
+    parameters = {"symbol": symbol, "as_of": FIRST.isoformat()} | ({"exchanges": exchanges} if exchanges else {})
+    data = v2.data("/options/chain", **parameters, fields="aggregates")
+    assert set(data) == {"aggregates", "truncated", "total_matching_count", "max_contracts"}
+    sums = data["aggregates"]
+    summary = v2.data("/options/expiry-summary", **parameters)["expiries"]
+    assert sums["net_gex"] == v2.data("/gex/expiry-profile", **parameters)["total_gex"]
     for name in ("call_oi", "put_oi", "total_oi"):
         assert sums[name] == pytest.approx(sum(row[name] for row in summary))
     assert sums["call_gex"] + sums["put_gex"] == pytest.approx(sums["net_gex"], abs=2)
     assert sums["pcr"] == round(sums["put_oi"] / sums["call_oi"], 4)
-    assert (sums["atm_iv"], sums["contract_count"]) == (summary[0]["atm_iv"], found["total_matching_count"])
+    assert (sums["atm_iv"], sums["contract_count"]) == (summary[0]["atm_iv"], data["total_matching_count"])
 
 
 @pytest.mark.parametrize(
@@ -128,33 +128,33 @@ def test_aggregates_are_those_of_the_profile(v2: Client, symbol: str, exchanges:
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_filters_intersect_and_act_before_the_cap(v2: Client, filters: dict[str, Any], keeps: Any) -> None:
-    asked = {"symbol": "COINUSDT", "as_of": FIRST.isoformat()}
-    whole_chain = v2.reply("/options/chain", **asked)
+    parameters = {"symbol": "COINUSDT", "as_of": FIRST.isoformat()}
+    whole_chain = v2.reply("/options/chain", **parameters)
     spot = whole_chain["meta"]["spot_price"]
     expected = [row for row in whole_chain["data"]["contracts"] if keeps(row, spot)]
-    found = v2.reply("/options/chain", **asked, **filters)
-    assert found["data"]["contracts"] == expected and found["data"]["total_matching_count"] == len(expected)
-    assert found["data"]["aggregates"]["contract_count"] == len(expected)
-    assert found["data"]["aggregates"]["net_gex"] == pytest.approx(sum(row["gex"] or 0 for row in expected), abs=len(expected))
-    assert found["meta"]["extra"]["filter_hash"] != whole_chain["meta"]["extra"]["filter_hash"]
-    capped = v2.data("/options/chain", **asked, **filters, max_contracts=3)
+    reply = v2.reply("/options/chain", **parameters, **filters)
+    assert reply["data"]["contracts"] == expected and reply["data"]["total_matching_count"] == len(expected)
+    assert reply["data"]["aggregates"]["contract_count"] == len(expected)
+    assert reply["data"]["aggregates"]["net_gex"] == pytest.approx(sum(row["gex"] or 0 for row in expected), abs=len(expected))
+    assert reply["meta"]["extra"]["filter_hash"] != whole_chain["meta"]["extra"]["filter_hash"]
+    capped = v2.data("/options/chain", **parameters, **filters, max_contracts=3)
     nearest = sorted(
         expected, key=lambda row: (abs(row["strike"] - spot), row["strike"], datetime.strptime(row["expiry"], "%d%b%y"), row["type"])
     )[:3]
     assert sorted(map(str, capped["contracts"])) == sorted(map(str, nearest))
     assert (capped["truncated"], capped["total_matching_count"]) == (len(expected) > 3, len(expected))
-    assert capped["aggregates"] == found["data"]["aggregates"]
+    assert capped["aggregates"] == reply["data"]["aggregates"]
 
 
 def test_rows_have_the_parts_included(v2: Client) -> None:
-    asked = {"symbol": "COINUSDT", "as_of": FIRST.isoformat(), "max_contracts": 1}
+    parameters = {"symbol": "COINUSDT", "as_of": FIRST.isoformat(), "max_contracts": 1}
     parts = {
         "oi": {"oi"}, "iv": {"iv"}, "greeks": {"delta", "gamma", "theta", "vega", "vanna", "charm"}, "bid_ask": {"mark", "bid", "ask"},
         "volume": {"volume", "notional_volume", "trade_count"}, "gex": {"gex"},
     }  # fmt: skip
     for name, columns in parts.items():
-        assert set(v2.data("/options/chain", **asked, include=name)["contracts"][0]) == {"strike", "expiry", "dte", "type"} | columns
-    assert set(v2.data("/options/chain", **asked, fields="contracts")) == {
+        assert set(v2.data("/options/chain", **parameters, include=name)["contracts"][0]) == {"strike", "expiry", "dte", "type"} | columns
+    assert set(v2.data("/options/chain", **parameters, fields="contracts")) == {
         "contracts",
         "truncated",
         "total_matching_count",
@@ -164,7 +164,7 @@ def test_rows_have_the_parts_included(v2: Client) -> None:
 
 def test_the_same_filters_have_the_same_hash(v2: Client) -> None:
     def hash_of(**filters: Any) -> str:
-        told: str = v2.reply("/options/chain", symbol="COINUSDT", as_of=FIRST.isoformat(), **filters)["meta"]["extra"]["filter_hash"]
-        return told
+        filter_hash: str = v2.reply("/options/chain", symbol="COINUSDT", as_of=FIRST.isoformat(), **filters)["meta"]["extra"]["filter_hash"]
+        return filter_hash
 
     assert hash_of(expiries="13MAR26,06MAR26") == hash_of(expiries="2026-03-06,13mar26") != hash_of(expiries="13MAR26")

@@ -120,12 +120,12 @@ def test_exchanges(v2: Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", DATA[:-1])
 def test_a_venue_that_the_snapshot_lacks_is_not_filled_from_an_older_one(v2: Client, path: str) -> None:
-    found = v2.reply(path, symbol="COINUSDT", exchanges="bybit", as_of=LAST.isoformat())
-    assert found["meta"]["exchanges_filtered"] == ["bybit"] and "source" not in found["meta"]
+    reply = v2.reply(path, symbol="COINUSDT", exchanges="bybit", as_of=LAST.isoformat())
+    assert reply["meta"]["exchanges_filtered"] == ["bybit"] and "source" not in reply["meta"]
     if path != "/gex/history":  # a series has the snapshots that have the venue
-        assert not any(found["data"].get(name) for name in ("strikes", "expiries", "per_expiry", "expirations", "contracts"))
+        assert not any(reply["data"].get(name) for name in ("strikes", "expiries", "per_expiry", "expirations", "contracts"))
     else:
-        assert found["data"]["timestamps"] == [f"{FIRST:%Y-%m-%dT%H:%M:%SZ}"]
+        assert reply["data"]["timestamps"] == [f"{FIRST:%Y-%m-%dT%H:%M:%SZ}"]
 
 
 def test_unlisted_expiries(v2: Client) -> None:
@@ -167,7 +167,7 @@ def test_a_published_file_that_cannot_be_read(small_home: Home, tmp_path: Path) 
 
 
 class Reason(Enum):
-    UNAUTHORIZED, FORBIDDEN, NOT_FOUND, BUSY, INTERNAL, UNAVAILABLE, TOO_SLOW = 401, 403, 404, 429, 500, 503, 504
+    UNAUTHORIZED, FORBIDDEN, UNKNOWN_PATH, BUSY, INTERNAL, UNAVAILABLE, TOO_SLOW = 401, 403, 404, 429, 500, 503, 504
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -208,7 +208,7 @@ def test_what_fastapi_itself_refuses() -> None:
     assert body["error"]["details"] == {"errors": [{"type": "missing", "loc": ["query", "x"], "msg": "Field required"}]}
 
 
-def test_the_request_id_is_taken_over_and_the_rate_is_told(small_home: Home) -> None:
+def test_the_request_id_is_echoed_and_the_rate_is_stated(small_home: Home) -> None:
     app: FastAPI = application(small_home)
 
     @app.middleware("http")

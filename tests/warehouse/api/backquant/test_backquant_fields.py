@@ -140,22 +140,22 @@ def test_meta_tells_the_snapshot(question: Question) -> None:
 
 
 def test_levels(question: Question) -> None:
-    found = question.data("/gex/levels", include="ranked,max_pain,expected_move,zones,spot,candles")
+    data = question.data("/gex/levels", include="ranked,max_pain,expected_move,zones,spot,candles")
     rows = {row["scope_expiry"]: row for row in question.read("gex_levels").rows(named=True)}
     walls = ("call_resistance", "call_wall_2", "call_wall_3", "put_support", "put_wall_2", "put_wall_3")
     heat = question.read("gex_heatmap")
-    assert found["all_expiry"] == {"hvl": quieter(question, rows["all"], heat)} | {wall: rows["all"][wall] for wall in walls}
-    assert {name: found["odte"][name] for name in ("call_resistance", "put_support")} == {
+    assert data["all_expiry"] == {"hvl": quieter(question, rows["all"], heat)} | {wall: rows["all"][wall] for wall in walls}
+    assert {name: data["odte"][name] for name in ("call_resistance", "put_support")} == {
         name: rows["0dte"][name] for name in ("call_resistance", "put_support")
     }
-    assert found["positioning"] == "std" and "candles" not in found
+    assert data["positioning"] == "std" and "candles" not in data
     ranked = question.read("gex_ranked")
-    assert found["ranked"] == {"all_expiry_top_10": top(ranked), "odte_top_10": top(ranked, "0dte")}
-    assert found["spot"] == {"spot_price": round(question.spot, 2), "perps_price": None}
-    assert found["expected_move"] == bounds(question.spot, question.read("expiry_summary")["straddle_1d_1sd"][0])
+    assert data["ranked"] == {"all_expiry_top_10": top(ranked), "odte_top_10": top(ranked, "0dte")}
+    assert data["spot"] == {"spot_price": round(question.spot, 2), "perps_price": None}
+    assert data["expected_move"] == bounds(question.spot, question.read("expiry_summary")["straddle_1d_1sd"][0])
     zones = question.read("gamma_flip_zones").filter(pl.col("scope_expiry") == "all").sort("level", "method").rows(named=True)
-    assert len(found["gamma_flip_zones"]) == len(zones)
-    for shown, row in zip(found["gamma_flip_zones"], zones, strict=True):
+    assert len(data["gamma_flip_zones"]) == len(zones)
+    for shown, row in zip(data["gamma_flip_zones"], zones, strict=True):
         assert shown["method"] == row["method"] and shown["price"] == round(row["level"], 2)
         assert shown["direction"] == {"rising": "negative_to_positive", "falling": "positive_to_negative"}[row["direction"]]
         kind = "level" if row["method"] == "cumulative_by_strike" else "strike"
@@ -173,29 +173,29 @@ def test_levels(question: Question) -> None:
 def test_strike_profile(question: Question, filters: dict[str, float]) -> None:
     for expiry in (None, *question.dates()):
         only = {} if expiry is None else {"expiry": expiry}
-        asked = {"spot_window_pct" if name == "window_pct" else name: value for name, value in filters.items()}
-        found = question.data("/gex/strike-profile", **asked, expiry="all" if expiry is None else token(expiry).lower())
+        parameters = {"spot_window_pct" if name == "window_pct" else name: value for name, value in filters.items()}
+        data = question.data("/gex/strike-profile", **parameters, expiry="all" if expiry is None else token(expiry).lower())
         frame = question.read("gex_profile", **filters, **only)
         rows = frame.rows(named=True)
-        assert (found["expiry"], found["dte"]) == ("all", None) if expiry is None else (token(expiry), question.dte(expiry))
-        assert found["strikes"] == frame["strike"].to_list()
+        assert (data["expiry"], data["dte"]) == ("all", None) if expiry is None else (token(expiry), question.dte(expiry))
+        assert data["strikes"] == frame["strike"].to_list()
         for name in ("net_gex", "call_gex", "put_gex"):
-            assert found[name] == [whole(row[f"{name}_usd_1pct"]) for row in rows]
+            assert data[name] == [whole(row[f"{name}_usd_1pct"]) for row in rows]
         for side in ("call", "put"):
-            assert found[f"{side}_oi"] == [question.oi(row, side) for row in rows]
+            assert data[f"{side}_oi"] == [question.oi(row, side) for row in rows]
         unit = "_oi_contracts" if question.is_us else "_oi"
-        assert found["total_oi"] == [rounded(both(row[f"call{unit}"], row[f"put{unit}"]), 4) for row in rows]
-        assert found["ranked_top_10"] == top(question.read("gex_ranked", **filters, **only))
-        assert found["positioning"] == "std" and found["by_venue_unattributed"] is None and found["by_venue_note"] is None
+        assert data["total_oi"] == [rounded(both(row[f"call{unit}"], row[f"put{unit}"]), 4) for row in rows]
+        assert data["ranked_top_10"] == top(question.read("gex_ranked", **filters, **only))
+        assert data["positioning"] == "std" and data["by_venue_unattributed"] is None and data["by_venue_note"] is None
         every = ("cboe",) if question.is_us else ("deribit", "bybit", "okx", "binance")
-        assert tuple(found["by_venue"]) == every
-        for venue, block in found["by_venue"].items():
+        assert tuple(data["by_venue"]) == every
+        for venue, block in data["by_venue"].items():
             in_scope = question.venues is None or venue in question.venues
             alone = question.wh.gex_profile(
                 question.symbol.removesuffix("USDT"), as_of=question.at.replace(tzinfo=None), venues=venue, **only
             )
             alone = alone.filter(
-                pl.col("strike").is_in(found["strikes"]), in_scope & (pl.col("captured_at") == question.at.replace(tzinfo=None))
+                pl.col("strike").is_in(data["strikes"]), in_scope & (pl.col("captured_at") == question.at.replace(tzinfo=None))
             )
             total = sum(both(row["call_oi"], row["put_oi"]) or 0 for row in alone.rows(named=True))
             assert block["call_oi"] == pytest.approx(sum(alone[f"call{unit}"].fill_null(0)))
@@ -207,44 +207,44 @@ def test_strike_profile(question: Question, filters: dict[str, float]) -> None:
             "window_pct": {"min": round(question.spot * 0.925, 6), "max": round(question.spot * 1.075, 6)},
             "strike_min": {"min": 95.0, "max": round(question.spot * 1.1, 6)},
         }
-        assert found["filtered_strike_window"] == window[next(iter(filters), "{}")]
+        assert data["filtered_strike_window"] == window[next(iter(filters), "{}")]
 
 
 def test_heatmap(question: Question) -> None:
-    found = question.data("/gex/strike-expiry-heatmap", max_strikes=400, max_expiries=60)
+    data = question.data("/gex/strike-expiry-heatmap", max_strikes=400, max_expiries=60)
     heat = question.read("gex_heatmap")
     dates = question.dates()
-    assert found["unit"] == "usd_per_1pct_move" and found["spot_price"] == round(question.spot, 2) and found["positioning"] == "std"
-    assert found["strikes"] == heat["strike"].unique().sort().to_list()
-    assert found["expiries"] == [token(one) for one in dates] and found["expiry_dates"] == [one.isoformat() for one in dates]
-    assert found["dtes"] == [question.dte(one) for one in dates] and found["types"] == [question.kind(one)[0] for one in dates]
+    assert data["unit"] == "usd_per_1pct_move" and data["spot_price"] == round(question.spot, 2) and data["positioning"] == "std"
+    assert data["strikes"] == heat["strike"].unique().sort().to_list()
+    assert data["expiries"] == [token(one) for one in dates] and data["expiry_dates"] == [one.isoformat() for one in dates]
+    assert data["dtes"] == [question.dte(one) for one in dates] and data["types"] == [question.kind(one)[0] for one in dates]
     cells: dict[tuple[float, date], Any] = {}
     for strike, expiry, net in heat.select("strike", "expiry", "net_gex_usd_1pct").rows():
         cells[strike, expiry] = both(cells.get((strike, expiry)), net)
-    assert found["net_gex"] == [[whole(cells.get((strike, expiry))) for expiry in dates] for strike in found["strikes"]]
-    assert found["strike_totals"] == [whole(net) or 0 for net in question.read("gex_profile")["net_gex_usd_1pct"].to_list()]
-    assert found["expiry_totals"] == question.data("/gex/expiry-profile")["net_gex"]
-    assert (found["matched_strikes"], found["matched_expiries"], found["truncated"]) == (len(found["strikes"]), len(dates), False)
+    assert data["net_gex"] == [[whole(cells.get((strike, expiry))) for expiry in dates] for strike in data["strikes"]]
+    assert data["strike_totals"] == [whole(net) or 0 for net in question.read("gex_profile")["net_gex_usd_1pct"].to_list()]
+    assert data["expiry_totals"] == question.data("/gex/expiry-profile")["net_gex"]
+    assert (data["matched_strikes"], data["matched_expiries"], data["truncated"]) == (len(data["strikes"]), len(dates), False)
 
 
 def test_expiry_profile(question: Question) -> None:
-    found = question.data("/gex/expiry-profile")
+    data = question.data("/gex/expiry-profile")
     dates = question.dates()
     frame = question.read("gex_by_expiry")
     nets = [sum(frame.filter(pl.col("expiry") == one)["net_gex_usd_1pct"].drop_nulls()) for one in dates]
-    assert found["unit"] == "usd_per_1pct_move" and found["positioning"] == "std"
-    assert found["total_gex"] == whole(sum(nets))
-    assert found["expiries"] == [token(one) for one in dates] and found["expiry_dates"] == [one.isoformat() for one in dates]
-    assert found["dtes"] == [question.dte(one) for one in dates]
-    assert list(zip(found["types"], found["is_anchor"], strict=True)) == [question.kind(one) for one in dates]
-    assert found["net_gex"] == [whole(net) for net in nets]
+    assert data["unit"] == "usd_per_1pct_move" and data["positioning"] == "std"
+    assert data["total_gex"] == whole(sum(nets))
+    assert data["expiries"] == [token(one) for one in dates] and data["expiry_dates"] == [one.isoformat() for one in dates]
+    assert data["dtes"] == [question.dte(one) for one in dates]
+    assert list(zip(data["types"], data["is_anchor"], strict=True)) == [question.kind(one) for one in dates]
+    assert data["net_gex"] == [whole(net) for net in nets]
     for side in ("call", "put"):
-        assert found[f"{side}_gex"] == [
+        assert data[f"{side}_gex"] == [
             whole(sum(frame.filter(pl.col("expiry") == one)[f"{side}_gex_usd_1pct"].drop_nulls())) for one in dates
         ]
-    assert found["abs_gex_share_pct"] == pytest.approx([100 * float(abs(net) / sum(map(abs, nets))) for net in nets], abs=0.005001)
+    assert data["abs_gex_share_pct"] == pytest.approx([100 * float(abs(net) / sum(map(abs, nets))) for net in nets], abs=0.005001)
     rows = [question.read("max_pain", expiry=one).row(0, named=True) for one in dates]
-    assert found["total_oi"] == [rounded(both(question.oi(row, "call"), question.oi(row, "put")), 4) for row in rows]
+    assert data["total_oi"] == [rounded(both(question.oi(row, "call"), question.oi(row, "put")), 4) for row in rows]
 
 
 def test_max_pain(question: Question) -> None:
@@ -272,11 +272,11 @@ def test_max_pain(question: Question) -> None:
 
 
 def test_opex(question: Question) -> None:
-    found = question.data("/options/opex", horizon=365)
+    data = question.data("/options/opex", horizon=365)
     dates = question.dates()
-    assert [row["expiry_date"] for row in found["expirations"]] == [one.isoformat() for one in dates]
+    assert [row["expiry_date"] for row in data["expirations"]] == [one.isoformat() for one in dates]
     kinds = [question.kind(one) for one in dates]
-    for row, one, (kind, is_anchor) in zip(found["expirations"], dates, kinds, strict=True):
+    for row, one, (kind, is_anchor) in zip(data["expirations"], dates, kinds, strict=True):
         pains, smile = question.read("max_pain", expiry=one).row(0, named=True), question.summary(one)
         walls = question.read("opex_calendar", expiry=one).row(0, named=True)
         assert (row["expiry"], row["dte"], row["type"], row["is_anchor"]) == (token(one), question.dte(one), kind, is_anchor)
@@ -290,9 +290,9 @@ def test_opex(question: Question) -> None:
             "net_gex": whole(walls["net_gex_usd_1pct"]), "call_resistance": walls["call_resistance"], "put_support": walls["put_support"],
             "max_pain": question.pain(one),
         }  # fmt: skip
-    assert (found["symbol"], found["horizon_days"], found["spot_price"]) == (question.symbol, 365, round(question.spot, 2))
-    assert found["count"] == len(dates) and found["filtered_types"] is None
-    assert found["type_counts"] == {kind: [one for one, _ in kinds].count(kind) for kind in ("daily", "weekly", "monthly", "quarterly")}
+    assert (data["symbol"], data["horizon_days"], data["spot_price"]) == (question.symbol, 365, round(question.spot, 2))
+    assert data["count"] == len(dates) and data["filtered_types"] is None
+    assert data["type_counts"] == {kind: [one for one, _ in kinds].count(kind) for kind in ("daily", "weekly", "monthly", "quarterly")}
     anchors = [one for one, (_, is_anchor) in zip(dates, kinds, strict=True) if is_anchor]
     nearest = (
         {
@@ -304,14 +304,14 @@ def test_opex(question: Question) -> None:
         if anchors
         else None
     )
-    assert found["next_anchor"] == nearest
+    assert data["next_anchor"] == nearest
 
 
 def test_expiry_summary(question: Question) -> None:
-    found = question.data("/options/expiry-summary")
+    data = question.data("/options/expiry-summary")
     calendar = question.data("/options/opex", horizon=365)
-    assert len(found["expiries"]) == len(question.dates())
-    for row, listed in zip(found["expiries"], calendar["expirations"], strict=True):
+    assert len(data["expiries"]) == len(question.dates())
+    for row, listed in zip(data["expiries"], calendar["expirations"], strict=True):
         blocks = row.pop("by_venue")
         assert row.pop("by_venue_unattributed") is None
         assert sum(block["total_oi"] for block in blocks.values()) == pytest.approx(row["total_oi"])
@@ -319,19 +319,19 @@ def test_expiry_summary(question: Question) -> None:
         same = {name: listed[name] for name in ("expiry", "expiry_date", "dte", "type", "is_anchor")}
         gamma = {"net_gex": listed["gamma"]["net_gex"], "max_pain": listed["gamma"]["max_pain"]}
         assert row == same | listed["oi"] | listed["iv"] | gamma
-    assert found["type_counts"] == calendar["type_counts"]
-    assert found["anchor_count"] == sum(row["is_anchor"] for row in found["expiries"])
+    assert data["type_counts"] == calendar["type_counts"]
+    assert data["anchor_count"] == sum(row["is_anchor"] for row in data["expiries"])
 
 
 def test_expected_move(question: Question) -> None:
-    found = question.data("/options/expected-move")
+    data = question.data("/options/expected-move")
     summary = question.read("expiry_summary")
     move, used = summary["straddle_1d_1sd"][0], summary["expiry_used"][0]
-    assert found["horizon_days"] == 1 and found["spot_price"] == round(question.spot, 2)
-    assert found["expiry_used"] == token(summary.filter(pl.col("expires_at") == used)["expiry"][0])
-    assert found["move_1sd_usd"] == rounded(move, 2)
-    assert {name: found[name] for name in bounds(1, 1)} == bounds(question.spot, move)
-    for row, one in zip(found["per_expiry"], question.dates(), strict=True):
+    assert data["horizon_days"] == 1 and data["spot_price"] == round(question.spot, 2)
+    assert data["expiry_used"] == token(summary.filter(pl.col("expires_at") == used)["expiry"][0])
+    assert data["move_1sd_usd"] == rounded(move, 2)
+    assert {name: data[name] for name in bounds(1, 1)} == bounds(question.spot, move)
+    for row, one in zip(data["per_expiry"], question.dates(), strict=True):
         smile = question.summary(one)
         assert row == {
             "expiry": token(one), "expiry_date": one.isoformat(), "dte": question.dte(one), "atm_iv": rounded(smile["atm_iv"], 2, 100),
@@ -357,40 +357,40 @@ def test_expiries(question: Question) -> None:
 
 
 def test_history_is_what_each_snapshot_says(question: Question) -> None:
-    found = question.data("/gex/history")
-    assert found["next_cursor"] is None and found["timestamps"] == sorted(found["timestamps"])
-    for place, timestamp in enumerate(found["timestamps"]):
+    data = question.data("/gex/history")
+    assert data["next_cursor"] is None and data["timestamps"] == sorted(data["timestamps"])
+    for index, timestamp in enumerate(data["timestamps"]):
         then = Question(
             question.client, question.wh, question.symbol, datetime.fromisoformat(timestamp), ",".join(question.venues or []) or None
         )
         level = then.data("/gex/levels")["all_expiry"]
         profile = then.read("gex_profile")
         near = profile.filter((pl.col("strike") - then.spot).abs() <= then.spot * 0.05)["net_gex_usd_1pct"].drop_nulls()
-        assert found["total_gex"][place] == whole(then.read("gex_levels")["net_gex_usd_1pct"][1])
-        assert found["net_gex_local_5pct"][place] == whole(sum(near))
-        assert (found["hvl"][place], found["call_wall"][place], found["put_wall"][place]) == (
+        assert data["total_gex"][index] == whole(then.read("gex_levels")["net_gex_usd_1pct"][1])
+        assert data["net_gex_local_5pct"][index] == whole(sum(near))
+        assert (data["hvl"][index], data["call_wall"][index], data["put_wall"][index]) == (
             level["hvl"],
             level["call_resistance"],
             level["put_support"],
         )
-        assert found["spot_price"][place] == round(then.spot, 2)
+        assert data["spot_price"][index] == round(then.spot, 2)
 
 
 def test_several_symbols(v2: Client) -> None:
-    found = v2.data("/multi/gex/levels", symbols="IDX,COINUSDT,SOLUSDT,DOGE,IDX", include="ranked,max_pain,expected_move,zones")
-    assert (found["requested"], found["served"]) == (["IDX", "COINUSDT", "SOLUSDT", "DOGE"], ["IDX", "COINUSDT"])
-    assert (found["missing"], found["invalid"]) == (["SOLUSDT"], ["DOGE"])
-    assert list(found["results"]) == ["IDX", "COINUSDT", "SOLUSDT"] and found["results"]["SOLUSDT"] is None
-    for symbol in found["served"]:
+    data = v2.data("/multi/gex/levels", symbols="IDX,COINUSDT,SOLUSDT,DOGE,IDX", include="ranked,max_pain,expected_move,zones")
+    assert (data["requested"], data["served"]) == (["IDX", "COINUSDT", "SOLUSDT", "DOGE"], ["IDX", "COINUSDT"])
+    assert (data["missing"], data["invalid"]) == (["SOLUSDT"], ["DOGE"])
+    assert list(data["results"]) == ["IDX", "COINUSDT", "SOLUSDT"] and data["results"]["SOLUSDT"] is None
+    for symbol in data["served"]:
         alone = v2.reply("/gex/levels", symbol=symbol, include="ranked,max_pain,expected_move,zones")
         entry = {name: value for name, value in alone["data"].items() if name != "positioning"}
-        assert found["results"][symbol] == entry | {"spot_price": alone["meta"]["spot_price"], "computed_at": alone["meta"]["computed_at"]}
+        assert data["results"][symbol] == entry | {"spot_price": alone["meta"]["spot_price"], "computed_at": alone["meta"]["computed_at"]}
 
 
 def test_symbols(v2: Client, wh: Warehouse) -> None:
-    found = v2.data("/symbols")
-    assert found["count"] == 2 and "/v2/options/chain" in found["endpoints"]
-    coin = next(row for row in found["symbols"] if row["symbol"] == "COINUSDT")
+    data = v2.data("/symbols")
+    assert data["count"] == 2 and "/v2/options/chain" in data["endpoints"]
+    coin = next(row for row in data["symbols"] if row["symbol"] == "COINUSDT")
     category = {"available": True, "freshness_seconds": (NOW - LAST).total_seconds()}
     assert coin == {
         "symbol": "COINUSDT", "base": "COIN", "market": "crypto", "spot_price": 101.5, "expiry_count": wh.max_pain("COIN").height,

@@ -101,14 +101,14 @@ def break_it(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with servers(demo.home, tmp_path_factory.mktemp("errors"), break_it) as found:
-        yield found
+def running(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(demo.home, tmp_path_factory.mktemp("errors"), break_it) as running:
+        yield running
 
 
 @pytest.mark.parametrize("one", TABLE, ids=str)
-def test_a_documented_error_is_provoked(asked: Servers, one: Provoked) -> None:
-    answer = asked.provoke(one)
+def test_a_documented_error_is_provoked(running: Servers, one: Provoked) -> None:
+    answer = running.provoke(one)
     check(one, answer)
     assert answer.json()["meta"]["request_id"] == answer.headers["X-Request-ID"]
     if one.status == 429:
@@ -121,16 +121,16 @@ def test_the_table_holds_every_documented_error_and_no_other() -> None:
     assert not DOCUMENTED & set(NEVER)
 
 
-def test_the_page_and_the_openapi_document_name_them_all(asked: Servers) -> None:
+def test_the_page_and_the_openapi_document_name_them_all(running: Servers) -> None:
     page = (CHECKOUT / "docs" / "api-backquant.md").read_text().split("## Errors")[1].split("## ")[0]
-    told = {(int(status), code) for statuses, code in re.findall(r"\| ([\d, ]+) \| `(\w+)`", page) for status in statuses.split(", ")}
-    assert told == DOCUMENTED
-    document = requests.get(f"{asked.url('plain')}/v2/openapi.json", timeout=30).json()
+    on_page = {(int(status), code) for statuses, code in re.findall(r"\| ([\d, ]+) \| `(\w+)`", page) for status in statuses.split(", ")}
+    assert on_page == DOCUMENTED
+    document = requests.get(f"{running.url('plain')}/v2/openapi.json", timeout=30).json()
     for path, item in document["paths"].items():
         assert {int(status) for status in item["get"]["responses"]} - {200} == {status for status, _ in DOCUMENTED}, path
 
 
-def test_health_is_always_200(asked: Servers) -> None:
+def test_health_is_always_200(running: Servers) -> None:
     for server in ("empty", "damaged", "guarded", "busy"):
-        answer = requests.get(f"{asked.url(server)}/v2/health", timeout=30)
+        answer = requests.get(f"{running.url(server)}/v2/health", timeout=30)
         assert answer.status_code == 200 and answer.json()["data"]["status"] == "unhealthy", server

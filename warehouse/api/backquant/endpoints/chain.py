@@ -36,7 +36,7 @@ AbsoluteDelta = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False, d
 
 @router.get("/chain", response_model=Envelope[Chain])
 def chain(
-    asked: OneSymbol, expiries: Annotated[str | None, Query(description="comma-separated tokens or dates")] = None,
+    query: OneSymbol, expiries: Annotated[str | None, Query(description="comma-separated tokens or dates")] = None,
     dte_min: Days = None, dte_max: Days = None, oi_min: AtLeastZero = None, oi_max: AtLeastZero = None,
     delta_min: AbsoluteDelta = None, delta_max: AbsoluteDelta = None, strike_min: AtLeastZero = None, strike_max: AtLeastZero = None,
     moneyness_min: Moneyness = None, moneyness_max: Moneyness = None, option_type: Literal["call", "put", "both"] = "both",
@@ -45,7 +45,7 @@ def chain(
     include: Annotated[str | None, Query(description=f"parts of a row: any of {', '.join(GROUPS)}")] = None,
 ) -> Response:  # fmt: skip
     """Contracts that match all filters, the closest to spot of them, and sums over all that match."""
-    scope = asked.scope
+    scope = query.scope
     ranges = {
         "dte": (dte_min, dte_max), "oi": (oi_min, oi_max), "delta": (delta_min, delta_max), "strike": (strike_min, strike_max),
         "moneyness": (moneyness_min, moneyness_max),
@@ -60,14 +60,14 @@ def chain(
         "truncated": matching.height > max_contracts, "total_matching_count": matching.height, "max_contracts": max_contracts,
     }  # fmt: skip
     if "contracts" in sections:
-        kept = matching.sort("from_spot", "strike", "expiry", "option_type").head(max_contracts)
-        data["contracts"] = [_row(row, groups) for row in kept.sort("expiry", "strike", "option_type").rows(named=True)]
+        nearest = matching.sort("from_spot", "strike", "expiry", "option_type").head(max_contracts)
+        data["contracts"] = [_row(row, groups) for row in nearest.sort("expiry", "strike", "option_type").rows(named=True)]
     if "aggregates" in sections:
         data["aggregates"] = _aggregates(scope, matching)
     if "available_expiries" in sections:
         data["available_expiries"] = [token_of(expiry) for expiry in scope.calendar["expiry"].to_list()]
     filters = {"expiries": [token_of(one) for one in dates], "option_type": option_type, **ranges}
-    return reply(asked.request, Chain, data, **asked.meta(filter_hash=_hash(filters)))
+    return reply(query.request, Chain, data, **query.meta(filter_hash=_hash(filters)))
 
 
 def _hash(filters: dict[str, Any]) -> str:

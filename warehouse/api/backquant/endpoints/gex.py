@@ -22,7 +22,7 @@ from warehouse.api.backquant.convert import (
     whole_usd,
 )  # fmt: skip
 from warehouse.api.backquant.envelope import Envelope, reply
-from warehouse.api.backquant.errors import ERRORS, DialectRoute, NotFound
+from warehouse.api.backquant.errors import ERRORS, DialectRoute, NoData
 from warehouse.api.backquant.levels import levels_data, zero_dte_pain
 from warehouse.api.backquant.models.gex import ExpiryProfile, GexLevels, Heatmap, MaxPain, StrikeProfile
 from warehouse.api.backquant.parameters import (
@@ -51,25 +51,25 @@ INTEREST = ("call_oi", "put_oi", "call_oi_contracts", "put_oi_contracts")
 
 @router.get("/levels", response_model=Envelope[GexLevels])
 def levels(
-    asked: OneSymbol, include: Annotated[str | None, Query(description=f"any of {', '.join(SECTIONS)}")] = None,
+    query: OneSymbol, include: Annotated[str | None, Query(description=f"any of {', '.join(SECTIONS)}")] = None,
     positioning: Positioning = "flow",
 ) -> Response:  # fmt: skip
     """Walls, hvl and, when included, ranked strikes, 0DTE max pain, the move of one day, flip zones and spot."""
     wanted = names(include, "include", SECTIONS)
-    data = levels_data(asked.scope, wanted) | {"positioning": "std"}
+    data = levels_data(query.scope, wanted) | {"positioning": "std"}
     missing = NO_CANDLES if "candles" in wanted else None
-    return reply(asked.request, GexLevels, data, **asked.meta(**positioned(positioning), unavailable_sections=missing))
+    return reply(query.request, GexLevels, data, **query.meta(**positioned(positioning), unavailable_sections=missing))
 
 
 @router.get("/strike-profile", response_model=Envelope[StrikeProfile])
 def strike_profile(
-    asked: OneSymbol, expiry: Expiry = "all", positioning: Positioning = "flow", strike_min: AtLeastZero = None,
+    query: OneSymbol, expiry: Expiry = "all", positioning: Positioning = "flow", strike_min: AtLeastZero = None,
     strike_max: AtLeastZero = None, moneyness_min: Moneyness = None, moneyness_max: Moneyness = None, spot_window_pct: Window = None,
 ) -> Response:  # fmt: skip
     """Exposure and open interest by strike; filters act before ranks."""
     ordered(strike_min, strike_max, "strike")
     ordered(moneyness_min, moneyness_max, "moneyness")
-    scope = asked.scope
+    scope = query.scope
     strikes = {
         "strike_min": strike_min, "strike_max": strike_max, "moneyness_min": moneyness_min, "moneyness_max": moneyness_max,
         "window_pct": spot_window_pct,
@@ -98,19 +98,19 @@ def strike_profile(
         "by_venue_unattributed": unattributed(scope, blocks, total(call), total(put)),
         "by_venue_note": None,
     }
-    return reply(asked.request, StrikeProfile, data, **asked.meta(**positioned(positioning)))
+    return reply(query.request, StrikeProfile, data, **query.meta(**positioned(positioning)))
 
 
 def _expiries_of(scope: Scope, text: str) -> tuple[str, int | None, dict[str, Any]]:
     """What `expiry=` stands for: its echo, days left of a single expiry, and the filter of the macros."""
-    asked = text.strip()
-    if asked.lower() == "all":
+    token = text.strip()
+    if token.lower() == "all":
         return "all", None, {}
-    if asked.lower() == "0dte":
+    if token.lower() == "0dte":
         only = scope.zero_dte_filter()
         # no instant at all is selected by one that is not there
         return "0dte", scope.zero_dte_days(), only or {"expires_at": scope.captured_at}
-    expiry = scope.expiry_of(asked)
+    expiry = scope.expiry_of(token)
     return token_of(expiry), scope.dte_of(expiry), {"expiry": expiry}
 
 
@@ -136,7 +136,7 @@ def _at(spot: float | None, share: float | None) -> float | None:
 
 @router.get("/strike-expiry-heatmap", response_model=Envelope[Heatmap])
 def heatmap(
-    asked: OneSymbol, positioning: Positioning = "flow", dte_min: Days = None, dte_max: Days = None, moneyness_min: Moneyness = None,
+    query: OneSymbol, positioning: Positioning = "flow", dte_min: Days = None, dte_max: Days = None, moneyness_min: Moneyness = None,
     moneyness_max: Moneyness = None, spot_window_pct: Window = None,
     max_strikes: Annotated[int, Query(ge=10, le=400, description="those closest to spot are kept")] = 60,
     max_expiries: Annotated[int, Query(ge=2, le=60, description="the nearest are kept")] = 20,
@@ -144,7 +144,7 @@ def heatmap(
     """Net GEX by strike and expiry; filters act before caps."""
     ordered(dte_min, dte_max, "dte")
     ordered(moneyness_min, moneyness_max, "moneyness")
-    scope = asked.scope
+    scope = query.scope
     strikes_of = {"moneyness_min": moneyness_min, "moneyness_max": moneyness_max, "window_pct": spot_window_pct}
     cells = scope.read("gex_heatmap", "expiry", "strike", "net_gex_usd_1pct", **strikes_of)
     pooled = cells.group_by("expiry", "strike").agg(measured_sum("net_gex_usd_1pct"))
@@ -153,8 +153,8 @@ def heatmap(
     strikes = pooled.select(pl.col("strike").unique()).with_columns(from_spot=(pl.col("strike") - scope.spot).abs())
     rows = strikes.sort("from_spot", "strike").head(max_strikes)["strike"].sort().to_list()
     columns = days.head(max_expiries)
-    kept = pooled.filter(pl.col("strike").is_in(rows)).join(columns.select("expiry"), on="expiry", how="semi")
-    at = {(strike, expiry): net for expiry, strike, net in kept.select("expiry", "strike", "net_gex_usd_1pct").iter_rows()}
+    shown = pooled.filter(pl.col("strike").is_in(rows)).join(columns.select("expiry"), on="expiry", how="semi")
+    at = {(strike, expiry): net for expiry, strike, net in shown.select("expiry", "strike", "net_gex_usd_1pct").iter_rows()}
     grid = [[at.get((strike, expiry)) for expiry in columns["expiry"].to_list()] for strike in rows]
     data = {
         "unit": UNIT,
@@ -169,7 +169,7 @@ def heatmap(
         "truncated": strikes.height > max_strikes or days.height > max_expiries,
         "positioning": "std",
     }
-    return reply(asked.request, Heatmap, data, **asked.meta(**positioned(positioning)))
+    return reply(query.request, Heatmap, data, **query.meta(**positioned(positioning)))
 
 
 def _within(calendar: pl.DataFrame, dte_min: int | None, dte_max: int | None) -> pl.DataFrame:
@@ -190,12 +190,12 @@ def _axis(calendar: pl.DataFrame) -> dict[str, list[Any]]:
 
 @router.get("/expiry-profile", response_model=Envelope[ExpiryProfile])
 def expiry_profile(
-    asked: OneSymbol, positioning: Positioning = "flow", dte_min: Days = None, dte_max: Days = None,
+    query: OneSymbol, positioning: Positioning = "flow", dte_min: Days = None, dte_max: Days = None,
     weekly_only: Annotated[bool, Query(description="without monthly and quarterly expiries")] = False,
 ) -> Response:  # fmt: skip
     """Exposure by expiry, and its share of all."""
     ordered(dte_min, dte_max, "dte")
-    scope = asked.scope
+    scope = query.scope
     cells = scope.read("gex_by_expiry", "expiry", *EXPOSURES, *INTEREST)
     pooled = cells.group_by("expiry").agg(measured_sum(name) for name in (*EXPOSURES, *INTEREST))
     days = _within(scope.calendar, dte_min, dte_max)
@@ -216,13 +216,13 @@ def expiry_profile(
         "positioning": "std",
     }
     aggregation = f"oi_sum:{','.join(scope.venues)}"
-    return reply(asked.request, ExpiryProfile, data, **asked.meta(**positioned(positioning), aggregation=aggregation))
+    return reply(query.request, ExpiryProfile, data, **query.meta(**positioned(positioning), aggregation=aggregation))
 
 
 @router.get("/max-pain", response_model=Envelope[MaxPain])
-def max_pain(asked: OneSymbol, expiry: Expiry = "all") -> Response:
+def max_pain(query: OneSymbol, expiry: Expiry = "all") -> Response:
     """Max pain per expiry, of 0DTE, or of one expiry with its curve."""
-    scope = asked.scope
+    scope = query.scope
     which = expiry.strip().lower()
     if which == "all":
         data: dict[str, Any] = {"expiry": "all", "per_expiry": _per_expiry(scope)}
@@ -230,7 +230,7 @@ def max_pain(asked: OneSymbol, expiry: Expiry = "all") -> Response:
         data = _zero_dte(scope)
     else:
         data = _single(scope, expiry.strip())
-    return reply(asked.request, MaxPain, data, **asked.meta())
+    return reply(query.request, MaxPain, data, **query.meta())
 
 
 def _per_expiry(scope: Scope) -> list[dict[str, Any]]:
@@ -247,7 +247,7 @@ def _per_expiry(scope: Scope) -> list[dict[str, Any]]:
 def _zero_dte(scope: Scope) -> dict[str, Any]:
     dates = scope.zero_dte["expiry"].unique().sort().to_list()
     if not dates:
-        raise NotFound(f"No 0DTE contracts for {scope.symbol}")
+        raise NoData(f"No 0DTE contracts for {scope.symbol}")
     return {
         "expiry": "0dte",
         "dte": scope.zero_dte_days(),
@@ -258,8 +258,8 @@ def _zero_dte(scope: Scope) -> dict[str, Any]:
 
 def _single(scope: Scope, text: str) -> dict[str, Any]:
     expiry = scope.expiry_of(text)
-    found = scope.read("max_pain", "max_pain_strike", "max_pain_usd", expiry=expiry)
-    strike, usd = (None, None) if found.is_empty() else (found["max_pain_strike"][0], found["max_pain_usd"][0])
+    pains = scope.read("max_pain", "max_pain_strike", "max_pain_usd", expiry=expiry)
+    strike, usd = (None, None) if pains.is_empty() else (pains["max_pain_strike"][0], pains["max_pain_usd"][0])
     curve = scope.read("pain_curve", expiry=expiry)
     legs = [whole(curve[f"{leg}_pain_usd"]) for leg in ("total", "call", "put")]
     points = zip(curve["strike"].to_list(), *legs, strict=True)

@@ -18,12 +18,12 @@ router = APIRouter(prefix="/v2/gex", tags=["gex"], route_class=DialectRoute, res
 
 @router.get("/history", response_model=Envelope[History])
 def history(
-    asked: OneSymbol, limit: Annotated[int, Query(ge=1, le=1000, description="rows of a page, the newest that match")] = 200,
+    query: OneSymbol, limit: Annotated[int, Query(ge=1, le=1000, description="rows of a page, the newest that match")] = 200,
     before: Annotated[str | None, Query(description="ISO 8601 instant, exclusive: the next_cursor of the page before")] = None,
 ) -> Response:  # fmt: skip
     """Total GEX, GEX within 5 % of spot, hvl, walls and spot, over the snapshots stored."""
-    scope = asked.scope
-    cursor = moment(before, asked.now, "before")
+    scope = query.scope
+    cursor = moment(before, query.now, "before")
     page = ask(
         scope.wh,
         "history",
@@ -43,4 +43,4 @@ def history(
         "spot_price": [cents(spot) for spot in rows["spot"].to_list()],
         "next_cursor": timestamps[0] if page.height > limit else None,
     }
-    return reply(asked.request, History, data, **asked.meta(positioning="std"))
+    return reply(query.request, History, data, **query.meta(positioning="std"))

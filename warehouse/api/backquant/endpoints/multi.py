@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from warehouse.api.backquant.convert import cents
 from warehouse.api.backquant.envelope import Envelope, instant_text, reply
-from warehouse.api.backquant.errors import ERRORS, DialectRoute, NotFound, invalid
+from warehouse.api.backquant.errors import ERRORS, DialectRoute, NoData, invalid
 from warehouse.api.backquant.levels import levels_data
 from warehouse.api.backquant.models.gex import MultiLevels
 from warehouse.api.backquant.parameters import AsOf, Exchanges, Positioning, Reader, listed, moment, names, positioned, venue_filter
@@ -33,24 +33,24 @@ def multi_levels(
     now = now_of(request)
     at = moment(as_of, now)
     wanted = names(include, "include", SECTIONS)
-    asked = listed(symbols)
-    if not 1 <= len(asked) <= MOST_SYMBOLS:
-        raise invalid("symbols", "value_error", f"{len(asked)} symbols; name 1 to {MOST_SYMBOLS}")
+    requested = listed(symbols)
+    if not 1 <= len(requested) <= MOST_SYMBOLS:
+        raise invalid("symbols", "value_error", f"{len(requested)} symbols; name 1 to {MOST_SYMBOLS}")
     known = supported(wh)
-    markets = {known[symbol][1] for symbol in asked if symbol in known}
+    markets = {known[symbol][1] for symbol in requested if symbol in known}
     allowed = [venue for market in VENUES if not markets or market in markets for venue in VENUES[market]]
     venues = venue_filter(exchanges, allowed)
-    scopes = {symbol: _scope(wh, symbol, *known[symbol], venues, at) for symbol in asked if symbol in known}
-    found = {symbol: scope for symbol, scope in scopes.items() if scope is not None}
+    scopes = {symbol: _scope(wh, symbol, *known[symbol], venues, at) for symbol in requested if symbol in known}
+    available = {symbol: scope for symbol, scope in scopes.items() if scope is not None}
     data = {
         "results": {symbol: None if scope is None else _entry(scope, wanted) for symbol, scope in scopes.items()},
-        "requested": asked,
-        "served": list(found),
+        "requested": requested,
+        "served": list(available),
         "missing": [symbol for symbol, scope in scopes.items() if scope is None],
-        "invalid": [symbol for symbol in asked if symbol not in known],
+        "invalid": [symbol for symbol in requested if symbol not in known],
     }
     request.state.may_keep = True
-    return reply(request, MultiLevels, data, **_meta(list(found.values()), venues, now, positioned(positioning)))
+    return reply(request, MultiLevels, data, **_meta(list(available.values()), venues, now, positioned(positioning)))
 
 
 def _scope(wh: Warehouse, symbol: str, underlying: str, market: str, venues: VenueFilter | None, at: Moment | None) -> Scope | None:
@@ -59,7 +59,7 @@ def _scope(wh: Warehouse, symbol: str, underlying: str, market: str, venues: Ven
         return None
     try:
         return open_scope(wh, symbol, underlying, market, venues, at)
-    except NotFound:
+    except NoData:
         return None
 
 

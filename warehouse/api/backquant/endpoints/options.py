@@ -71,11 +71,11 @@ def _type_counts(types: Iterable[str]) -> dict[str, int]:
 
 @router.get("/options/opex", response_model=Envelope[Opex])
 def opex(
-    asked: OneSymbol, horizon: Annotated[int, Query(ge=1, le=365, description="days")] = 30,
+    query: OneSymbol, horizon: Annotated[int, Query(ge=1, le=365, description="days")] = 30,
     types: Annotated[str | None, Query(description=f"any of {', '.join(TYPES)}; default: all, and unknown")] = None,
 ) -> Response:  # fmt: skip
     """Expiries by date with open interest, volatility, exposure and own walls."""
-    scope = asked.scope
+    scope = query.scope
     wanted = names(types, "types", TYPES)
     days = scope.calendar.filter(pl.col("dte") <= horizon, pl.col("type").is_in(wanted) if wanted else True)
     pains, walls = _by_expiry(scope.by_date("max_pain")), _by_expiry(scope.by_date("opex_calendar"))
@@ -106,13 +106,13 @@ def opex(
         "next_anchor": {name: anchors[0][name] for name in ("type", "expiry", "expiry_date", "dte")} if anchors else None,
         "filtered_types": list(wanted) or None,
     }
-    return reply(asked.request, Opex, data, **asked.meta(expiry_count=len(rows)))
+    return reply(query.request, Opex, data, **query.meta(expiry_count=len(rows)))
 
 
 @router.get("/options/expiry-summary", response_model=Envelope[ExpirySummary])
-def expiry_summary(asked: OneSymbol) -> Response:
+def expiry_summary(query: OneSymbol) -> Response:
     """All live expiries with volatility, open interest by venue, exposure and max pain."""
-    scope = asked.scope
+    scope = query.scope
     pains = _by_expiry(scope.by_date("max_pain"))
     smiles = _by_expiry(scope.main_rows(scope.read("expiry_summary")))
     nets = _net_by_expiry(scope)
@@ -120,16 +120,16 @@ def expiry_summary(asked: OneSymbol) -> Response:
     rows = []
     for day in scope.calendar.rows(named=True):
         expiry = day["expiry"]
-        found = pains[expiry]
+        pain_row = pains[expiry]
         blocks = by_venue(scope, venues[expiry,])
-        call, put = (found[name] for name in oi_columns(scope.market))
+        call, put = (pain_row[name] for name in oi_columns(scope.market))
         rows.append(
             {
                 **_listed(day),
                 **_volatility(smiles[expiry]),
-                **_interest(found, scope),
+                **_interest(pain_row, scope),
                 "net_gex": whole_usd(nets[expiry]),
-                "max_pain": pain(found["max_pain_strike"], found["max_pain_usd"]),
+                "max_pain": pain(pain_row["max_pain_strike"], pain_row["max_pain_usd"]),
                 "by_venue": blocks,
                 "by_venue_unattributed": unattributed(scope, blocks, call, put),
             }
@@ -139,13 +139,13 @@ def expiry_summary(asked: OneSymbol) -> Response:
         "anchor_count": sum(row["is_anchor"] for row in rows),
         "type_counts": _type_counts(row["type"] for row in rows),
     }
-    return reply(asked.request, ExpirySummary, data, **asked.meta())
+    return reply(query.request, ExpirySummary, data, **query.meta())
 
 
 @router.get("/options/expected-move", response_model=Envelope[ExpectedMove])
-def expected_move(asked: OneSymbol) -> Response:
+def expected_move(query: OneSymbol) -> Response:
     """Move of one day and to each expiry, by the price of the straddle."""
-    scope = asked.scope
+    scope = query.scope
     summary = scope.read("expiry_summary")
     move, used = one_day(summary)
     dates = dict(zip(summary["expires_at"].to_list(), summary["expiry"].to_list(), strict=True))
@@ -157,7 +157,7 @@ def expected_move(asked: OneSymbol) -> Response:
         **day_move(scope.spot, move),
         "per_expiry": [_move_to(row, scope) for row in scope.main_rows(summary).rows(named=True)],
     }
-    return reply(asked.request, ExpectedMove, data, **asked.meta())
+    return reply(query.request, ExpectedMove, data, **query.meta())
 
 
 def _move_to(row: dict[str, Any], scope: Scope) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _move_to(row: dict[str, Any], scope: Scope) -> dict[str, Any]:
 
 
 @router.get("/expiries", response_model=Envelope[Expiries])
-def expiries(asked: AllVenues) -> Response:
+def expiries(query: AllVenues) -> Response:
     """Live expiries, the nearest first."""
-    rows = [_listed(day) for day in asked.scope.calendar.rows(named=True)]
-    return reply(asked.request, Expiries, {"symbol": asked.scope.symbol, "count": len(rows), "expiries": rows}, **asked.meta())
+    rows = [_listed(day) for day in query.scope.calendar.rows(named=True)]
+    return reply(query.request, Expiries, {"symbol": query.scope.symbol, "count": len(rows), "expiries": rows}, **query.meta())

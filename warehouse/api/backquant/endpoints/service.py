@@ -18,7 +18,7 @@ from warehouse.api.backquant.parameters import Reader
 from warehouse.api.backquant.queries import ask
 from warehouse.api.backquant.symbols import VENUES, in_order, symbol_of
 from warehouse.api.dependencies import now_of, settings
-from warehouse.api.freshness import by_underlying, fresh, standing, worst
+from warehouse.api.freshness import by_underlying, fresh, watched_states, worst
 from warehouse.client.warehouse import Warehouse
 from warehouse.home.paths import Home
 from warehouse.monitor.freshness import STALE, Freshness
@@ -52,16 +52,16 @@ def sessions_missed(limits: FreshnessSettings) -> dict[str, int]:
 def cells(written: dict[str, Any], records: list[Freshness], now: datetime) -> dict[str, tuple[str, float | None]]:
     """Symbol → state and age in seconds of its best venue's data; the others are told by `venues`."""
     markets = {one["underlying"]: one["market"] for one in written["venues"]}
-    found: dict[str, tuple[str, float | None]] = {}
+    by_symbol: dict[str, tuple[str, float | None]] = {}
     for underlying, state in by_underlying(records).items():
         captured = [one.captured_at for one in records if one.underlying == underlying and one.captured_at is not None]
         age = (now - max(captured)).total_seconds() if captured else None
-        found[symbol_of(underlying, markets[underlying])] = (state, age)
-    return found
+        by_symbol[symbol_of(underlying, markets[underlying])] = (state, age)
+    return by_symbol
 
 
 @router.get("/status", response_model=Envelope[Status])
-def status(request: Request, wh: Reader, kept: ServerSettings) -> Response:
+def status(request: Request, wh: Reader, server_settings: ServerSettings) -> Response:
     """How fresh each symbol is, and what each venue gives."""
     now = now_of(request)
     home: Home = request.app.state.home
@@ -69,26 +69,26 @@ def status(request: Request, wh: Reader, kept: ServerSettings) -> Response:
         written = read_status(home)
     except (PublicationMissing, PublicationUnreadable):
         raise Unavailable("No run has ended yet, or its status cannot be read") from None
-    records = fresh(home, written, kept, now)
-    found = cells(written, records, now)
+    records = fresh(home, written, server_settings, now)
+    by_symbol = cells(written, records, now)
     data = {
         "service": "strikehouse",
         "version": VERSION,
         "current_time": instant_text(now, timespec="seconds"),
-        "overall_status": worst([state for state, _ in found.values()]),
+        "overall_status": worst([state for state, _ in by_symbol.values()]),
         "symbols": {
             symbol: {category: {"status": state, "freshness_seconds": age} for category in CATEGORIES}
-            for symbol, (state, age) in found.items()
+            for symbol, (state, age) in by_symbol.items()
         },
-        "thresholds": dict.fromkeys(CATEGORIES, thresholds(kept.freshness)),
-        "thresholds_us": dict.fromkeys(CATEGORIES, sessions_missed(kept.freshness)),
-        "venues": venue_states(wh, written, records, kept, now),
+        "thresholds": dict.fromkeys(CATEGORIES, thresholds(server_settings.freshness)),
+        "thresholds_us": dict.fromkeys(CATEGORIES, sessions_missed(server_settings.freshness)),
+        "venues": venue_states(wh, written, records, server_settings, now),
     }
     return reply(request, Status, data)
 
 
 def venue_states(
-    wh: Warehouse, written: dict[str, Any], records: list[Freshness], kept: Settings, now: datetime
+    wh: Warehouse, written: dict[str, Any], records: list[Freshness], server_settings: Settings, now: datetime
 ) -> dict[str, dict[str, Any]]:
     """Per venue whether its chains come in: `on` with a fresh record, also of an empty chain; `off` when nothing asks for it."""
     try:
@@ -96,7 +96,7 @@ def venue_states(
     except (PublicationMissing, PublicationUnreadable):
         given = pl.DataFrame(schema={"venue": pl.String, "underlying": pl.String, "market": pl.String, "live_contracts": pl.Int64})
     age = (now - datetime.fromisoformat(written["written_at"])).total_seconds() / 3600
-    watched = {venue for watch in kept.watchlist.values() for venue in watch.venues}
+    watched = {venue for watch in server_settings.watchlist.values() for venue in watch.venues}
     shown = {}
     for market, venues in VENUES.items():
         for venue in venues:
@@ -113,19 +113,19 @@ def venue_states(
 
 
 @router.get("/health", response_model=Envelope[Health])
-def health(request: Request, wh: Reader, kept: ServerSettings) -> Response:
+def health(request: Request, wh: Reader, server_settings: ServerSettings) -> Response:
     """Always 200: the body tells."""
     home: Home = request.app.state.home
     subsystems = {"warehouse": _is_readable(wh), "raw_store": os.access(home.raw, os.R_OK | os.X_OK)}
     try:
-        state = worst([*standing(fresh(home, read_status(home), kept, now_of(request))).values()])
+        state = worst([*watched_states(fresh(home, read_status(home), server_settings, now_of(request))).values()])
     except (PublicationMissing, PublicationUnreadable):
         state = "degraded"  # no run has ended; an imported home can be read all the same
     if not subsystems["warehouse"] or state in ("unhealthy", "unavailable"):
-        told = "unhealthy"
+        health_status = "unhealthy"
     else:
-        told = "ok" if state == "healthy" and subsystems["raw_store"] else "degraded"
-    return reply(request, Health, {"status": told, "subsystems": subsystems})
+        health_status = "ok" if state == "healthy" and subsystems["raw_store"] else "degraded"
+    return reply(request, Health, {"status": health_status, "subsystems": subsystems})
 
 
 def _is_readable(wh: Warehouse) -> bool:

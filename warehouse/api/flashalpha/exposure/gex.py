@@ -40,8 +40,8 @@ class Gex(OfSymbol):
 
 def gex(chain: OfChain, expiration: Expiration = None, min_oi: MinOi = 0) -> Gex:
     """Gamma exposure by strike, of all expirations or one; `min_oi` filters `strikes` only."""
-    asked = read_date("expiration", expiration)
-    levels = chain.levels() if asked is None else chain.settlement(asked, "gex_by_expiry", "pin_score")
+    requested = read_date("expiration", expiration)
+    levels = chain.levels() if requested is None else chain.settlement(requested, "gex_by_expiry", "pin_score")
     net = number(levels["net_gex_usd_1pct"])
     return Gex(
         **chain.head(),
@@ -49,14 +49,14 @@ def gex(chain: OfChain, expiration: Expiration = None, min_oi: MinOi = 0) -> Gex
         gamma_flip_status=levels["gamma_flip_status"],
         net_gex=net,
         net_gex_label=None if net is None else "positive" if net >= 0 else "negative",
-        strikes=_strikes(chain, asked, min_oi),
+        strikes=_strikes(chain, requested, min_oi),
     )
 
 
-def _strikes(chain: Chain, asked: date | None, min_oi: int) -> list[GexAtStrike]:
+def _strikes(chain: Chain, expiry: date | None, min_oi: int) -> list[GexAtStrike]:
     market = chain.market
-    profile, volumes = chain.profile(asked), chain.volumes(asked)
-    changes = oi_changes(chain, asked)
+    profile, volumes = chain.profile(expiry), chain.volumes(expiry)
+    changes = oi_changes(chain, expiry)
     rows = []
     for row in profile.sort("strike").iter_rows(named=True):
         call_oi, put_oi = (contracts(sided(row, side, market), market) for side in ("call_oi", "put_oi"))
@@ -77,8 +77,8 @@ def _strikes(chain: Chain, asked: date | None, min_oi: int) -> list[GexAtStrike]
     return rows
 
 
-def oi_changes(chain: Chain, asked: date | None) -> dict[tuple[float, str], float | None]:
+def oi_changes(chain: Chain, expiry: date | None) -> dict[tuple[float, str], float | None]:
     """Change of open interest by strike and option type, in contracts or coins; None where nothing could be compared."""
     column = "oi_change_contracts" if chain.market == "us" else "oi_change"
-    frame = chain.report("oi_change", expiry=asked).select("strike", "option_type", column)
+    frame = chain.report("oi_change", expiry=expiry).select("strike", "option_type", column)
     return {(strike, side): change for strike, side, change in frame.iter_rows()}

@@ -60,7 +60,7 @@ def term_structure(chain: OfChain) -> TermStructure:
     whole = sum(abs(known(net_exposures(of_date[one])["net_gex"])) for one in dates)
     return TermStructure(
         **chain.head(),
-        by_dte_bucket=[found for bucket in BUCKETS if (found := _bucket(bucket, rows, counts)) is not None],
+        by_dte_bucket=[entry for bucket in BUCKETS if (entry := _bucket(bucket, rows, counts)) is not None],
         by_expiry=[_expiration(chain, one, of_date[one], types, whole) for one in dates],
     )
 

@@ -75,7 +75,7 @@ def vol_context_of(near: Closeup) -> VolContext:
     today = number(near.settlement["atm_iv"])
     week = number(near.chain.settlement(later, "expiry_summary")["atm_iv"]) if later else None
     vanna = near.exposures["net_vex"]
-    told = None not in (today, week)
+    both = None not in (today, week)
     return VolContext(
         zero_dte_atm_iv=percent(today),
         seven_dte_atm_iv=percent(week),
@@ -84,13 +84,13 @@ def vol_context_of(near: Closeup) -> VolContext:
         skew_25d=_skew(near),
         vanna_exposure=vanna,
         vanna_interpretation="neutral" if not vanna else "vol_up_dealers_sell" if vanna > 0 else "vol_up_dealers_buy",
-        description=f"IV {100 * known(today):.1f} % against {100 * known(week):.1f} % at 7 days." if told else "No volatility to compare.",
+        description=f"IV {100 * known(today):.1f} % against {100 * known(week):.1f} % at 7 days." if both else "No volatility to compare.",
     )
 
 
 def _vix(chain: Chain) -> float | None:
-    found = chain.when.snapshot("VIX", chain.captured_at)
-    return None if found is None else number(found["spot"])
+    snapshot = chain.when.snapshot("VIX", chain.captured_at)
+    return None if snapshot is None else number(snapshot["spot"])
 
 
 def _skew(near: Closeup) -> float | None:

@@ -21,13 +21,13 @@ def zero_dte(request: Request, chain: OfChain, strike_range: StrikeRange = 0.03,
     """0DTE, or the expiration asked for; `strike_range` narrows `strikes` only. The age of the newest answer is that of the second."""
     if chain.when.at is None:
         request.state.second = int(chain.when.now.replace(tzinfo=UTC).timestamp())  # how old the data are changes with the clock
-    asked = read_date("expiry", expiry)
-    if asked is None:
+    settlement_date = read_date("expiry", expiry)
+    if settlement_date is None:
         dates = chain.zero_dte_dates
         if not dates:
             return _nothing_today(chain)
-        asked = dates[0]
-    return _answer(chain, asked, session_of(chain, chain.expires_at(asked)), strike_range)
+        settlement_date = dates[0]
+    return _answer(chain, settlement_date, session_of(chain, chain.expires_at(settlement_date)), strike_range)
 
 
 def _answer(chain: Chain, expiry: date, session: Session, strike_range: float) -> ZeroDte:

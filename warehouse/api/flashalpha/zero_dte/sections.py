@@ -77,14 +77,14 @@ def regime_of(near: Closeup) -> ZeroDteRegime:
 def move_of(near: Closeup) -> ZeroDteMove:
     """Expected moves of the session."""
     spot, whole, left = near.chain.spot, near.session_1sd, near.remaining_1sd
-    is_told = spot is not None and left is not None
+    is_measured = spot is not None and left is not None
     return ZeroDteMove(
         implied_1sd_dollars=number(whole, 4),
         implied_1sd_pct=share_pct(whole, spot, 4),
         remaining_1sd_dollars=number(left, 4),
         remaining_1sd_pct=share_pct(left, spot, 4),
-        upper_bound=round(known(spot) + known(left), 2) if is_told else None,
-        lower_bound=round(known(spot) - known(left), 2) if is_told else None,
+        upper_bound=round(known(spot) + known(left), 2) if is_measured else None,
+        lower_bound=round(known(spot) - known(left), 2) if is_measured else None,
         straddle_price=number(near.settlement["straddle"], 4),
         atm_iv=number(near.settlement["atm_iv"], 6),
     )
@@ -100,8 +100,8 @@ def pin_risk_of(near: Closeup) -> PinRisk:
     proximity = None if away is None or left is None else 100 * math.exp(-away / left) if left else 100.0 * (away == 0)
     parts = (concentration, proximity, near.session.elapsed_pct, share_pct(magnet["abs_gex_usd_1pct"], largest, 6) if magnet else None)
     total = score(sum(weight * known(part) for weight, part in zip((0.30, 0.25, 0.25, 0.20), parts, strict=True)))
-    told = f" at {magnet['strike']:g}" if magnet else ""
-    held = f"; the three largest strikes hold {concentration:.0f} % of open interest" if concentration is not None else ""
+    magnet_text = f" at {magnet['strike']:g}" if magnet else ""
+    concentration_text = f"; the three largest strikes hold {concentration:.0f} % of open interest" if concentration is not None else ""
     return PinRisk(
         magnet_strike=magnet["strike"] if magnet else None,
         magnet_gex=number(magnet["net_gex_usd_1pct"]) if magnet else None,
@@ -110,7 +110,7 @@ def pin_risk_of(near: Closeup) -> PinRisk:
         components=PinComponents(**dict(zip(PinComponents.model_fields, map(score, parts), strict=True))),
         max_pain=number(near.settlement["max_pain_strike"]),
         oi_concentration_top3_pct=number(concentration, 2),
-        description=f"Pin score {total} of 100{told}{held}.",
+        description=f"Pin score {total} of 100{magnet_text}{concentration_text}.",
     )
 
 
@@ -156,11 +156,11 @@ def levels_of(near: Closeup) -> ZeroDteLevels:
     for side in ("call", "put"):
         strike = number(near.levels[f"{side}_wall"])
         column = f"{side}_gex_usd_1pct"
-        found = near.frame.filter(pl.col("strike") == strike)[column].to_list() if strike is not None else []
+        exposures = near.frame.filter(pl.col("strike") == strike)[column].to_list() if strike is not None else []
         walls |= {
             f"{side}_wall": strike,
-            f"{side}_wall_gex": number(found[0]) if found else None,
-            f"{side}_wall_strength": ratio(found[0] if found else None, near.frame[column].sum(), 3),
+            f"{side}_wall_gex": number(exposures[0]) if exposures else None,
+            f"{side}_wall_strength": ratio(exposures[0] if exposures else None, near.frame[column].sum(), 3),
             f"distance_to_{side}_wall_pct": None if strike is None or spot is None else share_pct(strike - spot, spot),
         }
     of_highest = near.frame.filter(pl.col("strike") == highest) if highest is not None else near.frame.clear()
@@ -181,6 +181,6 @@ def _cluster_score(near: Closeup, magnet: dict[str, Any] | None) -> int | None:
     levels = near.levels
     strikes = [levels[name] for name in ("highest_oi_strike", "call_wall", "put_wall")]
     candidates = (levels["gamma_flip"], magnet["strike"] if magnet else None, near.settlement["max_pain_strike"], *strikes)
-    found = [float(one) for one in candidates if one is not None]
+    prices = [float(one) for one in candidates if one is not None]
     whole = near.session_1sd
-    return score(100 * math.exp(-pstdev(found) / whole)) if found and whole else None
+    return score(100 * math.exp(-pstdev(prices) / whole)) if prices and whole else None

@@ -21,7 +21,7 @@ from tests.warehouse.api.serving import api_settings
 from tests.warehouse.api.test_serving import Lines
 from warehouse.api.app import Api, create_app
 from warehouse.api.server import access_log as access_log_module
-from warehouse.api.server import middleware as gate_module
+from warehouse.api.server import middleware as middleware_module
 from warehouse.api.server.access_log import AccessLog, Served, access_log
 from warehouse.api.server.generations import Generations, Reading
 from warehouse.api.server.keys import RateLimit
@@ -34,7 +34,7 @@ NOW = datetime(2026, 3, 3, 1, tzinfo=UTC)
 LEVELS = "/v1/exposure/levels/COIN"
 
 
-class Asked:
+class InProcessApi:
     """An application, asked without a server."""
 
     def __init__(self, app: Api) -> None:
@@ -56,13 +56,13 @@ class Asked:
                  "headers": named, "client": (client, 1), "scheme": "http", "server": ("localhost", 80), "root_path": "",
                  "http_version": "1.1"}  # fmt: skip
         anyio.run(self.app, scope, receive, send)
-        told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return SimpleNamespace(status=sent[0]["status"], headers=told, body=b"".join(one.get("body", b"") for one in sent[1:]))
+        response_headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return SimpleNamespace(status=sent[0]["status"], headers=response_headers, body=b"".join(one.get("body", b"") for one in sent[1:]))
 
 
 @pytest.fixture(scope="module")
-def asked(small_home: Home) -> Asked:
-    return Asked(create_app(small_home, api_settings()))
+def api(small_home: Home) -> InProcessApi:
+    return InProcessApi(create_app(small_home, api_settings()))
 
 
 @pytest.fixture
@@ -90,47 +90,47 @@ def test_a_packed_body_takes_any_end(seed: int) -> None:
     assert gzip.decompress(packed.whole) == body and len(packed.whole) < len(body)
 
 
-def test_a_kept_answer_of_the_other_dialect_tells_the_moment_anew(small_home: Home) -> None:
-    asked = Asked(create_app(small_home, api_settings(rate_limit_per_minute=100)))
+def test_a_cached_answer_of_the_other_dialect_states_the_moment_anew(small_home: Home) -> None:
+    api = InProcessApi(create_app(small_home, api_settings(rate_limit_per_minute=100)))
     path = "/v2/gex/levels?symbol=COINUSDT&include=ranked,max_pain,expected_move,zones,spot"
-    first = asked(path)
-    asked.app.state.clock = lambda: NOW.replace(minute=5)
-    again, packed = asked(path, x_request_id="mine"), asked(path, accept_encoding="gzip")
+    first = api(path)
+    api.app.state.clock = lambda: NOW.replace(minute=5)
+    again, packed = api(path, x_request_id="mine"), api(path, accept_encoding="gzip")
     one, two, three = json.loads(first.body), json.loads(again.body), json.loads(gzip.decompress(packed.body))
     assert one["data"] == two["data"] == three["data"] and list(one["meta"]) == list(two["meta"])
     assert two["meta"]["request_id"] == again.headers["x-request-id"] == "mine" != one["meta"]["request_id"]
     assert two["meta"]["timestamp"] == "2026-03-03T01:05:00.000Z"
     assert two["meta"]["freshness_seconds"] - one["meta"]["freshness_seconds"] == 300
-    assert [told["meta"]["rate_limit"]["remaining"] for told in (one, two, three)] == [99, 98, 97]
+    assert [body["meta"]["rate_limit"]["remaining"] for body in (one, two, three)] == [99, 98, 97]
     assert packed.headers["content-encoding"] == "gzip" and int(packed.headers["content-length"]) == len(packed.body)
-    assert first.headers["etag"] == again.headers["etag"] and asked(path, if_none_match=first.headers["etag"]).status == 304
+    assert first.headers["etag"] == again.headers["etag"] and api(path, if_none_match=first.headers["etag"]).status == 304
 
 
-def test_what_is_kept_is_not_asked_again(small_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(create_app(small_home, api_settings()))
+def test_a_cached_answer_is_not_computed_again(small_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = InProcessApi(create_app(small_home, api_settings()))
     paths = (LEVELS, "/v1/maxpain/COIN", "/v2/gex/max-pain?symbol=COINUSDT", "/v2/multi/gex/levels?symbols=COINUSDT")
-    before = [asked(path).body for path in paths]
-    monkeypatch.setattr(asked.app.gate, "_app", lambda *_: pytest.fail("the application was asked"))
-    after = [asked(path).body for path in paths]
+    before = [api(path).body for path in paths]
+    monkeypatch.setattr(api.app.api_middleware, "_app", lambda *_: pytest.fail("the application was asked"))
+    after = [api(path).body for path in paths]
     assert before[:2] == after[:2]
     assert [json.loads(body)["data"] for body in before[2:]] == [json.loads(body)["data"] for body in after[2:]]
 
 
 def test_the_newest_zero_dte_holds_for_a_second(small_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, second = Asked(create_app(small_home, api_settings())), NOW.timestamp()
+    api, second = InProcessApi(create_app(small_home, api_settings())), NOW.timestamp()
     clock = SimpleNamespace(time=lambda: second, perf_counter=lambda: 0.0)
-    monkeypatch.setattr(gate_module, "time", clock)
+    monkeypatch.setattr(middleware_module, "time", clock)
     path = "/v1/exposure/zero-dte/COIN?expiry=2026-03-06"
 
     def age() -> float:
-        asked.app.state.clock = lambda: datetime.fromtimestamp(second, UTC)
-        answer = asked(path)
+        api.app.state.clock = lambda: datetime.fromtimestamp(second, UTC)
+        answer = api(path)
         assert answer.status == 200 and "etag" not in answer.headers and answer.headers["cache-control"] == "no-store"
         return float(json.loads(answer.body)["metadata"]["snapshot_age_seconds"])
 
     made: list[str] = []
-    routed = asked.app.routed
-    monkeypatch.setattr(asked.app.gate, "_app", lambda scope, *rest: made.append(scope["path"]) or routed(scope, *rest))
+    routed = api.app.routed
+    monkeypatch.setattr(api.app.api_middleware, "_app", lambda scope, *rest: made.append(scope["path"]) or routed(scope, *rest))
     first, same = age(), age()
     second += 0.9
     still = age()
@@ -139,7 +139,7 @@ def test_the_newest_zero_dte_holds_for_a_second(small_home: Home, monkeypatch: p
     assert first == same == still == later - 1 and len(made) == 2
 
 
-def test_an_index_is_read_once_for_a_generation_and_names_that_nobody_knows_are_not_kept(small_home: Home) -> None:
+def test_an_index_is_read_once_for_a_generation_and_unknown_names_are_not_cached(small_home: Home) -> None:
     generation = Generations(small_home, 0).current()
     statement = "select * from core.snapshots where underlying = $underlying"
     one = Reading(small_home, generation, timeout_s=20, max_rows=100).index(statement, {"underlying": "COIN"})
@@ -165,34 +165,34 @@ def test_an_address_with_too_many_wrong_keys_waits_for_the_next_minute(
 ) -> None:
     now = [1_800_000_000.0]
     right = RateLimit
-    monkeypatch.setattr(gate_module, "RateLimit", lambda *limits: right(*limits, clock=lambda: now[0]))
-    asked = Asked(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=3)))
-    assert [asked(path).status for _ in range(9)] == [401] * 9, "no key is no wrong key"
-    assert [asked(path, x_api_key=f"wrong{number}").status for number in range(5)] == [401, 401, 401, 429, 429]
-    refused = asked(path, x_api_key="right")
+    monkeypatch.setattr(middleware_module, "RateLimit", lambda *limits: right(*limits, clock=lambda: now[0]))
+    api = InProcessApi(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=3)))
+    assert [api(path).status for _ in range(9)] == [401] * 9, "no key is no wrong key"
+    assert [api(path, x_api_key=f"wrong{number}").status for number in range(5)] == [401, 401, 401, 429, 429]
+    refused = api(path, x_api_key="right")
     assert refused.status == 429 and refused.headers[header] == "60"
     body = json.loads(refused.body)
-    told = body if path == LEVELS else body["error"]
-    assert "wrong keys" in told["message"] and (body.get("limit") == 3 or told.get("details", {}).get("retry_after_seconds") == 60)
-    assert asked(path, client="10.0.0.2", x_api_key="right").status == 200, "another address"
+    error = body if path == LEVELS else body["error"]
+    assert "wrong keys" in error["message"] and (body.get("limit") == 3 or error.get("details", {}).get("retry_after_seconds") == 60)
+    assert api(path, client="10.0.0.2", x_api_key="right").status == 200, "another address"
     now[0] += 60
-    assert asked(path, x_api_key="right").status == 200
+    assert api(path, x_api_key="right").status == 200
 
 
 def test_a_right_key_is_never_counted_as_wrong(small_home: Home) -> None:
-    asked = Asked(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=1)))
-    assert {asked(LEVELS, x_api_key="right").status for _ in range(5)} == {200}
-    unlimited = Asked(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=None)))
+    api = InProcessApi(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=1)))
+    assert {api(LEVELS, x_api_key="right").status for _ in range(5)} == {200}
+    unlimited = InProcessApi(create_app(small_home, api_settings(keys=(SecretStr("right"),), wrong_keys_per_minute=None)))
     assert {unlimited(LEVELS, x_api_key="wrong").status for _ in range(200)} == {401}
 
 
-def test_a_standing_is_told_without_counting() -> None:
+def test_a_quota_is_read_without_counting() -> None:
     limit = RateLimit(2, clock=lambda: 1_800_000_030.0)
-    assert [limit.standing("one").is_exceeded for _ in range(5)] == [False] * 5
-    limit.take("one")
-    limit.take("one")
-    assert limit.standing("one").is_exceeded and not limit.standing("other").is_exceeded
-    assert not RateLimit(None).standing("one").is_exceeded
+    assert [limit.peek("one").is_exceeded for _ in range(5)] == [False] * 5
+    limit.acquire("one")
+    limit.acquire("one")
+    assert limit.peek("one").is_exceeded and not limit.peek("other").is_exceeded
+    assert not RateLimit(None).peek("one").is_exceeded
 
 
 # --- what is written of it --------------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def hanging(old: Double, cli: Cli) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_stale_data_are_told_once_while_a_run_hangs_and_belong_to_the_book_of_the_next(
+def test_stale_data_are_alerted_once_while_a_run_hangs_and_belong_to_the_book_of_the_next(
     cli: Cli, old: Double, hanging: subprocess.Popen[str], hook: Hook
 ) -> None:
     rules(hook, STALE, 'kind = "venue_missing"', more="notify_cleared = true")
@@ -80,9 +80,7 @@ def test_stale_data_are_told_once_while_a_run_hangs_and_belong_to_the_book_of_th
     without_token(cli.home, said)
 
 
-def test_an_address_that_did_not_take_it_is_tried_again_beside_the_run_and_by_the_next(
-    cli: Cli, hanging: subprocess.Popen[str], hook: Hook
-) -> None:
+def test_an_address_that_failed_is_tried_again_during_the_run_and_by_the_next(cli: Cli, hanging: subprocess.Popen[str], hook: Hook) -> None:
     rules(hook, STALE)
     hook.status = 500
     for _ in range(2):
@@ -98,14 +96,14 @@ def test_an_address_that_did_not_take_it_is_tried_again_beside_the_run_and_by_th
     without_token(cli.home, said)
 
 
-def test_what_is_kept_and_cannot_be_read_is_told_again_and_stops_nothing(cli: Cli, hanging: subprocess.Popen[str], hook: Hook) -> None:
+def test_an_unreadable_outbox_is_reported_again_and_stops_nothing(cli: Cli, hanging: subprocess.Popen[str], hook: Hook) -> None:
     rules(hook, STALE)
     cli.home.alerts_file.write_text("[{")
     assert cli("status", "--alert").code == 5
     assert hook.lines == [LINE]
 
 
-def test_what_the_book_has_open_is_not_told_beside_a_run(cli: Cli, old: Double, hook: Hook) -> None:
+def test_what_the_book_has_open_is_not_alerted_during_a_run(cli: Cli, old: Double, hook: Hook) -> None:
     rules(hook, STALE)
     assert cli("status", "--alert").code == 5 and hook.lines == [LINE]
     with subprocess.Popen(

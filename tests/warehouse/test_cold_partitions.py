@@ -101,7 +101,7 @@ def test_the_same_rows_give_the_same_file(opened: duckdb.DuckDBPyConnection) -> 
     move_all(opened)
     before = cold_partitions.all_files(opened)
     opened.execute("begin")
-    cold_partitions.bring_back(opened, [snapshot_id("COIN", FIRST)])
+    cold_partitions.rehydrate(opened, [snapshot_id("COIN", FIRST)])
     opened.execute("commit")
     assert move_all(opened) == [MARCH]
     assert cold_partitions.all_files(opened) == before
@@ -127,7 +127,7 @@ def test_a_late_load_of_a_moved_snapshot_gives_what_it_gives_without_parquet(
     assert hashes[0] == hashes[1]
 
 
-def test_a_new_snapshot_in_a_moved_month_is_shown_beside_it_and_then_moved_into_one_file(
+def test_a_new_snapshot_in_a_moved_month_is_shown_with_it_and_then_moved_into_one_file(
     stocked_home: Home, tmp_path: Path, calendar: TradingCalendar
 ) -> None:
     new = LAST + timedelta(hours=1)
@@ -153,7 +153,7 @@ def test_a_rollback_leaves_rows_and_list_as_they_were(opened: duckdb.DuckDBPyCon
     move_all(opened)
     hashes, files = table_hashes(opened), cold_partitions.all_files(opened)
     opened.execute("begin")
-    cold_partitions.bring_back(opened, [snapshot_id("COIN", FIRST)])
+    cold_partitions.rehydrate(opened, [snapshot_id("COIN", FIRST)])
     assert native_rows(opened) > 0
     opened.execute("rollback")
     assert (native_rows(opened), table_hashes(opened), cold_partitions.all_files(opened)) == (0, hashes, files)
@@ -224,7 +224,7 @@ def test_after_a_move_of_the_home_a_publication_names_the_files_where_they_are(m
     assert query(elsewhere, "from core.option_quotes order by all").equals(rows)
 
 
-def test_another_data_path_without_its_files_is_refused_with_both_places(moved: Home, tmp_path: Path) -> None:
+def test_another_data_path_without_its_files_is_refused_with_both_paths(moved: Home, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"storage": StorageSettings(threads=1, data_path=tmp_path / "disk")})
     with (
         pytest.raises(WarehouseError, match=r"disk/.*is missing\. Move the files of .*parquet to .*disk"),
@@ -241,8 +241,8 @@ def test_a_column_that_is_younger_than_a_file_is_null_there(opened: duckdb.DuckD
     columns = [column for column in ddl.stored_columns("core.option_greeks") if column != "charm"]
     opened.execute("update main.parquet_files set columns = ? where relation = 'core.option_greeks'", [columns])
     cold_partitions.show_files(opened)
-    found = opened.execute("select starts_with(snapshot_id, 'COIN'), count(charm) > 0 from core.option_greeks group by all order by all")
-    assert found.fetchall() == [(False, True), (True, False)]
+    counts = opened.execute("select starts_with(snapshot_id, 'COIN'), count(charm) > 0 from core.option_greeks group by all order by all")
+    assert counts.fetchall() == [(False, True), (True, False)]
 
 
 def test_a_work_file_of_the_version_before_gives_its_rows_to_the_views(stocked: Home) -> None:

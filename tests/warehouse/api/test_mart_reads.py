@@ -34,9 +34,9 @@ def wh(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Warehous
 @pytest.fixture(scope="module")
 def snapshots(wh: Warehouse) -> list[dict[str, Any]]:
     """COIN on three venues, and IDX on one."""
-    found = wh.sql("select snapshot_id, underlying, captured_at, venues from core.snapshots order by underlying, captured_at").to_dicts()
-    assert [(row["underlying"], row["venues"].count(",")) for row in (found[0], found[-1])] == [("COIN", 2), ("IDX", 0)]
-    return [found[0], found[-1]]
+    rows = wh.sql("select snapshot_id, underlying, captured_at, venues from core.snapshots order by underlying, captured_at").to_dicts()
+    assert [(row["underlying"], row["venues"].count(",")) for row in (rows[0], rows[-1])] == [("COIN", 2), ("IDX", 0)]
+    return [rows[0], rows[-1]]
 
 
 def instants(wh: Warehouse, snapshot_id: str) -> list[tuple[Any, datetime]]:
@@ -97,9 +97,9 @@ def test_the_levels_of_0dte_are_those_of_its_only_date(demo: Demo) -> None:
     row = wh.sql("select snapshot_id, captured_at from latest.snapshots where underlying = 'BTC'").row(0, named=True)
     near = "select expiry from core.series where snapshot_id = $id and scope_venue = 'all' and is_zero_dte"
     (expiry,) = wh.sql(near, {"id": row["snapshot_id"]})["expiry"]
-    asked = wh.gex_levels("BTC", as_of=row["captured_at"], expiry=expiry).filter(pl.col("scope_expiry") == "all")
+    computed = wh.gex_levels("BTC", as_of=row["captured_at"], expiry=expiry).filter(pl.col("scope_expiry") == "all")
     of_today = stored(wh, "gex_levels", row["snapshot_id"]).filter(pl.col("scope_expiry") == "0dte")
-    assert_same(of_today.drop("scope_expiry"), asked.drop("scope_expiry"), expiry)
+    assert_same(of_today.drop("scope_expiry"), computed.drop("scope_expiry"), expiry)
 
 
 def test_columns_and_types_are_those_of_the_contract(wh: Warehouse, snapshots: list[dict[str, Any]]) -> None:
@@ -135,20 +135,20 @@ def test_contracts_fold_as_a_loop_would_fold_them(seed: int) -> None:
     ours = folded(listed).to_dicts()
     assert [(row["expires_at"], row["strike"], row["option_type"]) for row in ours] == list(groups)
     for row, members in zip(ours, groups.values(), strict=True):
-        is_held = sum(one["oi_base"] or 0 for one in members) > 0
+        has_interest = sum(one["oi_base"] or 0 for one in members) > 0
         for name in ("iv", "delta", "gamma", "theta", "mid", "spread_pct"):
             above = below = 0.0
             for one in members:
                 if one[name] is not None:
-                    weight = (one["oi_base"] or 0.0) if is_held else 1.0
+                    weight = (one["oi_base"] or 0.0) if has_interest else 1.0
                     above, below = above + one[name] * weight, below + weight
             assert row[name] == (above / below if below else None), name
         for name in ("oi", "volume"):
             known = [one[name] for one in members if one[name] is not None]
             assert row[name] == (pytest.approx(sum(known), abs=1e-9) if known else None)
-        held = [one for one in members if (one["oi_base"] or 0) > 0]
-        assert (row["contracts"], row["with_oi"]) == (len(members), len(held))
-        assert row["without_iv"] == sum(one["iv"] is None for one in held)
+        with_interest = [one for one in members if (one["oi_base"] or 0) > 0]
+        assert (row["contracts"], row["with_oi"]) == (len(members), len(with_interest))
+        assert row["without_iv"] == sum(one["iv"] is None for one in with_interest)
 
 
 def test_no_contracts_fold_to_none() -> None:
