@@ -118,8 +118,8 @@ def test_huge_replies(double: Double, client: httpx.Client, how: str) -> None:
 def test_document_faults(double: Double, client: httpx.Client) -> None:
     def rows(*specs: str) -> list[dict[str, Any]]:
         double.set_faults([f"deribit:{spec}" for spec in specs])
-        found: list[dict[str, Any]] = ask(client, double).json()["result"]
-        return found
+        result: list[dict[str, Any]] = ask(client, double).json()["result"]
+        return result
 
     whole = rows()
     assert rows("empty_chain") == []
