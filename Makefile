@@ -38,13 +38,27 @@ demo: $(READY) ## add the next session of a synthetic market, and print its max 
 run: $(READY) ## snapshot the whole watchlist from the live venues
 	@$(BIN)/strikehouse snapshot
 
+# Compiled tests are kept, whatever the environment says: without them each of hundreds of processes compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: test
-test: $(READY) ## run all tests
+test: $(READY) ## run the quick tests, of every room; some 5 minutes on two cores
 	@$(BIN)/python -m pytest
+
+.PHONY: test-long
+test-long: $(READY) ## run the long stories and whole matrices that `make test` leaves out
+	@$(BIN)/python -m pytest -m "slow and not acceptance"
+
+.PHONY: test-all
+test-all: test test-long ## both: all that a change must pass
+
+.PHONY: acceptance
+acceptance: $(READY) ## run what takes longer than CI should: every fault at every venue alone, every recording, twenty kills, the soak
+	@$(BIN)/python -m pytest -m acceptance -o faulthandler_timeout=0
 
 .PHONY: soak
 soak: $(READY) ## hundreds of runs with faults and kills while somebody reads, then a rebuild that must be equal; some 20 minutes
-	@$(BIN)/python -m pytest tests/soak -n 0 -q -m slow -o faulthandler_timeout=0
+	@$(BIN)/python -m pytest tests/soak -n 0 -q -m acceptance -o faulthandler_timeout=0
 
 .PHONY: lint
 lint: $(READY) ## style of Python and SQL

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from tests import small_warehouse
 from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from warehouse.home.paths import Home
+from warehouse.publish.generations import publish
 from warehouse.settings import Settings
 from warehouse.storage.work_file import open_work
 
@@ -69,12 +70,38 @@ def calendar() -> TradingCalendar:
     return TradingCalendar.new_york()
 
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+
 @pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """`once(name, fill)` is a folder that one worker fills for all; the others wait until it is whole."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+
+    def filled(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, is_whole = shared / name, shared / f"{name}.whole"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed half way
+                folder.mkdir()
+                fill(folder)
+                is_whole.touch()
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def empty_home(once: Once) -> Home:
     """A home whose work file has its tables and no rows; to be copied, not used."""
-    home = Home(tmp_path_factory.mktemp("empty") / "home")
-    with open_work(home, SETTINGS, "prepare"):
-        return home
+
+    def fill(folder: Path) -> None:
+        with open_work(Home(folder / "home"), SETTINGS, "prepare"):
+            pass
+
+    return Home(once("empty", fill) / "home")
 
 
 @pytest.fixture
@@ -97,12 +124,27 @@ def work(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="session")
-def stocked_home(empty_home: Home, tmp_path_factory: pytest.TempPathFactory, calendar: TradingCalendar) -> Home:
+def stocked_home(once: Once, empty_home: Home, calendar: TradingCalendar) -> Home:
     """A home with the small warehouse loaded, not published; to be copied, not used."""
-    home = Home(Path(shutil.copytree(empty_home.root, tmp_path_factory.mktemp("stocked") / "home")))
-    with open_work(home, SETTINGS, "fill") as con:
-        small_warehouse.fill(con, calendar, SETTINGS)
-    return home
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(empty_home.root, folder / "home")
+        with open_work(Home(folder / "home"), SETTINGS, "fill") as con:
+            small_warehouse.fill(con, calendar, SETTINGS)
+
+    return Home(once("stocked", fill) / "home")
+
+
+@pytest.fixture(scope="session")
+def published_home(once: Once, stocked_home: Home) -> Home:
+    """The small warehouse, published; to be read."""
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(stocked_home.root, folder / "home")
+        with open_work(Home(folder / "home"), SETTINGS, "publish") as con:
+            publish(con, Home(folder / "home"), SETTINGS, run_id=None, now=datetime(2026, 3, 3, tzinfo=UTC), code_version="0")
+
+    return Home(once("published", fill) / "home")
 
 
 @pytest.fixture
@@ -126,17 +168,16 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """A home after two demo runs, made once for all workers; to be read, or copied."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
-    with (shared / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        said = shared / "demo" / "said.json"
-        if not said.exists():
-            runs = [strikehouse(shared / "demo" / "home", "demo", "--no-prefect") for _ in range(2)]
-            said.write_text(json.dumps([[run.returncode, run.stdout, run.stderr] for run in runs]))
-    return Demo(Home(shared / "demo" / "home"), tuple((code, out, err) for code, out, err in json.loads(said.read_text())))
+def demo(once: Once) -> Demo:
+    """A home after two demo runs; to be read, or copied."""
+
+    def fill(folder: Path) -> None:
+        runs = [strikehouse(folder / "home", "demo", "--no-prefect") for _ in range(2)]
+        (folder / "said.json").write_text(json.dumps([[run.returncode, run.stdout, run.stderr] for run in runs]))
+
+    folder = once("demo", fill)
+    said = json.loads((folder / "said.json").read_text())
+    return Demo(Home(folder / "home"), tuple((code, out, err) for code, out, err in said))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,9 @@ def room_of(dotted: str) -> str:
 
 def own_imports(file: Path) -> Iterator[str]:
     """Dotted names of modules of ours that a file imports, wherever it does."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if "." not in node.module else [node.module]
-        yield from (name for name in names if name.split(".")[0] in OURS)
+    for name in imports(file):
+        if name.split(".")[0] in OURS and "." in name:
+            yield name
 
 
 @pytest.mark.parametrize("file", [file for file in MODULES if file not in TOP], ids=shown)
@@ -87,8 +86,13 @@ def test_every_room_says_its_subject_in_one_line() -> None:
     assert not [shown(file) for file in rooms if not ast.get_docstring(ast.parse(file.read_text()))]
 
 
-def imports(file: Path, *, only_at_start: bool = False) -> Iterator[str]:
+@cache
+def imports(file: Path, *, only_at_start: bool = False) -> tuple[str, ...]:
     """Dotted names that a file imports; `only_at_start` leaves out those inside functions and for type checkers."""
+    return tuple(_imports(file, only_at_start=only_at_start))
+
+
+def _imports(file: Path, *, only_at_start: bool) -> Iterator[str]:
     tree = ast.parse(file.read_text())
     nodes: Iterator[ast.AST] | list[ast.stmt] = ast.walk(tree)
     if only_at_start:

@@ -66,8 +66,8 @@ def rebuild(
             mark_unpublished(con)  # also where the rows are the same
             state = RunState(connection=con)
             walk(PUBLICATION, RunContext(home, settings, None), state)
-    if state.check.hold_reason is not None:
-        raise StructureCheckFailed(state.check.hold_reason)
+    if state.hold_reason is not None:
+        raise StructureCheckFailed(state.hold_reason)
     return RebuildResult(runs, 0, list(migrated.problems), state.generation, migrated.snapshots)
 
 

@@ -19,7 +19,7 @@ from flows.run.plan import Plan, sources_of
 from flows.run.replay import load_pending_runs
 from flows.run.report import report_markdown, report_rows
 from flows.run.result import RunChart, RunResult, all_outcomes, nothing_usable
-from flows.run.walk import Artifact, Asset, Call, Perform, PublicationCheck, RunContext, RunState, Step, call_directly, once, walk
+from flows.run.walk import Artifact, Asset, Call, Perform, RunContext, RunState, Step, call_directly, once, walk
 from models.errors import StructureCheckFailed
 from models.snapshot import OK
 from warehouse.home.logs import logged
@@ -141,33 +141,37 @@ def _asset(underlying: str) -> str:
 # ── check, alert, publish ──
 
 
-def _check(run: RunContext, state: RunState) -> PublicationCheck:
-    """Whether something is to be published, and whether the structural checks let it."""
-    con, home = state.con, run.home
-    if not has_snapshots(con):
-        return PublicationCheck(is_due=False, hold_reason=None)
-    repair_manifest(home)
-    if live_generation(home) is not None and home.published_file.exists() and not is_unpublished(con):
-        return PublicationCheck(is_due=False, hold_reason=None)
+def _check(run: RunContext, state: RunState) -> str | None:
+    """Why a structural check holds the publication back, where one is due."""
+    if not _is_due(run.home, state.con):
+        return None
     with logged(step="check"):
         try:
-            check_structure(con)
+            check_structure(state.con)
         except StructureCheckFailed as error:
             LOG.error("held back: %s", error, extra={"shown": True})
-            return PublicationCheck(is_due=True, hold_reason=str(error))
-    return PublicationCheck(is_due=True, hold_reason=None)
+            return str(error)
+    return None
+
+
+def _is_due(home: Home, con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is something that readers do not see yet."""
+    if not has_snapshots(con):
+        return False
+    return live_generation(home) is None or not home.published_file.exists() or is_unpublished(con)
 
 
 def _alert(run: RunContext, state: RunState) -> AlertNews:
     """Evaluate every rule before the publication, so that it holds what they open."""
-    return evaluate_rules(state.con, run.home, run.settings, state.outcomes, hold_reason=state.check.hold_reason, now=datetime.now(UTC))
+    return evaluate_rules(state.con, run.home, run.settings, state.outcomes, hold_reason=state.hold_reason, now=datetime.now(UTC))
 
 
 def _publish(run: RunContext, state: RunState) -> int | None:
     """The live generation, a new one when one is due; None when a check holds it back, or nothing usable was ever captured."""
-    if state.check.hold_reason is not None or not has_snapshots(state.con):
+    if state.hold_reason is not None or not has_snapshots(state.con):
         return None
-    if not state.check.is_due:
+    repair_manifest(run.home)
+    if not _is_due(run.home, state.con):
         return live_generation(run.home)
     with logged(step="publish"):
         now = datetime.now(UTC)
@@ -177,7 +181,7 @@ def _publish(run: RunContext, state: RunState) -> int | None:
 
 
 def _not_published(generation: int | None, state: RunState) -> str | None:
-    return None if generation is not None else state.check.hold_reason or "nothing usable was ever captured"
+    return None if generation is not None else state.hold_reason or "nothing usable was ever captured"
 
 
 def _deliver(run: RunContext, state: RunState) -> AlertNews:
@@ -199,7 +203,7 @@ def _status(run: RunContext, state: RunState) -> None:
         run_id=run.run_id,
         now=datetime.now(UTC),
         generation=live_generation(run.home),
-        hold_reason=state.check.hold_reason,
+        hold_reason=state.hold_reason,
         outcomes=state.outcomes,
     )
 
@@ -222,7 +226,7 @@ def _artifacts(run: RunContext, state: RunState) -> list[Artifact]:
     ]
 
 
-CHECK = once("check", _check, "check")
+CHECK = once("check", _check, "hold_reason")
 PUBLISH = once("publish", _publish, "generation", is_task=True, asset=Asset(lambda _call: PUBLISHED, _not_published, _loaded_assets))
 STATUS = once("status", _status)
 PUBLICATION = (CHECK, PUBLISH, STATUS)  # what a rebuild and an import end with too

@@ -32,15 +32,7 @@ from warehouse.settings import Settings
 LOG = logging.getLogger("strikehouse.run")
 
 
-class PublicationCheck(NamedTuple):
-    """Whether there is something that readers do not see yet, and why a structural check holds it back."""
-
-    is_due: bool
-    hold_reason: str | None
-
-
 NO_PLAN = Plan("", datetime.min.replace(tzinfo=UTC), ())
-NOT_CHECKED = PublicationCheck(is_due=False, hold_reason=None)
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class RunState:
     readings: list[VenueReading] = field(default_factory=list)  # of that underlying
     loads: list[UnderlyingLoad] = field(default_factory=list)
     outcomes: list[VenueOutcome] = field(default_factory=list)
-    check: PublicationCheck = NOT_CHECKED
+    hold_reason: str | None = None  # why a structural check holds the publication back
     generation: int | None = None
     news: AlertNews = NO_NEWS
     charts: tuple[RunChart, ...] = ()
@@ -91,7 +83,7 @@ class RunState:
             self.fetched,
             self.loads,
             self.generation,
-            self.check.hold_reason,
+            self.hold_reason,
             tuple(self.damaged),
             charts=self.charts,
             alerts=self.news,

@@ -18,9 +18,10 @@ ALWAYS = ("2026-07-22", "2026-08-03")
 SLOW = tuple(capture for capture in CBOE_CAPTURES if capture not in ALWAYS)
 # Largest median difference of gamma near the money, in percent: twice what the recordings show. Stocks are American and thin.
 BOUNDS = {"_SPX": 5.5, "SPY": 2.0, "MOD": 3.5, "SPXC": 3.5}
+LARGE = ("_SPX", "SPY")
 CASES = [
-    *((symbol, capture) for symbol in BOUNDS for capture in ALWAYS),
-    *(pytest.param(symbol, capture, marks=pytest.mark.slow) for symbol in BOUNDS for capture in SLOW),
+    *(pytest.param(symbol, capture, marks=pytest.mark.slow if symbol in LARGE else []) for symbol in BOUNDS for capture in ALWAYS),
+    *(pytest.param(symbol, capture, marks=pytest.mark.acceptance) for symbol in BOUNDS for capture in SLOW),
 ]
 
 

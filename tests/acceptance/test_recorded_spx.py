@@ -13,7 +13,12 @@ from tests.acceptance.brute_force_gamma import read_chain
 from tests.acceptance.recorded import Shelf
 
 LINEAR = 0.4  # points: what linear interpolation between two levels, 0.25 % apart, is off by at most on these recordings (0.34)
-ALWAYS = ("2026-07-22", "2026-07-23", "2026-08-03")
+QUICK, ALWAYS = "2026-08-03", ("2026-07-22", "2026-07-23", "2026-08-03")
+
+
+def level_of(capture: str) -> list[pytest.MarkDecorator]:
+    """One recording is quick enough for `make test`, a few more for `make test-all`, the others are acceptance."""
+    return [] if capture == QUICK else [pytest.mark.slow] if capture in ALWAYS else [pytest.mark.acceptance]
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +26,12 @@ def spx(shelf_of: Callable[[str], Shelf]) -> Shelf:
     return shelf_of("_SPX")
 
 
-@pytest.mark.parametrize("capture", [each if each in ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in CBOE_CAPTURES])
+@pytest.mark.parametrize("capture", [pytest.param(each, marks=level_of(each)) for each in CBOE_CAPTURES])
 def test_open_interest_pain_and_max_pain_agree_with_brute_force(spx: Shelf, capture: str) -> None:
     spx[capture].assert_all()
 
 
-@pytest.mark.parametrize("capture", [each if each in ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in CBOE_CAPTURES])
+@pytest.mark.parametrize("capture", [pytest.param(each, marks=level_of(each)) for each in CBOE_CAPTURES])
 def test_gamma_flip_is_where_the_raw_reply_says(spx: Shelf, recordings: Path, capture: str) -> None:
     expected = read_chain(recordings, capture, "_SPX")
     snapshot = spx[capture]
@@ -49,6 +54,7 @@ def test_gamma_flip_is_where_the_raw_reply_says(spx: Shelf, recordings: Path, ca
     assert levels["regime"] == ("positive_gamma" if expected.spot >= nearest.level else "negative_gamma")
 
 
+@pytest.mark.slow
 def test_the_evening_pull_is_a_repeat_of_the_session_with_other_quotes(spx: Shelf) -> None:
     first, evening = spx["2026-07-22"], spx["2026-07-23"]
     assert (first.row["session_date"], evening.row["session_date"]) == (date(2026, 7, 22), date(2026, 7, 22))
@@ -76,7 +82,7 @@ def test_am_and_pm_of_one_third_friday_are_two_expiries_and_a_date_pools_them(sp
     )
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_what_settled_that_day_is_still_listed_and_enters_no_mart(spx: Shelf) -> None:
     snapshot = spx["2026-07-31"]
     assert snapshot.recording.settled == {datetime(2026, 7, 31, 20): 958}

@@ -10,7 +10,12 @@ import pytest
 from tests.acceptance.brute_force import CBOE_CAPTURES
 from tests.acceptance.recorded import Shelf
 
-ALWAYS = ("2026-07-22", "2026-07-23", "2026-08-03")
+QUICK, ALWAYS = "2026-07-22", ("2026-07-22", "2026-07-23", "2026-08-03")
+
+
+def level_of(capture: str) -> list[pytest.MarkDecorator]:
+    """One recording is quick enough for `make test`, a few more for `make test-all`, the others are acceptance."""
+    return [] if capture == QUICK else [pytest.mark.slow] if capture in ALWAYS else [pytest.mark.acceptance]
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +23,12 @@ def spy(shelf_of: Callable[[str], Shelf]) -> Shelf:
     return shelf_of("SPY")
 
 
-@pytest.mark.parametrize("capture", [each if each in ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in CBOE_CAPTURES])
+@pytest.mark.parametrize("capture", [pytest.param(each, marks=level_of(each)) for each in CBOE_CAPTURES])
 def test_open_interest_pain_and_max_pain_agree_with_brute_force(spy: Shelf, capture: str) -> None:
     spy[capture].assert_all()
 
 
+@pytest.mark.slow
 def test_the_evening_pull_is_a_repeat_and_nothing_changed(spy: Shelf) -> None:
     first, evening = spy["2026-07-22"], spy["2026-07-23"]
     shown = {row[0]: row[1:] for row in spy.snapshots("snapshot_id", "session_date", "is_repeat", "quotes_changed")}
@@ -34,6 +40,7 @@ def test_the_evening_pull_is_a_repeat_and_nothing_changed(spy: Shelf) -> None:
         assert ours.equals(theirs)
 
 
+@pytest.mark.slow
 def test_open_interest_is_of_the_session_before(spy: Shelf) -> None:
     assert spy["2026-07-22"].venue["oi_as_of"] == spy["2026-07-23"].venue["oi_as_of"] == date(2026, 7, 21)
     assert spy["2026-08-03"].venue["oi_as_of"] == date(2026, 7, 31)

@@ -19,6 +19,7 @@ from flows.demo.venues import Double, serve
 from flows.run.plan import make_plan
 from flows.run.steps import run_snapshot
 from tests.chains import SETTINGS
+from tests.conftest import Once
 from tests.flows.alert_hook import Hook
 from warehouse.home.paths import Home
 from warehouse.settings import DeribitSettings, Sources
@@ -73,6 +74,12 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return Cli(Home(tmp_path / "home"), capsys, monkeypatch)
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives are read again without processes of their own: a process takes longer to start than a small home to read."""
+    monkeypatch.setattr("flows.history.workers.FEW", 1000)
+
+
 @pytest.fixture(scope="session")
 def one_double() -> Iterator[Double]:
     """A venue double; use `venues`."""
@@ -104,9 +111,17 @@ def hook() -> Iterator[Hook]:
 
 
 @pytest.fixture(scope="session")
-def raw_home(empty_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def raw_home(once: Once, empty_home: Home) -> Home:
     """SOL in two sessions; between them a run that saw the first one again, and one that failed. To be copied."""
-    home = Home(Path(shutil.copytree(empty_home.root, tmp_path_factory.mktemp("archived") / "home")))
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(empty_home.root, folder / "home")
+        _run_two_sessions(Home(folder / "home"))
+
+    return Home(once("archived", fill) / "home")
+
+
+def _run_two_sessions(home: Home) -> None:
     codes = []
     with serve(session=1) as double, pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1")
@@ -119,7 +134,6 @@ def raw_home(empty_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home
             plan = make_plan(["SOL"], ["deribit"], settings, datetime.now(UTC))
             codes.append(run_snapshot(home, settings, plan).exit_code)
     assert codes == [0, 0, 1, 0]
-    return home
 
 
 @pytest.fixture

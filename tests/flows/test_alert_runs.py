@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from flows.demo.venues import Double
 from tests.flows.alert_hook import Hook, rules, table, without_token
 from tests.flows.conftest import Cli
@@ -13,6 +15,7 @@ RUN = ("snapshot", "SPY", "SOL", "--venue", "cboe", "--venue", "deribit", "--no-
 MISSING = 'kind = "venue_missing"'
 
 
+@pytest.mark.slow
 def test_a_missing_venue_is_alerted_once_until_it_is_back_and_then_again(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, MISSING, more="notify_cleared = true")
     assert cli(*RUN).code == 0
@@ -39,6 +42,7 @@ def test_a_missing_venue_is_alerted_once_until_it_is_back_and_then_again(cli: Cl
     without_token(cli.home, said)
 
 
+@pytest.mark.slow
 def test_what_opens_in_a_run_is_published_with_it(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, MISSING)
     venues.set_faults(["deribit:server_error:all"])
@@ -51,6 +55,7 @@ def test_what_opens_in_a_run_is_published_with_it(cli: Cli, venues: Double, hook
     assert row["delivered_at"] is not None and row["cleared_at"] is not None and row["delivered_to"] == "1:json"
 
 
+@pytest.mark.slow
 def test_a_delivery_that_fails_never_fails_the_run_and_is_tried_again(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, MISSING)
     hook.status = 500
@@ -98,6 +103,7 @@ def test_stale_data_are_alerted_though_no_run_happens(cli: Cli, venues: Double, 
     without_token(home, said)
 
 
+@pytest.mark.slow
 def test_a_flip_crossed_between_two_runs_is_alerted_and_clears_with_the_next(cli: Cli, venues: Double, hook: Hook) -> None:
     rules(hook, 'kind = "flip_crossed"', 'kind = "regime_changed"', 'kind = "max_pain_moved"\npct = 0.01')
     delivered = []

@@ -52,6 +52,7 @@ def hanging(old: Double, cli: Cli) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_stale_data_are_alerted_once_while_a_run_hangs_and_belong_to_the_book_of_the_next(
     cli: Cli, old: Double, hanging: subprocess.Popen[str], hook: Hook
 ) -> None:
@@ -96,6 +97,7 @@ def test_an_address_that_failed_is_tried_again_during_the_run_and_by_the_next(cl
     without_token(cli.home, said)
 
 
+@pytest.mark.slow
 def test_an_unreadable_outbox_is_reported_again_and_stops_nothing(cli: Cli, hanging: subprocess.Popen[str], hook: Hook) -> None:
     rules(hook, STALE)
     cli.home.alerts_file.write_text("[{")
@@ -103,6 +105,7 @@ def test_an_unreadable_outbox_is_reported_again_and_stops_nothing(cli: Cli, hang
     assert hook.lines == [LINE]
 
 
+@pytest.mark.slow
 def test_what_the_book_has_open_is_not_alerted_during_a_run(cli: Cli, old: Double, hook: Hook) -> None:
     rules(hook, STALE)
     assert cli("status", "--alert").code == 5 and hook.lines == [LINE]
@@ -115,6 +118,7 @@ def test_what_the_book_has_open_is_not_alerted_during_a_run(cli: Cli, old: Doubl
     assert hook.lines == [LINE] and not cli.home.alerts_file.exists()
 
 
+@pytest.mark.slow
 def test_two_that_ask_at_the_same_time_tell_it_once(cli: Cli, hanging: subprocess.Popen[str], hook: Hook) -> None:
     rules(hook, STALE)
     environ = environment(cli.home.root, STRIKEHOUSE_STORAGE__LOCK_WAIT_S="0")
@@ -128,6 +132,7 @@ def test_two_that_ask_at_the_same_time_tell_it_once(cli: Cli, hanging: subproces
     assert hook.lines == [LINE]
 
 
+@pytest.mark.slow
 def test_an_import_asks_no_rule_however_new_its_files(cli: Cli, old: Double, hook: Hook, tmp_path: Path) -> None:
     every = [STALE, 'kind = "flip_crossed"', 'kind = "regime_changed"', 'kind = "max_pain_moved"\npct = 0.01', 'kind = "check_failed"\nseverity = "any"']  # fmt: skip
     rules(hook, *every)

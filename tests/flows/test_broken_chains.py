@@ -40,6 +40,7 @@ def test_a_broken_chain_is_archived_and_refused_as_a_whole(cli: Cli, venues: Dou
     assert one["error"] is None and folder_manifest(cli.home, one["folder"])["replies"][0]["used"], "the reply itself is kept"
 
 
+@pytest.mark.slow
 def test_a_refused_chain_leaves_the_last_good_one_and_says_why(cli: Cli, venues: Double) -> None:
     assert cli(*SOL).code == 0
     venues.set_session(2)
@@ -54,6 +55,7 @@ def test_a_refused_chain_leaves_the_last_good_one_and_says_why(cli: Cli, venues:
     assert (status["last_status"], status["captured_at"][:10]) == ("rejected", "2026-11-16")
 
 
+@pytest.mark.slow
 def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(cli: Cli, venues: Double) -> None:
     assert cli(*SOL).code == 0
     venues.set_session(2)
@@ -79,6 +81,7 @@ def test_half_a_chain_is_set_aside_with_exit_four_and_the_next_good_one_is_fine(
         ("deribit:duplicate_rows:0.05:conflict", "conflicting_duplicate", "open_interest", ""),
     ],
 )
+@pytest.mark.slow
 def test_rows_that_cannot_be_right_are_refused_one_by_one_and_stored_with_reason_and_value(
     cli: Cli, venues: Double, fault: str, reason: str, field: str, value: str
 ) -> None:

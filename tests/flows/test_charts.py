@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -13,26 +11,14 @@ from flows.cli.commands.read import chart
 from flows.demo.venues import Double
 from flows.run.report import report_markdown
 from flows.run.result import RunChart, RunResult
-from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.charts.registry import KINDS
 from warehouse.home.paths import Home
-from warehouse.publish.generations import publish
-from warehouse.storage.work_file import open_work
-
-
-@pytest.fixture(scope="module")
-def published(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The small warehouse, published; to be read."""
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("published") / "home")))
-    with open_work(home, SETTINGS, "publish") as con:
-        publish(con, home, SETTINGS, run_id=None, now=datetime(2026, 3, 3, tzinfo=UTC), code_version="0")
-    return home
 
 
 @pytest.fixture
-def ask(cli: Cli, published: Home) -> Cli:
-    cli.use(published)
+def ask(cli: Cli, published_home: Home) -> Cli:
+    cli.use(published_home)
     return cli
 
 
@@ -82,10 +68,10 @@ def test_what_cannot_be_drawn_is_said_in_one_line(ask: Cli, arguments: tuple[str
     assert not list(Path.cwd().iterdir()), "nothing is written"
 
 
-def test_without_a_publication_or_a_browser_the_exit_code_is_one(cli: Cli, published: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_publication_or_a_browser_the_exit_code_is_one(cli: Cli, published_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     said = cli("chart", "pain", "SPX")
     assert said.code == 1 and "nothing is published yet" in said.err
-    cli.use(published)
+    cli.use(published_home)
     monkeypatch.setenv("PATH", "")
     said = cli("chart", "pain", "IDX", "-o", "x.png")
     assert said.code == 1 and "apt-get install chromium" in said.err and said.err.count("\n") == 1
@@ -95,6 +81,7 @@ def test_the_command_knows_every_kind() -> None:
     assert get_args(get_type_hints(chart)["kind"]) == (*KINDS, "all")
 
 
+@pytest.mark.slow
 def test_a_run_draws_a_page_per_underlying_on_request_and_says_where(cli: Cli, venues: Double) -> None:
     said = cli("snapshot", "SPY", "SOL", "--venue", "cboe,deribit", "--no-prefect", "--charts")
     pages = [cli.home.charts / f"{name}.html" for name in ("SPY", "SOL")]
@@ -104,6 +91,7 @@ def test_a_run_draws_a_page_per_underlying_on_request_and_says_where(cli: Cli, v
         assert all(f'id="chart-{kind}"' in page.read_text() for kind in KINDS)
 
 
+@pytest.mark.slow
 def test_a_run_draws_nothing_by_default(cli: Cli, venues: Double) -> None:
     said = cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect")
     assert said.code == 0 and "Charts" not in said.out and not cli.home.charts.exists()
@@ -120,6 +108,7 @@ def test_a_page_that_cannot_be_written_does_not_fail_the_run(cli: Cli, venues: D
     assert said.json["generation"] == 1
 
 
+@pytest.mark.slow
 def test_the_run_report_links_pages_and_says_how_to_draw_this_snapshot_later(
     cli: Cli, venues: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_four_venues_are_one_snapshot(run: Callable[..., RunResult], home: Home)
         assert set(by_scope.values()) == {(strike, interest)}
 
 
+@pytest.mark.slow
 def test_a_venue_that_fails_leaves_the_others(run: Callable[..., RunResult], double: Double) -> None:
     result = run("SOL", faults=("bybit:rate_limit:1:403", "okx:string_nan:oiCcy:0.1:bare", "binance:empty_chain"))
     assert (result.exit_code, result.generation) == (PARTLY, 1)
@@ -73,6 +74,7 @@ def test_a_venue_that_fails_leaves_the_others(run: Callable[..., RunResult], dou
     assert {request.venue for request in double.requests[before:]} == {"okx"}, "a later run keeps the rest"
 
 
+@pytest.mark.slow
 def test_an_underlying_that_a_venue_does_not_list(run: Callable[..., RunResult]) -> None:
     result = run("XRP", venues=VENUES)
     assert (result.exit_code, statuses(result)) == (PARTLY, {"deribit": "ok", "bybit": "ok", "okx": "failed", "binance": "ok"})

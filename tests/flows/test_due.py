@@ -81,6 +81,7 @@ def test_underlyings_that_are_due_together_are_one_deployment() -> None:
     assert [one.underlyings for one in deployments(watchlist)] == [("SPX", "QQQ"), ("OESX",)]
 
 
+@pytest.mark.slow
 def test_the_list_of_next_runs_names_instant_zone_and_meaning(tmp_path: Path) -> None:
     done = strikehouse(tmp_path / "home", "schedule", "--list", "--json")
     rows = json.loads(done.stdout)

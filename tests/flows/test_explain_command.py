@@ -138,8 +138,13 @@ def test_a_home_without_an_archive_says_so(demo_copy: Home, cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["max-pain SPX 2026-11-20", "max-pain BTC", "gex SPX", "gex SPX 2026-11-20 7500", "level SPX gamma_flip", "level SPX call-resistance",
-     "level SPX hvl", "pin-score SPX 2026-11-20", "iv SPX 2026-11-20 7500", "iv BTC BTC-25DEC26-80000-C", "gex SPX 2026-11-20T21:00"],
+    [
+        "max-pain BTC", "gex SPX 2026-11-20 7500", "level SPX hvl", "pin-score SPX 2026-11-20", "iv BTC BTC-25DEC26-80000-C",
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in ("max-pain SPX 2026-11-20", "gex SPX", "gex SPX 2026-11-20T21:00", "level SPX gamma_flip", "level SPX call-resistance", "iv SPX 2026-11-20 7500")
+        ),
+    ],
 )  # fmt: skip
 def test_every_kind_prints_all_its_sections(ask: Cli, words: str) -> None:
     said = ask("explain", *words.split())

@@ -45,6 +45,7 @@ def test_every_line_of_a_run_says_run_underlying_venue_and_step(cli: Cli, venues
 
 
 @pytest.mark.prefect
+@pytest.mark.slow
 def test_with_prefect_lines_say_the_same(tmp_path: Path, venues: Double, cli: Cli) -> None:
     variables = {f"STRIKEHOUSE_SOURCES__{venue.upper()}__BASE_URL": url for venue, url in venues.urls.items()}
     done = strikehouse(

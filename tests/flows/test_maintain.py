@@ -21,6 +21,8 @@ from warehouse.read.query import query
 from warehouse.settings import StorageSettings
 from warehouse.storage.work_file import open_work
 
+pytestmark = pytest.mark.usefixtures("in_this_process")  # test_rebuild.py starts processes
+
 LONG_AFTER = datetime(2027, 6, 1, tzinfo=UTC)  # the market of the double is that of November 2026
 AFTER = {"raw_keep_days": 1, "native_days": 30, "compact_free_pct": 10.0, "generations_kept": 2}
 
@@ -54,6 +56,7 @@ def kinds(done: Maintenance) -> list[str]:
     return list(dict.fromkeys(action.action for action in done.actions))
 
 
+@pytest.mark.slow
 def test_maintenance_moves_removes_compacts_publishes_and_a_second_time_has_nothing_to_do(
     archived: Home, maintained: Callable[..., Maintenance], cli: Cli
 ) -> None:
@@ -76,6 +79,7 @@ def test_maintenance_moves_removes_compacts_publishes_and_a_second_time_has_noth
     assert said.out.endswith("2 snapshots cannot be rebuilt, because `maintain` removed their replies: their rows were kept.\n")
 
 
+@pytest.mark.slow
 def test_a_rebuild_keeps_what_it_cannot_build_and_rebuilds_the_rest(
     archived: Home, maintained: Callable[..., Maintenance], cli: Cli
 ) -> None:
@@ -103,6 +107,7 @@ def test_a_rebuild_keeps_what_it_cannot_build_and_rebuilds_the_rest(
     assert said.out.count("its rows are lost, and it cannot be rebuilt") == 2
 
 
+@pytest.mark.slow
 def test_a_part_of_the_sessions_is_rebuilt_and_what_has_no_replies_stays(
     archived: Home, maintained: Callable[..., Maintenance], cli: Cli
 ) -> None:
@@ -115,6 +120,7 @@ def test_a_part_of_the_sessions_is_rebuilt_and_what_has_no_replies_stays(
     assert (said.code, hashes(archived)) == (0, before)
 
 
+@pytest.mark.slow
 def test_replies_stay_when_their_rebuild_differs(archived: Home, maintained: Callable[..., Maintenance], cli: Cli) -> None:
     with open_work(archived, SETTINGS, "tamper") as con:
         ((snapshot_id, run_id),) = con.execute("select snapshot_id, run_id from core.snapshots order by all desc limit 1").fetchall()
@@ -128,6 +134,7 @@ def test_replies_stay_when_their_rebuild_differs(archived: Home, maintained: Cal
     }
 
 
+@pytest.mark.slow
 def test_replies_stay_when_they_are_damaged(archived: Home, maintained: Callable[..., Maintenance]) -> None:
     damaged = bodies(archived)[0]
     damaged.write_bytes(b"garbage")
@@ -138,6 +145,7 @@ def test_replies_stay_when_they_are_damaged(archived: Home, maintained: Callable
     assert MOVED in kinds(done), "the rest was done"
 
 
+@pytest.mark.slow
 def test_a_kill_between_tombstone_and_replies_is_made_good(archived: Home, maintained: Callable[..., Maintenance]) -> None:
     contents = {path: path.read_bytes() for path in bodies(archived)}
     maintained()
@@ -165,6 +173,7 @@ def test_a_dry_run_says_what_is_due_and_changes_nothing(archived: Home, maintain
     assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} <= {"work.lock"}
 
 
+@pytest.mark.slow
 def test_parquet_files_go_when_the_last_generation_that_names_them_has_gone(
     archived: Home, maintained: Callable[..., Maintenance], cli: Cli
 ) -> None:

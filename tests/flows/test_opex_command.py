@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
-from warehouse.publish.generations import publish
-from warehouse.storage.work_file import open_work
 
 
-@pytest.fixture(scope="module")
-def published(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The small warehouse, published; to be read."""
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("published") / "home")))
-    with open_work(home, SETTINGS, "publish") as con:
-        publish(con, home, SETTINGS, run_id=None, now=datetime(2026, 3, 3, tzinfo=UTC), code_version="0")
-    return home
-
-
-def test_a_symbol_without_a_chain_has_a_calendar_to_the_end_of_2028(cli: Cli, published: Home) -> None:
-    cli.use(published)
+def test_a_symbol_without_a_chain_has_a_calendar_to_the_end_of_2028(cli: Cli, published_home: Home) -> None:
+    cli.use(published_home)
     rows = cli("show", "opex", "SPX", "--as-of", "2026-01-01", "--until", "2028-12-31", "--json").json
     assert rows[0]["expiry"] == "2026-01-02" and rows[-1]["expiry"] == "2028-12-29"
     witching = [row["expiry"] for row in rows if row["is_triple_witching"] and row["is_am_settled"]]
@@ -33,9 +19,9 @@ def test_a_symbol_without_a_chain_has_a_calendar_to_the_end_of_2028(cli: Cli, pu
     assert not any(row["is_listed"] for row in rows)
 
 
-def test_a_home_that_holds_nothing_gives_the_same_calendar(cli: Cli, published: Home, tmp_path: Path) -> None:
+def test_a_home_that_holds_nothing_gives_the_same_calendar(cli: Cli, published_home: Home, tmp_path: Path) -> None:
     arguments = ("show", "opex", "QQQ", "--as-of", "2026-01-01", "--until", "2026-12-31", "--json")
-    cli.use(published)
+    cli.use(published_home)
     expected = cli(*arguments).json
     nowhere = Home(tmp_path / "nowhere")
     cli.use(nowhere)
@@ -45,8 +31,8 @@ def test_a_home_that_holds_nothing_gives_the_same_calendar(cli: Cli, published: 
     assert said.code == 1 and "nothing is published yet" in said.err
 
 
-def test_people_read_flags_in_words_and_the_next_anchor(cli: Cli, published: Home) -> None:
-    cli.use(published)
+def test_people_read_flags_in_words_and_the_next_anchor(cli: Cli, published_home: Home) -> None:
+    cli.use(published_home)
     said = cli("show", "opex", "IDX", "--until", "2026-03-31")
     head, _, *lines = said.out.splitlines()
     assert head.split()[:6] == ["expiry", "expires_at_utc", "dte", "type", "flags", "listed"] and "oi_rolloff_pct" in head
@@ -63,7 +49,7 @@ def test_people_read_flags_in_words_and_the_next_anchor(cli: Cli, published: Hom
         (("show", "opex"), "opex needs an underlying"),
     ],
 )
-def test_wrong_use_is_said_in_one_line(cli: Cli, published: Home, arguments: tuple[str, ...], says: str) -> None:
-    cli.use(published)
+def test_wrong_use_is_said_in_one_line(cli: Cli, published_home: Home, arguments: tuple[str, ...], says: str) -> None:
+    cli.use(published_home)
     said = cli(*arguments)
     assert said.code == 2 and says in said.err and said.err.count("\n") == 1

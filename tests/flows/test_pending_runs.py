@@ -42,6 +42,7 @@ def test_the_next_run_loads_what_a_stopped_one_archived(cli: Cli, venues: Double
     assert query(cli.home, "select count(*) from ops.runs").item() == 2
 
 
+@pytest.mark.slow
 def test_runs_that_load_late_or_in_time_give_the_same_rows(cli: Cli, venues: Double) -> None:
     stopped_run(cli, "SOL", "deribit")
     venues.set_session(2)
@@ -75,7 +76,11 @@ def test_a_locked_work_file_stops_a_run_after_its_replies_are_archived(cli: Cli,
 
 @pytest.mark.parametrize(
     ("damage", "pattern"),
-    [("body", "raw/deribit/*/*/001*.zst"), ("folder", "raw/deribit/*/*/manifest.json"), ("run", "raw/_runs/*.json")],
+    [
+        ("body", "raw/deribit/*/*/001*.zst"),
+        pytest.param("folder", "raw/deribit/*/*/manifest.json", marks=pytest.mark.slow),
+        pytest.param("run", "raw/_runs/*.json", marks=pytest.mark.slow),
+    ],
 )
 def test_a_damaged_archive_of_an_earlier_run_is_named_and_holds_up_nothing(cli: Cli, venues: Double, damage: str, pattern: str) -> None:
     stopped = stopped_run(cli, "SOL", "deribit")

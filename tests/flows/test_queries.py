@@ -5,36 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.chains import SETTINGS
 from tests.commands import CHECKOUT, PYTHON, environment
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
-from warehouse.publish.generations import publish
 from warehouse.read.query import query
-from warehouse.storage.work_file import open_work
-
-
-@pytest.fixture(scope="module")
-def published(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The small warehouse, published; to be read."""
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("published") / "home")))
-    with open_work(home, SETTINGS, "publish") as con:
-        publish(con, home, SETTINGS, run_id=None, now=datetime(2026, 3, 3, tzinfo=UTC), code_version="0")
-    return home
 
 
 @pytest.fixture
-def ask(cli: Cli, published: Home) -> Cli:
-    cli.use(published)
+def ask(cli: Cli, published_home: Home) -> Cli:
+    cli.use(published_home)
     return cli
 
 
@@ -164,10 +150,10 @@ def test_a_refused_statement_is_exit_one_in_the_words_of_duckdb(ask: Cli) -> Non
     assert not (ask.home.root / "x.csv").exists()
 
 
-def test_a_reader_that_leaves_early_is_no_error(published: Home) -> None:
+def test_a_reader_that_leaves_early_is_no_error(published_home: Home) -> None:
     command = [*PYTHON, "-c", "from flows.cli import main; main()", "sql", "from range(200000)"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT.parent, env=environment(published.root)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT.parent, env=environment(published_home.root)
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()

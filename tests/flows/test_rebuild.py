@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tests.chains import SETTINGS
 from tests.flows.conftest import Cli
 from warehouse.home.paths import Home
@@ -37,6 +39,7 @@ def test_a_rebuild_from_raw_alone_gives_the_same_rows(cli: Cli, archived: Home) 
     assert parsed == {(run_id, "SOL", "deribit") for run_id in runs.filter(failed)["run_id"]}, "worker processes log as runs do"
 
 
+@pytest.mark.slow
 def test_verify_says_which_table_and_snapshot_differ_and_changes_nothing(cli: Cli, archived: Home) -> None:
     said = cli("rebuild", "--verify")
     assert (said.code, said.err) == (0, "")
@@ -55,6 +58,7 @@ def test_verify_says_which_table_and_snapshot_differ_and_changes_nothing(cli: Cl
     assert not list(archived.root.glob("work.verify*"))
 
 
+@pytest.mark.slow
 def test_a_damaged_archive_file_is_named_and_the_warehouse_stays(cli: Cli, archived: Home) -> None:
     file = max(archived.raw.glob("deribit/*/*/001*.zst"))
     file.write_bytes(file.read_bytes()[:-30])

@@ -1,7 +1,7 @@
 """`strikehouse schedule` as a process: it makes up for what was missed, runs, is killed, and goes on where it was.
 
 One story in one test, because starting a Prefect server is what takes the time. That a planned run comes at its minute, without anybody's
-help, takes a minute of waiting, and is a slow test.
+help, takes a minute of waiting, and is a test of `make acceptance`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ def until(happened: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(schedule: Schedule, cli: Cli) -> None:
     first = schedule.start()
     try:
@@ -170,7 +171,7 @@ def test_a_schedule_makes_up_for_what_was_missed_and_survives_being_killed(sched
     assert port_is_free(schedule.port)
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_run_that_prefect_has_planned_comes_at_its_minute(every_minute: Schedule) -> None:
     serving = every_minute.start()
     ended = (  # a run that is only pending when the process stops is cancelled, and never started

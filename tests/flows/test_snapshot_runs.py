@@ -95,6 +95,7 @@ def test_spx_finds_the_underscored_file(cli: Cli, venues: Double) -> None:
     assert [request.path for request in venues.requests[before:]] == ["/api/global/delayed_quotes/options/_SPX.json"]
 
 
+@pytest.mark.slow
 def test_a_venue_that_asks_for_a_long_rest_is_left_alone_until_then(cli: Cli, venues: Double) -> None:
     venues.set_faults(["deribit:rate_limit:all:seconds:120"])
     said = cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect")

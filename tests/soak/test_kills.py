@@ -42,13 +42,14 @@ def check_end(home: Home, variables: Mapping[str, str]) -> None:
     assert re.search(r"^\d+ snapshots cannot be rebuilt, because `maintain` removed their replies", said.stdout, re.MULTILINE), said.stdout
 
 
+@pytest.mark.slow
 def test_a_few_kills(empty_home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     home = Home(Path(shutil.copytree(empty_home.root, tmp_path / "home")))
     done = check(home, a_few_kills(SEED), capfd)
     assert MAINTENANCE in {one.hit for one in done}
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_twenty_kills(empty_home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     home = Home(Path(shutil.copytree(empty_home.root, tmp_path / "home")))
     done = check(home, all_kills(SEED), capfd)

@@ -33,6 +33,7 @@ def soaked(home: Home, seed: int, runs: int, names: Sequence[str], capfd: pytest
     return tally
 
 
+@pytest.mark.slow
 def test_a_short_soak(empty_home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     home = Home(Path(shutil.copytree(empty_home.root, tmp_path / "home")))
     tally = soaked(home, SHORT_SEED, SHORT_RUNS, SHORT_CHAINS, capfd)
@@ -40,7 +41,7 @@ def test_a_short_soak(empty_home: Home, tmp_path: Path, capfd: pytest.CaptureFix
     assert tally.kills.total() >= 3, "a kill by the clock may come too late, others do not"
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_a_whole_soak(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tally = soaked(Home(tmp_path / "home"), SEED, RUNS, tuple(MARKET), capfd)
     assert tally.runs == RUNS or tally.is_cut

@@ -132,6 +132,7 @@ def pain_anywhere(curve: pl.DataFrame, at: np.ndarray[Any, Any], calls: float, p
 
 @FEW
 @given(expiries, volatilities, st.sampled_from([2.0, 3.0, 10.0]))
+@pytest.mark.slow
 def test_exposures_are_proportional_to_open_interest(
     compute: Any, chosen: list[list[Line]], vols: list[float | None], times: float
 ) -> None:
@@ -158,6 +159,7 @@ def test_exposures_are_proportional_to_open_interest(
 
 @FEW
 @given(expiries, volatilities, st.sampled_from([0.5, 1.5, 4.0, 10.0]))
+@pytest.mark.slow
 def test_prices_of_another_unit_change_pain_and_exposures_by_that_unit(
     compute: Any, chosen: list[list[Line]], vols: list[float | None], times: float
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_venue_is_read_from_the_last_snapshot_that_has_it(call: Any, macro: st
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_scope_venue_names_the_venues_that_are_there(call: Any, venues: Any, name: str) -> None:
     for macro in MACROS:
         assert set(call(macro, venues=venues, as_of=FIRST.replace(tzinfo=None))["scope_venue"]) == {name}

@@ -35,7 +35,9 @@ def assert_macro_equals(con: duckdb.DuckDBPyConnection, macro: str, expected: pl
     assert_frames(macro_rows(con, macro, underlying, **arguments), expected.select(contract.column_names()), key=contract.primary_key())
 
 
-@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+@pytest.mark.parametrize(
+    "subset", [pytest.param(subset, id="+".join(subset), marks=[pytest.mark.slow] if len(subset) == 2 else []) for subset in SUBSETS]
+)
 def test_any_subset_of_venues_equals_a_snapshot_of_only_these(
     warehouse: duckdb.DuckDBPyConnection, calendar: TradingCalendar, subset: tuple[str, ...]
 ) -> None:
@@ -77,14 +79,14 @@ def stored(con: duckdb.DuckDBPyConnection, underlying: str, *, is_strike_filtere
 @pytest.mark.parametrize(
     ("arguments", "filtered"),
     [
-        ({"strike_min": 95.0, "strike_max": 110.0}, pl.col("strike").is_between(95, 110)),
+        pytest.param({"strike_min": 95.0, "strike_max": 110.0}, pl.col("strike").is_between(95, 110), marks=pytest.mark.slow),
         ({"moneyness_min": 0.93, "dte_max": 5}, (pl.col("strike") >= 0.93 * 101.5) & (pl.col("dte") <= 5)),
         ({"window_pct": 7.5}, (pl.col("strike") - 101.5).abs() <= 0.075 * 101.5),
-        ({"dte_min": 4, "strike_max": 100.0}, (pl.col("dte") >= 4) & (pl.col("strike") <= 100)),
+        pytest.param({"dte_min": 4, "strike_max": 100.0}, (pl.col("dte") >= 4) & (pl.col("strike") <= 100), marks=pytest.mark.slow),
         ({"expiry": date(2026, 3, 13)}, pl.col("expiry") == date(2026, 3, 13)),
-        ({"dte_max": 5}, pl.col("dte") <= 5),
-        ({"expires_at": datetime(2026, 3, 13, 8)}, pl.col("expires_at") == datetime(2026, 3, 13, 8)),
-        ({"strike_min": 500.0}, pl.lit(False)),
+        pytest.param({"dte_max": 5}, pl.col("dte") <= 5, marks=pytest.mark.slow),
+        pytest.param({"expires_at": datetime(2026, 3, 13, 8)}, pl.col("expires_at") == datetime(2026, 3, 13, 8), marks=pytest.mark.slow),
+        pytest.param({"strike_min": 500.0}, pl.lit(False), marks=pytest.mark.slow),
     ],
     ids=str,
 )  # fmt: skip

@@ -89,6 +89,7 @@ def test_all_prices_together_have_probability_one(between: Any) -> None:
         assert known["probability"].max() <= 1
 
 
+@pytest.mark.slow
 def test_parts_add_up_and_none_is_negative(between: Any) -> None:
     levels = [0.0, 2000, 5000, *range(6000, 9000, 50), 10_000, math.inf]
     parts = [between("SPX", low, high)["probability"] for low, high in pairwise(levels)]

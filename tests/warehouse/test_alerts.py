@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,12 +123,27 @@ def test_a_rule_applies_to_its_underlyings_only(rows: Callable[[], duckdb.DuckDB
     ]
 
 
-@pytest.fixture
-def moved(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> Loader:
+@pytest.fixture(scope="module")
+def moved_once(empty_home: Home, tmp_path_factory: pytest.TempPathFactory, calendar: TradingCalendar) -> Iterator[Loader]:
     """XYZ twice, on two expiries; then the max pain of both is written: +5 % of spot at the front, −2 % behind."""
-    load = Loader(work, calendar)
-    load(xyz(expiries=2))
-    load(xyz(3, hours=24, expiries=2), run_id="run-2")
+    home = Home(Path(shutil.copytree(empty_home.root, tmp_path_factory.mktemp("moved") / "home")))
+    with open_work(home, SETTINGS, "test") as work:
+        load = Loader(work, calendar)
+        load(xyz(expiries=2))
+        load(xyz(3, hours=24, expiries=2), run_id="run-2")
+        _write_max_pain(work)
+        yield load
+
+
+@pytest.fixture
+def moved(moved_once: Loader) -> Iterator[Loader]:
+    """The same; what a test does to it is undone."""
+    moved_once.con.execute("begin")
+    yield moved_once
+    moved_once.con.execute("rollback")
+
+
+def _write_max_pain(work: duckdb.DuckDBPyConnection) -> None:
     work.execute("update store.max_pain set max_pain_strike = 100 where captured_at = (select min(captured_at) from core.snapshots)")
     work.execute(
         """
@@ -135,7 +151,6 @@ def moved(work: duckdb.DuckDBPyConnection, calendar: TradingCalendar) -> Loader:
         where captured_at = (select max(captured_at) from core.snapshots)
         """
     )
-    return load
 
 
 @pytest.mark.parametrize(

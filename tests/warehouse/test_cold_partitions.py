@@ -107,6 +107,7 @@ def test_the_same_rows_give_the_same_file(opened: duckdb.DuckDBPyConnection) -> 
     assert cold_partitions.all_files(opened) == before
 
 
+@pytest.mark.slow
 def test_a_late_load_of_a_moved_snapshot_gives_what_it_gives_without_parquet(
     stocked_home: Home, tmp_path: Path, calendar: TradingCalendar
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_late_load_of_a_moved_snapshot_gives_what_it_gives_without_parquet(
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.slow
 def test_a_new_snapshot_in_a_moved_month_is_shown_with_it_and_then_moved_into_one_file(
     stocked_home: Home, tmp_path: Path, calendar: TradingCalendar
 ) -> None:
@@ -185,6 +187,7 @@ def test_readers_see_moved_rows_and_macros_and_latest_answer(moved: Home) -> Non
         "from glob('{folder}/*')",
     ],
 )
+@pytest.mark.slow
 def test_a_moved_file_can_be_read_and_nothing_else_and_nothing_is_overwritten(moved: Home, tmp_path: Path, statement: str) -> None:
     file = Path(live_manifest(moved)["parquet"][0])
     other = Path(shutil.copy(file, tmp_path / "other.parquet"))
@@ -270,6 +273,7 @@ def test_unused_files_are_those_that_nothing_names(moved: Home) -> None:
 
 
 @pytest.mark.parametrize("is_moved", [False, True])
+@pytest.mark.slow
 def test_compaction_gives_space_back_and_keeps_every_row_in_its_order(stocked: Home, is_moved: bool) -> None:
     names = [name for name in TABLES if not ddl.is_moved(name)]
 
@@ -296,6 +300,7 @@ def test_compaction_gives_space_back_and_keeps_every_row_in_its_order(stocked: H
     assert sorted(path.name for path in stocked.root.glob("work*")) == ["work.duckdb", "work.lock"]
 
 
+@pytest.mark.slow
 def test_publishing_takes_no_more_than_recent_rows(stocked: Home, now: datetime, publish_size: Callable[[Home], int]) -> None:
     before = publish_size(stocked)
     with open_work(stocked, SETTINGS, "move") as con:

@@ -49,7 +49,9 @@ def alike(together: Computed, alone: list[Computed]) -> None:
     assert together.check_results.sort(key).equals(whole.sort(key))
 
 
-@pytest.mark.parametrize("failing", [None, ONE_VENUE, NO_VENUE_OF_COIN])
+@pytest.mark.parametrize(
+    "failing", [None, pytest.param(ONE_VENUE, marks=pytest.mark.slow), pytest.param(NO_VENUE_OF_COIN, marks=pytest.mark.slow)]
+)
 def test_snapshots_computed_together_come_out_as_each_does_alone(
     captured: list[Captured], calendar: TradingCalendar, monkeypatch: pytest.MonkeyPatch, failing: str | None
 ) -> None:

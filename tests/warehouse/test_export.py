@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import shutil
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -15,21 +14,15 @@ from polars.testing import assert_frame_equal
 
 from models.contracts.registry import PUBLISHED
 from models.errors import DiskProblem, UsageError
-from tests.chains import SETTINGS
 from tests.commands import strikehouse
 from warehouse.home.paths import Home
-from warehouse.publish.generations import publish
 from warehouse.read.export import export_table
 from warehouse.read.query import query
-from warehouse.storage.work_file import open_work
 
 
 @pytest.fixture(scope="module")
-def home(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("export") / "home")))
-    with open_work(home, SETTINGS, "publish") as con:
-        publish(con, home, SETTINGS, run_id=None, now=datetime(2026, 3, 3, tzinfo=UTC), code_version="0")
-    return home
+def home(published_home: Home) -> Home:
+    return published_home
 
 
 def sorted_by_all(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
@@ -25,10 +24,8 @@ from warehouse.read.query import call_macro
 
 
 @pytest.fixture(scope="module")
-def home(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("frames") / "home")))
-    republish(home, 101)
-    return home
+def home(home_at_101: Home) -> Home:
+    return home_at_101
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +54,7 @@ def test_a_method_gives_the_rows_of_its_macro_with_the_types_of_the_contract(wh:
         assert frame.equals(call_macro(home, macro, {"underlying": underlying, "as_of": LAST.replace(tzinfo=None)}))
 
 
+@pytest.mark.slow
 def test_python_and_sql_give_the_same_answers_to_random_questions(wh: Warehouse, home: Home) -> None:
     """200 of them: any macro, underlying, moment, venues and filters."""
     dice = random.Random(20261116)
@@ -130,6 +128,7 @@ def test_a_new_generation_is_picked_up_without_a_restart(stocked: Home) -> None:
         assert wh.generation == 2
 
 
+@pytest.mark.slow
 def test_threads_read_whole_generations_while_others_are_published(stocked: Home) -> None:
     republish(stocked, 101)
     seen: list[tuple[float, float]] = []

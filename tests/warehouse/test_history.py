@@ -57,6 +57,7 @@ def test_a_snapshot_of_long_ago_says_nothing_about_today(load: Loader) -> None:
     assert load(xyz(strikes=FEWER, expiries=3, hours=24 * 7 + 1)).venues["status"].to_list() == ["ok"]
 
 
+@pytest.mark.slow
 def test_most_expiries_gone_sets_the_snapshot_aside(load: Loader) -> None:
     load(xyz(strikes=range(80, 121, 10), expiries=4))
     assert load(xyz(strikes=range(80, 121, 10), expiries=2, hours=1)).venues["error"].to_list() == ["live_contracts_halved"]
@@ -101,7 +102,7 @@ def test_only_the_venue_that_fails_is_set_aside(load: Loader) -> None:
     assert load.one(oi.format(done.snapshot_id, "all")) == load.one(oi.format(done.snapshot_id, "deribit"))
 
 
-@pytest.mark.parametrize("few", [16, 1], ids=["one by one", "all at once"])
+@pytest.mark.parametrize("few", [pytest.param(16, marks=pytest.mark.slow, id="one by one"), pytest.param(1, id="all at once")])
 def test_a_snapshot_that_comes_late_is_judged_and_judges_those_after_it(load: Loader, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(history_checks, "FEW", few)
     load(xyz(strikes=FEWER, hours=2))
@@ -121,6 +122,7 @@ def repeats(load: Loader) -> list[Any]:
     return [(repeat, changed) for _, repeat, changed in load.rows(REPEATS)]
 
 
+@pytest.mark.slow
 def test_the_same_open_interest_in_one_session_is_a_repeat(load: Loader) -> None:
     load(xyz())
     load(xyz(hours=3))

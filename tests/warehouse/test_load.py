@@ -97,6 +97,7 @@ def test_a_venue_that_comes_later_completes_the_snapshot(load: Loader) -> None:
     assert {name for name, _ in changed} == {"core.snapshots", "core.snapshot_venues"}
 
 
+@pytest.mark.slow
 def test_venues_loaded_apart_or_together_give_the_same_rows(
     load: Loader, calendar: TradingCalendar, tmp_path: Any, settings: Settings
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_load_that_fails_leaves_everything_as_it_was(home: Home, settings: Set
         assert table_hashes(con) == before
 
 
+@pytest.mark.slow
 def test_snapshots_in_any_order_give_the_same_rows(load: Loader, calendar: TradingCalendar, tmp_path: Any, settings: Settings) -> None:
     whole = range(60, 141, 2)
     sessions = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -69,12 +68,10 @@ select
 NO_WAIT_S = 8.0  # a reader that waited for a writer would wait for a lock; this is what a crowded machine may take to open a file
 
 
-@pytest.fixture(scope="module")
-def published(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The small warehouse with IDX at 101, published as generation 1; to be read."""
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("published") / "home")))
-    republish(home, 101)
-    return home
+@pytest.fixture
+def published(home_at_101: Home) -> Home:
+    """To be read."""
+    return home_at_101
 
 
 @pytest.fixture
@@ -117,7 +114,8 @@ def test_a_reader_keeps_its_generation_even_when_that_is_pruned(growing: Home, r
     assert reader() == "[(101.0, 101.0, 1)]"
 
 
-@pytest.mark.parametrize("swaps", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("swaps", [12, pytest.param(200, marks=pytest.mark.acceptance)])
+@pytest.mark.slow
 def test_four_processes_read_without_pause_while_generations_are_swapped(growing: Home, swaps: int) -> None:
     command = [sys.executable, "-W", "error", "-c", BUSY_READER, str(growing.root), WHOLE]
     readers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) for _ in range(4)]

@@ -94,7 +94,7 @@ def import_files(
         result.venues = venues_of_runs(con, runs)
         state = RunState(connection=con)
         walk(PUBLICATION, RunContext(home, settings, runs[-1] if runs else None), state)
-        result.generation, result.hold_reason = state.generation, state.check.hold_reason
+        result.generation, result.hold_reason = state.generation, state.hold_reason
     return result
 
 

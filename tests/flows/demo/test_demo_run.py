@@ -138,6 +138,7 @@ def test_the_demo_is_stale_one_day_and_says_so_by_its_exit_code(cli: Cli, demo: 
     assert said.code == 2 and "GLD: no run has asked for that underlying. Known: BTC, ETH, SPX, SPY" in said.err
 
 
+@pytest.mark.slow
 def test_again_and_again_on_one_home_only_adds_snapshots(cli: Cli, demo_copy: Home) -> None:
     cli.use(demo_copy)
 

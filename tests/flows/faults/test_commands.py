@@ -91,6 +91,7 @@ def peak_mb(done: subprocess.CompletedProcess[str]) -> int:
     return int(done.stdout.splitlines()[-1].removeprefix("peak MB "))
 
 
+@pytest.mark.slow
 def test_200_megabytes_fail_their_venue_and_leave_the_memory_bounded(snapshot: Command) -> None:
     done = snapshot("deribit:huge:200:gzip@book_summary")
     assert done.returncode == 3, done
@@ -101,7 +102,7 @@ def test_200_megabytes_fail_their_venue_and_leave_the_memory_bounded(snapshot: C
     assert peak_mb(done) < 500, "what a run takes, one limit, and what unpacking the last piece may take"
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize("how", ["chunked", "length", "gzip"])
 def test_200_megabytes_in_every_way_at_every_venue_at_once(snapshot: Command, how: str) -> None:
     done = snapshot(f"*:huge:200:{how}")

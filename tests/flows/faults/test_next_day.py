@@ -41,7 +41,13 @@ def second_day(good: BadDay, tmp_path: Path) -> Home:
     return Home(tmp_path / "second")
 
 
-@pytest.mark.parametrize(("fault", "group"), CASES, ids=[f"{fault.spec} at {'+'.join(group.bad)}" for fault, group in CASES])
+@pytest.mark.parametrize(
+    ("fault", "group"),
+    [
+        pytest.param(fault, group, id=f"{fault.spec} at {'+'.join(group.bad)}", marks=[] if len(group.bad) < 3 else [pytest.mark.slow])
+        for fault, group in CASES
+    ],
+)
 def test_a_fault_against_the_day_before(second_day: Home, double_of_the_next_day: Double, good: BadDay, fault: Fault, group: Group) -> None:
     faults = {venue: fault.of(venue)[0] for venue in group.bad}
     day = bad_day(double_of_the_next_day, second_day, group, faults, {})

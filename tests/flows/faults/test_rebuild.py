@@ -16,7 +16,13 @@ BAD_DAYS = {
 }
 
 
-@pytest.mark.parametrize("venue", ["bybit", *(pytest.param(venue, marks=pytest.mark.slow) for venue in ("okx", "binance"))])
+@pytest.mark.parametrize(
+    "venue",
+    [
+        pytest.param("bybit", marks=pytest.mark.slow),
+        *(pytest.param(venue, marks=pytest.mark.acceptance) for venue in ("okx", "binance")),
+    ],
+)
 def test_a_rebuild_of_bad_days_is_the_warehouse(run_on: NextDay, home: Home, venue: str) -> None:
     for spec in BAD_DAYS[venue]:
         (fault,) = [fault for fault in FAULTS if fault.spec == spec and venue in fault.venues]

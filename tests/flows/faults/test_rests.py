@@ -24,6 +24,7 @@ REST_S = {"cboe": 120, "okx": 120, "bybit": 600, "binance": 120}
 DAY = Group(tuple(REST_S), ("deribit",))
 
 
+@pytest.mark.slow
 def test_bans_at_the_same_time_are_all_respected_by_a_later_run(run_on: NextDay, fault_double: Double, home: Home, good: BadDay) -> None:
     first = run_on(BANS, DAY)
     until = {venue: datetime.fromisoformat(text) for venue, text in orjson.loads(home.rest_file.read_bytes()).items()}

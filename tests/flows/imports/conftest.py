@@ -11,9 +11,8 @@ from warehouse.home.paths import Home
 
 
 @pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting processes takes longer than these files; one test does."""
-    monkeypatch.setattr("flows.history.workers.FEW", 1000)
+def _in_this_process(in_this_process: None) -> None:
+    """As all but one test of imports: that one starts processes."""
 
 
 @pytest.fixture

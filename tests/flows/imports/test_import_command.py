@@ -147,6 +147,7 @@ def test_usage(arguments: tuple[str, ...], says: str, cli: Cli) -> None:
     assert cli("import", ".").code == 2
 
 
+@pytest.mark.slow
 def test_a_mapping_is_stored_with_the_run_and_another_one_reads_the_same_file_again(cli: Cli, folder: Path) -> None:
     (folder / "m.toml").write_text(US)
     lines = ["day,root,cp,strike,expiration,oi,bid,ask,iv,close"]

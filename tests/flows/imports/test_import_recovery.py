@@ -27,6 +27,7 @@ from warehouse.load.compute import Captured
 from warehouse.storage.work_file import open_work, read_calendar
 
 
+@pytest.mark.slow
 def test_rebuild_gives_the_same_tables_from_raw_alone(cli: Cli, folder: Path) -> None:
     write(folder, one=download(), late=download(hour=20), near=near_the_money(MONDAY + timedelta(days=1)), bad="<html></html>")
     assert load(cli, folder).code == 3
@@ -55,6 +56,7 @@ def test_what_was_archived_and_not_loaded_is_loaded_by_whoever_comes_next(cli: C
     assert "0 of 3 files imported (0 chains), 2 there already, 1 cannot be read." in said.out
 
 
+@pytest.mark.slow
 def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, a=download(), b=download(root="ABC"), c=download(root="PARSER"))
     compute, terms = work_units.compute_snapshots, cboe_csv.osi_terms
@@ -82,6 +84,7 @@ def test_one_odd_file_does_not_keep_later_runs_from_loading(cli: Cli, folder: Pa
     assert len(rows(cli, "from core.snapshots")) == 3, "a later version reads them"
 
 
+@pytest.mark.slow
 def test_an_import_that_was_stopped_goes_on(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, **{f"d{day}": download(date(2026, 3, day)) for day in (2, 3, 4, 5, 6)})
     monkeypatch.setattr(archive, "RUN_FILES", 2)
@@ -102,6 +105,7 @@ def test_an_import_that_was_stopped_goes_on(cli: Cli, folder: Path, monkeypatch:
     assert rows(cli, "select count(*), count(distinct session_date) from core.snapshots") == [(5, 5)]
 
 
+@pytest.mark.slow
 def test_an_import_that_was_killed_goes_on(cli: Cli, folder: Path) -> None:
     write(folder, **{f"d{day}": download(date(2026, 3, day)) for day in (2, 3, 4, 5, 6, 9, 10, 11)})
     small_runs = "from flows.history.imports import archive; archive.RUN_FILES = 2; from flows.cli import main; main()"
@@ -121,6 +125,7 @@ def test_an_import_that_was_killed_goes_on(cli: Cli, folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_many_files_are_loaded_by_several_processes(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.history.workers.FEW", 0)
     write(folder, **{f"d{day}": download(date(2026, 3, day)) for day in (2, 3, 4)}, bad="<html></html>")
@@ -135,6 +140,7 @@ def test_many_files_are_loaded_by_several_processes(cli: Cli, folder: Path, monk
     ]
 
 
+@pytest.mark.slow
 def test_recorded_files_of_every_format(cli: Cli, folder: Path, recordings: Path) -> None:
     files = recordings / "files"
     day = gzip.decompress((files / "binance_vision_BTCUSDT-EOHSummary-2023-10-20.csv.gz").read_bytes()).decode().splitlines(keepends=True)

@@ -74,6 +74,7 @@ def test_old_months_are_in_files_at_once_and_hold_the_rows_that_they_would_hold_
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
+@pytest.mark.slow
 def test_a_month_that_has_not_ended_long_ago_stays_native(cli: Cli, months: Path) -> None:
     assert load(cli, months).code == 0
     hashes = stored_state(cli.home)[0]
@@ -87,6 +88,7 @@ def test_a_month_that_has_not_ended_long_ago_stays_native(cli: Cli, months: Path
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
+@pytest.mark.slow
 def test_pieces_of_a_month_become_one_file_when_the_month_is_moved(cli: Cli, months: Path) -> None:
     assert load(cli, months).code == 0
     write(months, late=download(DAYS[0], hour=20))
@@ -101,6 +103,7 @@ def test_pieces_of_a_month_become_one_file_when_the_month_is_moved(cli: Cli, mon
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
+@pytest.mark.slow
 def test_what_another_run_captured_again_is_merged_and_stored_once(cli: Cli, months: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = "\n".join(line.replace(",100,", ",300,") for line in download(DAYS[1]).split("\n"))
     assert again != download(DAYS[1])
@@ -121,6 +124,7 @@ def test_what_another_run_captured_again_is_merged_and_stored_once(cli: Cli, mon
 
 
 @pytest.mark.usefixtures("every_month_is_worth_a_file")
+@pytest.mark.slow
 def test_a_verification_leaves_no_file_and_a_stopped_rebuild_keeps_its_own(cli: Cli, months: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(cli, months).code == 0
     hashes = stored_state(cli.home)[0]
@@ -149,6 +153,7 @@ def test_a_verification_leaves_no_file_and_a_stopped_rebuild_keeps_its_own(cli: 
     assert stored_state(cli.home)[0] == hashes
 
 
+@pytest.mark.slow
 def test_a_load_by_several_processes_writes_files(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.history.workers.FEW", 0)
     monkeypatch.setattr("flows.history.bulk_load.Moving", partial(Moving, least_contracts=40))

@@ -72,6 +72,7 @@ def test_settlements_hold_no_chain(calendar: TradingCalendar) -> None:
     assert list(importer("settlements").parse(payload(TWO, "settlements"), calendar)) == []
 
 
+@pytest.mark.slow
 def test_prices_are_imported_once_and_rebuilt_from_raw(cli: Cli, folder: Path) -> None:
     write(folder, chain=download())
     load(cli, folder)

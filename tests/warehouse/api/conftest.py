@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Demo
 from tests.warehouse.api.serving import serving
-from tests.warehouse.test_readers import republish
 from warehouse.home.paths import Home
 
 
@@ -22,11 +19,9 @@ def demo_url(demo: Demo) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def small_home(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def small_home(home_at_101: Home) -> Home:
     """The small warehouse, published: COIN on several venues, IDX with an AM and a PM settlement on one date."""
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("api") / "home")))
-    republish(home, 101)
-    return home
+    return home_at_101
 
 
 @pytest.fixture(scope="module")

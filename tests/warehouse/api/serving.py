@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +20,21 @@ def api_settings(**of_api: Any) -> Settings:
     return SETTINGS.model_copy(update={"api": ApiSettings(**of_api)})
 
 
+def _run(server: Any, listening: socket.socket, started: threading.Event) -> None:
+    """Run a server to its end; the event is set when it has started, and when it could not."""
+    startup = server.startup
+
+    async def start(*arguments: Any, **named: Any) -> None:
+        await startup(*arguments, **named)
+        started.set()
+
+    server.startup = start
+    try:
+        server.run(sockets=[listening])
+    finally:
+        started.set()
+
+
 @contextmanager
 def serving(home: Home, settings: Settings | None = None, *, clock: Callable[[], datetime] | None = None) -> Iterator[str]:
     """The base URL of a server that runs as long as the block lasts; `clock` tells it the time, an aware instant."""
@@ -30,12 +44,10 @@ def serving(home: Home, settings: Settings | None = None, *, clock: Callable[[],
     server = make_server(home, settings or api_settings(), host="127.0.0.1", port=port)
     app: Any = server.config.app
     app.state.clock = clock
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    started = threading.Event()
+    thread = threading.Thread(target=_run, args=(server, listening, started), daemon=True)
     thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < until and thread.is_alive(), "the server does not start"
-        time.sleep(0.01)
+    assert started.wait(30) and server.started, "the server does not start"
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

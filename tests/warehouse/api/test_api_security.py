@@ -97,22 +97,14 @@ def url(demo: Demo) -> Iterator[str]:
 
 
 @pytest.fixture
-def lines() -> Iterator[list[str]]:
+def lines() -> Iterator[Lines]:
     handler = Lines()
     before = access_log.level
     access_log.addHandler(handler)
     access_log.setLevel("INFO")
-    yield handler.texts
+    yield handler
     access_log.removeHandler(handler)
     access_log.setLevel(before)
-
-
-def written(lines: list[str], count: int) -> list[str]:
-    """What is logged, when so many lines are there: a thread writes them a moment later."""
-    until = time.monotonic() + 10
-    while len(lines) < count and time.monotonic() < until:
-        time.sleep(0.02)
-    return lines
 
 
 def is_refused_in_its_dialect(path: str, answer: requests.Response) -> bool:
@@ -124,15 +116,15 @@ def is_refused_in_its_dialect(path: str, answer: requests.Response) -> bool:
     return set(body) in ({"error", "message"}, {"title", "status", "detail"})
 
 
-def test_sql_in_every_text_parameter_is_refused_logged_and_harmless(demo: Demo, url: str, lines: list[str]) -> None:
+def test_sql_in_every_text_parameter_is_refused_logged_and_harmless(demo: Demo, url: str, lines: Lines) -> None:
     parameters = text_parameters(requests.get(f"{url}/openapi.json", timeout=30).json())
     named = {(one.path, one.name) for one in parameters}
     assert len(named) > 80 and ("/v1/maxpain/{symbol}", "symbol") in named and ("/v2/options/chain", "fields") in named
     assert ("/explain/{kind}/{underlying}", "definition") in named
     before = fingerprint(demo.home)
     session = requests.Session()
-    assert len(written(lines, 1)) == 1, "that of the document"
-    lines.clear()
+    assert len(lines.written(1)) == 1, "that of the document"
+    lines.texts.clear()
     sent = 0
     for number, one in enumerate(parameters):
         for text in (SQL[number % len(SQL)], OTHERS[number % len(OTHERS)]):
@@ -145,7 +137,7 @@ def test_sql_in_every_text_parameter_is_refused_logged_and_harmless(demo: Demo, 
                 assert is_refused_in_its_dialect(one.path, answer), (one, text, answer.text[:300])
             elif text in SQL:  # lists of names: what is no name is told, or ignored, and nothing of another is shown
                 assert one.name in ("symbols", "venues") and "duckdb" not in answer.text.lower().replace(text.lower(), ""), (one, text)
-    assert len(written(lines, sent)) == sent and all({"request_id", "status", "client"} <= set(json.loads(line)) for line in lines)
+    assert len(lines.written(sent)) == sent and all({"request_id", "status", "client"} <= set(json.loads(line)) for line in lines.texts)
     assert fingerprint(demo.home) == before and not Path("/tmp/stranger.duckdb").exists()  # noqa: S108
     assert query(demo.home, "select count(*) as n from core.snapshots").item() > 0
 
@@ -198,7 +190,7 @@ def test_a_body_is_not_read_into_an_answer(url: str) -> None:
     assert (answer.status_code, answer.json()["symbol"]) == (200, "SPY")
 
 
-def test_a_long_path_does_not_fill_the_log(url: str, lines: list[str]) -> None:
+def test_a_long_path_does_not_fill_the_log(url: str, lines: Lines) -> None:
     requests.get(f"{url}/v1/maxpain/{'A' * 7000}?apiKey={'s' * 500}", timeout=30)
     requests.get(f"{url}/v2/gex/levels?symbol={'A' * 7900}&apiKey=topsecret", timeout=30)
-    assert max(map(len, written(lines, 2))) < 5000 and not any("sss" in line or "secret" in line for line in lines)
+    assert max(map(len, lines.written(2))) < 5000 and not any("sss" in line or "secret" in line for line in lines.texts)

@@ -53,6 +53,7 @@ def test_all_interfaces_give_the_same(
     assert answer.json()["raw"][0]["row"] is not None and "ETag" in answer.headers
 
 
+@pytest.mark.slow
 def test_a_moment_is_utc_or_new_york_time(demo_url: str) -> None:
     first, second = "SPY-20261116T224034Z", "SPY-20261117T224034Z"
     for parameters, expected in (
@@ -142,10 +143,11 @@ def v2(url: str, path: str, **parameters: Any) -> dict[str, Any]:
 
 
 SYMBOLS = [("SPX", "SPX"), ("BTC", "BTCUSDT")]
+LARGE_AND_SMALL = [pytest.param(*SYMBOLS[0], marks=pytest.mark.slow), SYMBOLS[1]]  # each explanation of SPX takes a second
 
 
-@pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
-@pytest.mark.parametrize("expiry", ["2026-11-20", "2026-12-18", None])
+@pytest.mark.parametrize(("symbol", "pair"), LARGE_AND_SMALL)
+@pytest.mark.parametrize("expiry", ["2026-11-20", "2026-12-18", pytest.param(None, marks=pytest.mark.slow)])
 def test_max_pain_and_exposure_by_either_dialect(demo_url: str, symbol: str, pair: str, expiry: str | None) -> None:
     if symbol == "BTC" and expiry == "2026-12-18":
         pytest.skip("not listed there")
@@ -175,6 +177,7 @@ def test_max_pain_and_exposure_by_either_dialect(demo_url: str, symbol: str, pai
     assert alternative_value(demo_url, f"pin-score/{symbol}", "backquant", **only) is None, "it publishes none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
 def test_levels_by_either_dialect(demo_url: str, symbol: str, pair: str) -> None:
     flash = v1(demo_url, f"exposure/levels/{symbol}")["levels"]
@@ -188,6 +191,7 @@ def test_levels_by_either_dialect(demo_url: str, symbol: str, pair: str) -> None
 
 
 @pytest.mark.parametrize(("symbol", "pair"), SYMBOLS)
+@pytest.mark.slow
 def test_volatility_by_either_dialect(demo_url: str, symbol: str, pair: str) -> None:
     rows = v2(demo_url, "options/chain", symbol=pair, expiries="2026-11-20", max_contracts=6)["contracts"]
     shown = {one["strike"]: one for one in v1(demo_url, f"exposure/zero-dte/{symbol}", expiry="2026-11-20", strike_range=0.05)["strikes"]}

@@ -340,12 +340,13 @@ def ask(interfaces: tuple[str, ComparedWarehouse], samples: int, number: int, *,
     return counts
 
 
+@pytest.mark.slow
 def test_two_hundred_random_questions_have_one_answer_through_all_interfaces(interfaces: tuple[str, ComparedWarehouse]) -> None:
     counts = ask(interfaces, 200, 20261121, is_narrow=True)
     assert len(counts) == len(V1) + len(V2) + 3 and min(counts.values()) >= 3, counts
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize("number", range(5))
 def test_a_thousand_random_questions_have_one_answer_through_all_interfaces(interfaces: tuple[str, ComparedWarehouse], number: int) -> None:
     interfaces[1].compares = True

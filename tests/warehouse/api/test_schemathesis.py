@@ -83,18 +83,25 @@ def _operation(operation: Any, mode: Any, cases: int, turn: int, statuses: Count
     sent()
 
 
-@pytest.mark.parametrize(("dialect", "cases", "bad"), [("flashalpha", 100, 400), ("backquant", 100, 422), ("explain", 25, 400)])
+@pytest.mark.parametrize(
+    ("dialect", "cases", "bad"),
+    [
+        pytest.param("flashalpha", 100, 400, marks=pytest.mark.slow),
+        ("backquant", 100, 422),
+        pytest.param("explain", 25, 400, marks=pytest.mark.slow),
+    ],
+)
 def test_no_request_is_a_server_error(demo: Demo, dialect: str, cases: int, bad: int) -> None:
     statuses = send(demo, dialect, cases)
     assert statuses[200] > cases / 25 and statuses[bad] > cases / 50, statuses
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 @pytest.mark.parametrize("dialect", ["flashalpha", "backquant"])
 def test_no_request_of_two_thousand_is_a_server_error(demo: Demo, dialect: str) -> None:
     assert send(demo, dialect, 2000).total() >= 2000
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
 def test_no_explanation_of_five_hundred_is_a_server_error(demo: Demo) -> None:
     assert send(demo, "explain", 500).total() >= 500

@@ -40,9 +40,18 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
+        self._more = threading.Condition()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.texts += record.getMessage().splitlines()
+        with self._more:
+            self.texts += record.getMessage().splitlines()
+            self._more.notify_all()
+
+    def written(self, count: int) -> list[str]:
+        """What is logged, when so many lines are there: a thread writes them a moment after the answer."""
+        with self._more:
+            self._more.wait_for(lambda: len(self.texts) >= count, timeout=10)
+        return self.texts
 
 
 @pytest.fixture
@@ -249,6 +258,7 @@ def test_metrics_are_there_only_on_request(demo: Demo, demo_url: str) -> None:
 # --- publications -----------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_publications_under_load_fail_no_request_and_are_served_at_once(demo_copy: Home) -> None:
     failed: list[Any] = []
     seen: set[str] = set()

@@ -16,13 +16,14 @@ from warehouse.explain.kinds.level_meanings import meaning_of
 from warehouse.explain.request import LEVELS
 
 SHORT = datetime(2026, 3, 6, 8)
+QUICK = ("call_resistance", "put_wall", "zero_dte_magnet", "hvl", "gamma_flip")  # one of each way to be chosen; each takes a second
 
 
 @pytest.mark.parametrize(
     ("level", "filters"),
-    [(level, {}) for level in LEVELS]
+    [pytest.param(level, {}, marks=[] if level in QUICK else [pytest.mark.slow]) for level in LEVELS]
     + [
-        (level, filters)
+        pytest.param(level, filters, marks=pytest.mark.slow)
         for level in ("call_resistance", "hvl", "gamma_flip")
         for filters in ({"expires_at": SHORT}, {"venues": ["deribit"]})
     ],
@@ -38,6 +39,7 @@ def test_every_level_is_that_of_the_mart(wh: Warehouse, level: str, filters: dic
         assert (explanation.number.note or "").startswith("null: ")
 
 
+@pytest.mark.slow
 def test_a_null_wall_says_what_it_would_have_been(wh: Warehouse) -> None:
     nulls = 0
     for underlying in ("COIN", "IDX"):

@@ -50,6 +50,7 @@ def test_the_pool_takes_its_score_from_the_pooled_mart(wh: Warehouse) -> None:
     assert wh.explain("pin-score", "COIN", as_of=FIRST).number.value == wh.max_pain_pooled("COIN", as_of=FIRST)["pin_score"][0]
 
 
+@pytest.mark.slow
 def test_every_volatility_is_the_first_candidate_that_has_one(wh: Warehouse) -> None:
     lines = wh.sql(
         "select venue, instrument, iv, iv_source, iv_reason from core.option_greeks where snapshot_id = $id",

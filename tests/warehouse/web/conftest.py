@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,40 +10,28 @@ import polars as pl
 import pytest
 
 from models.errors import BrowserMissing
-from tests.chains import SETTINGS
 from warehouse.charts.browser import find_browser
 from warehouse.charts.chart import Chart
 from warehouse.charts.registry import draw_chart
 from warehouse.home.paths import Home
-from warehouse.publish.generations import publish
 from warehouse.read.filters import ChartRequest
 from warehouse.read.query import call_macro_on, open_published
 from warehouse.settings import ChartSettings
-from warehouse.storage.work_file import open_work
 
 CHARTS = ChartSettings(png_scale=1)
 
 
-@pytest.fixture(scope="module")
-def published(stocked_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The small warehouse, published; to be read."""
-    home = Home(Path(shutil.copytree(stocked_home.root, tmp_path_factory.mktemp("published") / "home")))
-    with open_work(home, SETTINGS, "publish") as con:
-        publish(con, home, SETTINGS, run_id=None, now=datetime(2026, 3, 3, tzinfo=UTC), code_version="0")
-    return home
-
-
 @pytest.fixture
-def con(published: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def con(published_home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published file, open."""
-    with open_published(published) as con:
+    with open_published(published_home) as con:
         yield con
 
 
 @pytest.fixture
-def draw(published: Home) -> Callable[..., Chart]:
+def draw(published_home: Home) -> Callable[..., Chart]:
     """`draw("pain", "IDX", expiry=…)`."""
-    return lambda kind, underlying, **filters: draw_chart(published, kind, ChartRequest(underlying, **filters))
+    return lambda kind, underlying, **filters: draw_chart(published_home, kind, ChartRequest(underlying, **filters))
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from warehouse.settings import ChartSettings
 
 
 @pytest.fixture(scope="module")
-def charts(published: Home) -> list[Chart]:
+def charts(published_home: Home) -> list[Chart]:
     """Every kind, of the coin."""
-    drawn, reasons = draw_all(published, ChartRequest("COIN"))
+    drawn, reasons = draw_all(published_home, ChartRequest("COIN"))
     assert ([one.kind for one in drawn], reasons) == (list(KINDS), [])
     return drawn
 
@@ -44,8 +44,8 @@ def test_a_page_names_no_address_to_load_from(charts: list[Chart]) -> None:
     assert policy and policy[1].startswith("default-src 'none';") and "http" not in policy[1]
 
 
-def test_the_same_data_give_the_same_bytes(charts: list[Chart], published: Home) -> None:
-    again, _ = draw_all(published, ChartRequest("COIN"))
+def test_the_same_data_give_the_same_bytes(charts: list[Chart], published_home: Home) -> None:
+    again, _ = draw_all(published_home, ChartRequest("COIN"))
     assert page(again, "All") == page(charts, "All")
 
 
@@ -62,6 +62,7 @@ def opened(browser: str, html: str, folder: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
+@pytest.mark.slow
 def test_a_browser_without_a_network_draws_every_chart_and_complains_of_nothing(charts: list[Chart], browser: str, tmp_path: Path) -> None:
     document, console = opened(browser, page(charts, "All"), tmp_path)
     assert console == []

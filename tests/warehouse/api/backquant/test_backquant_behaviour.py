@@ -160,6 +160,7 @@ def test_the_sign_model_says_what_ran(v2: Client) -> None:
     assert v2.reply("/gex/expiry-profile", **COIN)["meta"]["extra"]["aggregation"] == "oi_sum:deribit,bybit,okx"
 
 
+@pytest.mark.slow
 def test_a_hundred_random_questions_are_their_frame_after_the_conversion(v2: Client, wh: Warehouse) -> None:
     """(endpoint, symbol, expiry, filter, as_of) at random; the conversion is written again here."""
     dice = random.Random(20261121)
