@@ -88,7 +88,7 @@ bench: $(READY) ## time whole processes against the naive way; part of it needs 
 	@$(BIN)/python -m bench
 
 .PHONY: docs
-docs: $(READY) ## write what is generated again: docs/tables.md, docs/cli.md, and what the README shows of the demo
+docs: $(READY) ## write what is generated again: docs/tables.md, docs/settings.md, docs/cli.md, and what the README shows of the demo
 	@$(BIN)/python -m warehouse.catalog.docs_page
 	@$(BIN)/cyclopts generate-docs flows/cli/entry.py:app --output docs/cli.md
 	@$(BIN)/python -m tests.readme

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ from models import errors
 from models.errors import StrikehouseError
 from tests.conftest import CHECKOUT, Demo
 from tests.readme import README, readme_after, without_seconds
-from warehouse.catalog.docs_page import PAGE, page
+from warehouse.catalog import docs_page
+from warehouse.catalog.docs_page import PAGE, SETTINGS_PAGE, main, page
 from warehouse.catalog.macros import MACROS
 from warehouse.catalog.macros import QUERIES as OWN_QUERIES
+from warehouse.catalog.settings_page import meaning, settings_page
 from warehouse.read.query import query
-from warehouse.settings import Settings, load_settings
+from warehouse.settings import CheckSettings, ModelSettings, Settings, Watch, load_settings
 
 CLI = CHECKOUT / "docs" / "cli.md"
 QUERIES = CHECKOUT / "docs" / "queries.md"
@@ -80,6 +83,35 @@ def test_variables_of_the_readme_are_settings() -> None:
 
 def test_tables_page_is_current() -> None:
     assert page() == PAGE.read_text(), "run make docs"
+
+
+def test_settings_page_is_current() -> None:
+    assert settings_page() == SETTINGS_PAGE.read_text(), "run make docs"
+
+
+def test_a_stale_page_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"]) == 0
+    monkeypatch.setattr(docs_page, "SETTINGS_PAGE", tmp_path / "settings.md")
+    assert main(["--check"]) == 1
+    assert capsys.readouterr().err == "docs/settings.md is stale: run make docs\n"
+
+
+def settings_of(model: type[BaseModel]) -> Iterator[tuple[type[BaseModel], str]]:
+    """Every setting below a section."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from settings_of(field.annotation)
+        else:
+            yield model, name
+
+
+def test_every_setting_has_a_meaning_and_a_line_in_the_page_of_settings() -> None:
+    lines = SETTINGS_PAGE.read_text().splitlines()
+    for section, name in [*settings_of(Settings), *settings_of(Watch)]:
+        assert meaning(section, name), f"{section.__name__}.{name}"
+        assert any(line.startswith(f"| `{name}` | ") for line in lines), f"{section.__name__}.{name}"
+    for name in [*ModelSettings.model_fields, *CheckSettings.model_fields]:
+        assert any(line.startswith(f"| `{name}` | ") and line.endswith("| yes |") for line in lines), name
 
 
 def test_command_page_is_current() -> None:

@@ -1,4 +1,4 @@
-"""Every published relation: the one list from which DDL, comments, docs and validation come."""
+"""Every published relation with a contract of its own: the list from which DDL, comments, docs and validation come."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ GAMMA_LADDER = pl.Schema(
 )
 
 
-def gamma_ladder(lines: pl.DataFrame, *, tau_floor_seconds: float = 3600.0) -> pl.DataFrame:
+def gamma_ladder(lines: pl.DataFrame, *, tau_floor_seconds: float) -> pl.DataFrame:
     """Gamma exposure per 1 % move if spot stood at `spot_factor` × spot. One row per venue, expires_at, spot_factor; sorted by them.
 
     `lines`: what `strike_lines` makes of a snapshot. The forward moves with spot, each strike keeps its volatility, tau is floored.

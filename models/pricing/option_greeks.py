@@ -53,10 +53,10 @@ def option_greeks(
     forwards: pl.DataFrame,
     *,
     lines: LineNumbers | None = None,
-    gamma_source: Literal["model", "venue"] = "model",
-    tau_floor_seconds: float = 3600.0,
-    iv_min: float = 0.01,
-    iv_max: float = 10.0,
+    gamma_source: Literal["model", "venue"],
+    tau_floor_seconds: float,
+    iv_min: float,
+    iv_max: float,
 ) -> pl.DataFrame:
     """Forward, volatility, greeks and exposures per contract, in the order of `quotes`; columns and units as `OPTION_GREEKS`.
 

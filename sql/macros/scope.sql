@@ -119,24 +119,19 @@ core__scopes as (
     select scope_rows.* exclude (asked_venues) from scope_rows
 ),
 
-marts__gex_heatmap as (
+measured as (
     select
         sides.*,
         false as is_only_venue,
-        net_of(sides.call_gex_usd_1pct, sides.put_gex_usd_1pct) as net_gex_usd_1pct,
-        gross_of(sides.call_gex_usd_1pct, sides.put_gex_usd_1pct) as abs_gex_usd_1pct,
-        net_to_gross_of(net_gex_usd_1pct, abs_gex_usd_1pct) as net_to_gross,
-        net_of(sides.call_dex_usd, sides.put_dex_usd) as net_dex_usd,
-        gross_of(sides.call_dex_usd, sides.put_dex_usd) as abs_dex_usd,
-        net_to_gross_of(net_dex_usd, abs_dex_usd) as dex_net_to_gross,
-        net_of(sides.call_vex_usd_1vol, sides.put_vex_usd_1vol) as net_vex_usd_1vol,
-        gross_of(sides.call_vex_usd_1vol, sides.put_vex_usd_1vol) as abs_vex_usd_1vol,
-        net_to_gross_of(net_vex_usd_1vol, abs_vex_usd_1vol) as vex_net_to_gross,
-        net_of(sides.call_chex_usd_day, sides.put_chex_usd_day) as net_chex_usd_day,
-        gross_of(sides.call_chex_usd_day, sides.put_chex_usd_day) as abs_chex_usd_day,
-        net_to_gross_of(net_chex_usd_day, abs_chex_usd_day) as chex_net_to_gross,
-        100 * sides.oi_without_iv / nullif(net_of(sides.call_oi, sides.put_oi), 0) as oi_without_iv_pct
+        exposures_of(
+            sides.call_oi, sides.put_oi, sides.oi_without_iv, sides.call_gex_usd_1pct, sides.put_gex_usd_1pct,
+            sides.call_dex_usd, sides.put_dex_usd, sides.call_vex_usd_1vol, sides.put_vex_usd_1vol, sides.call_chex_usd_day, sides.put_chex_usd_day
+        ) as exposures
     from sides
+),
+
+marts__gex_heatmap as (
+    select measured.* exclude (exposures), exposures.* from measured
 ),
 
 core__gamma_ladder as (

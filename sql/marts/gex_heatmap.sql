@@ -51,45 +51,19 @@ sides as (
     group by all
 ),
 
-final as (
+measured as (
     select
-        snapshot_id,
-        underlying,
-        captured_at,
-        session_date,
-        scope_venue,
-        is_only_venue,
-        expires_at,
-        strike,
-        expiry,
+        * exclude (market, local_date),
         days_to_expiry(market, captured_at, local_date, expires_at, expiry) as dte,
-        call_oi,
-        put_oi,
-        call_oi_contracts,
-        put_oi_contracts,
-        call_gex_usd_1pct,
-        put_gex_usd_1pct,
-        net_of(call_gex_usd_1pct, put_gex_usd_1pct) as net_gex_usd_1pct,
-        gross_of(call_gex_usd_1pct, put_gex_usd_1pct) as abs_gex_usd_1pct,
-        net_to_gross_of(net_gex_usd_1pct, abs_gex_usd_1pct) as net_to_gross,
-        call_dex_usd,
-        put_dex_usd,
-        net_of(call_dex_usd, put_dex_usd) as net_dex_usd,
-        gross_of(call_dex_usd, put_dex_usd) as abs_dex_usd,
-        net_to_gross_of(net_dex_usd, abs_dex_usd) as dex_net_to_gross,
-        call_vex_usd_1vol,
-        put_vex_usd_1vol,
-        net_of(call_vex_usd_1vol, put_vex_usd_1vol) as net_vex_usd_1vol,
-        gross_of(call_vex_usd_1vol, put_vex_usd_1vol) as abs_vex_usd_1vol,
-        net_to_gross_of(net_vex_usd_1vol, abs_vex_usd_1vol) as vex_net_to_gross,
-        call_chex_usd_day,
-        put_chex_usd_day,
-        net_of(call_chex_usd_day, put_chex_usd_day) as net_chex_usd_day,
-        gross_of(call_chex_usd_day, put_chex_usd_day) as abs_chex_usd_day,
-        net_to_gross_of(net_chex_usd_day, abs_chex_usd_day) as chex_net_to_gross,
-        oi_without_iv,
-        100 * oi_without_iv / nullif(net_of(call_oi, put_oi), 0) as oi_without_iv_pct
+        exposures_of(
+            call_oi, put_oi, oi_without_iv, call_gex_usd_1pct, put_gex_usd_1pct, call_dex_usd, put_dex_usd,
+            call_vex_usd_1vol, put_vex_usd_1vol, call_chex_usd_day, put_chex_usd_day
+        ) as exposures
     from sides
+),
+
+final as (
+    select * exclude (exposures), exposures.* from measured
 )
 
 select * from final

@@ -14,6 +14,7 @@ import pytest
 
 from tests.commands import CHECKOUT, PYTHON, environment
 from tests.flows.conftest import Cli
+from warehouse.catalog.public_relations import public_relations
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 
@@ -173,3 +174,9 @@ def test_sql_reads_no_other_file_and_attaches_nothing(ask: Cli, statement: str) 
     said = ask("sql", statement.format(home=ask.home.root))
     assert (said.code, said.out) == (1, "") and said.err.startswith("strikehouse: The query was refused."), said
     assert sorted(path.as_posix() for path in ask.home.root.rglob("*")) == before
+
+
+def test_every_public_relation_is_shown(ask: Cli) -> None:
+    for relation in public_relations():
+        said = ask("show", relation, "--limit", "1", "--json")
+        assert (said.code, said.err) == (0, ""), relation

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from models.pricing.forwards import expiry_forwards
-from models.pricing.option_greeks import option_greeks
 from models.pricing.strike_lines import STRIKE_LINES, strike_lines
 from tests.models.chain_frames import QUOTED_AT, spots
+from tests.models.default_models import option_greeks
 
 
 def lines_of(quotes: pl.DataFrame, by_venue: pl.DataFrame | None = None, *, spot: float | None = 100.0, **options: Any) -> pl.DataFrame:

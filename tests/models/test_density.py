@@ -251,10 +251,10 @@ def test_a_density_does_not_depend_on_the_order_of_quotes(recordings: Path) -> N
 FINGERPRINT = """
 import hashlib
 import polars as pl
+from tests.models.default_models import gamma_ladder
 from tests.models.line_frames import lines_of
 from tests.models.chain_frames import chain
 from models.pricing.density import implied_density
-from models.pricing.gamma_ladder import gamma_ladder
 from models.pricing.smile import expiry_smile
 strikes = [50 + 0.25 * n for n in range(400)]
 market = {"forward": 100, "strikes": strikes, "vol": lambda strike: 0.4 + (100 - strike) / 500, "venue_forward": 100.0}

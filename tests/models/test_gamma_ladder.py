@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from models.market.calendar import TradingCalendar
 from models.pricing.forwards import expiry_forwards
-from models.pricing.gamma_ladder import GAMMA_LADDER, SPOT_FACTORS, gamma_ladder
-from models.pricing.option_greeks import option_greeks
+from models.pricing.gamma_ladder import GAMMA_LADDER, SPOT_FACTORS
 from models.pricing.strike_lines import strike_lines
 from tests.models.chain_frames import QUOTED_AT, chain, edit, recorded_cboe, recorded_deribit, spots
+from tests.models.default_models import gamma_ladder, option_greeks
 from tests.models.line_frames import lines_of, one_expiry
 
 SIDES = ["call_gex_usd_1pct", "put_gex_usd_1pct"]

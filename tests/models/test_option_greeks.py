@@ -14,8 +14,9 @@ import pytest
 from models.market.calendar import TradingCalendar
 from models.pricing import black76
 from models.pricing.forwards import expiry_forwards
-from models.pricing.option_greeks import OPTION_GREEKS, option_greeks
+from models.pricing.option_greeks import OPTION_GREEKS
 from tests.models.chain_frames import chain, edit, recorded_cboe, recorded_deribit, spots
+from tests.models.default_models import option_greeks
 
 EXPOSURES = ["gex_usd_1pct", "dex_usd", "vex_usd_1vol", "chex_usd_day"]
 GREEKS = ["delta", "gamma", "vega", "theta", "vanna", "charm"]

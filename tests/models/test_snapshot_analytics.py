@@ -11,10 +11,10 @@ import pytest
 from models.contracts.analytics import ExpirySmile, GammaLadder, ImpliedDensity
 from models.market.calendar import TradingCalendar
 from models.pricing.forwards import expiry_forwards
-from models.pricing.option_greeks import option_greeks
 from models.snapshot import GreeksRules
 from models.snapshot_analytics import analytics_of
 from tests.models.chain_frames import chain, recorded_cboe, recorded_deribit, spots
+from tests.models.default_models import option_greeks
 
 RULES = GreeksRules(rates={"us": 0.04, "crypto": 0.0}, tau_floor_seconds=3600, iv_min=0.01, iv_max=10, gamma_source="model")
 CONTRACTS = {"core.gamma_ladder": GammaLadder, "core.expiry_smile": ExpirySmile, "core.implied_density": ImpliedDensity}

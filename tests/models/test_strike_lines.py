@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from models.pricing.forwards import expiry_forwards
-from models.pricing.option_greeks import option_greeks
 from models.pricing.strike_lines import STRIKE_LINES, expiries_of, strike_lines
 from tests.models.chain_frames import chain, edit, spots
+from tests.models.default_models import option_greeks
 from tests.models.line_frames import lines_of
 
 

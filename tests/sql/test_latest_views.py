@@ -7,7 +7,7 @@ import pytest
 
 from models.contracts.registry import TABLES
 from tests.small_warehouse import FIRST, LAST, snapshot_id
-from warehouse.catalog.install import marts
+from warehouse.catalog.public_relations import marts
 
 BY_SCOPE = [mart for mart in marts() if mart in TABLES and "scope_venue" in TABLES[mart].primary_key()]
 

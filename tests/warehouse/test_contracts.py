@@ -12,7 +12,7 @@ import pytest
 from models.contracts.marts import MaxPain
 from models.contracts.registry import PUBLISHED, TABLES, VIEWS
 from warehouse.catalog import ddl
-from warehouse.catalog.install import marts
+from warehouse.catalog.public_relations import marts
 
 SHOWN_BY_VIEWS = [name for name in PUBLISHED if name in VIEWS or ddl.is_scoped(PUBLISHED[name]) or ddl.is_moved(name)]
 

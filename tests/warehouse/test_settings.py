@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from models.errors import SettingsError
-from warehouse.settings import DEFAULT_WATCHLIST, Settings, load_settings
+from warehouse.settings import DEFAULT_WATCHLIST, CheckSettings, OkxSettings, Settings, load_settings
+from warehouse.settings.base import changes_numbers, number
 
 
 @pytest.fixture
@@ -188,3 +190,67 @@ def test_settings_cannot_be_changed() -> None:
 )
 def test_only_settings_that_change_numbers_change_the_hash(change: dict[str, Any], changes_numbers: bool) -> None:
     assert (Settings(**change).numbers_hash != Settings().numbers_hash) == changes_numbers
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, "ff42308af3513114"),
+        ({"models": {"gamma_source": "venue"}}, "9fd9b34244cb6cf5"),
+        ({"checks": {"spot_outlier_pct": 1}}, "cf8b24950271bfaa"),
+        ({"sources": {"bybit": {"option_oi_sides": 2}}}, "8820618a4353ebb5"),
+        ({"sources": {"okx": {"inverse_premium": "index"}, "binance": {"oi_basis": "coins"}}}, "4237373ffe23c84d"),
+    ],
+)
+def test_the_hash_of_numbers_stays_what_homes_have_stored(change: dict[str, Any], expected: str) -> None:
+    assert Settings(**change).numbers_hash == expected
+
+
+def every_setting(part: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool, Any]]:
+    """Path of each setting, whether it is marked as one that changes numbers, and another value for it."""
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from every_setting(value, (*path, name))
+        elif get_origin(field.annotation) is Literal:
+            yield (*path, name), changes_numbers(field), next(one for one in get_args(field.annotation) if one != value)
+        else:
+            yield (*path, name), changes_numbers(field), value + 1 if isinstance(value, int | float) else "another"
+
+
+def changed(part: BaseModel, path: tuple[str, ...], value: Any) -> Any:
+    name, *further = path
+    return part.model_copy(update={name: changed(getattr(part, name), tuple(further), value) if further else value})
+
+
+def test_the_mark_of_a_setting_says_whether_it_changes_the_hash() -> None:
+    settings = Settings()
+    found = list(every_setting(settings))
+    assert sum(is_marked for _, is_marked, _ in found) == 26
+    for path, is_marked, other in found:
+        assert (changed(settings, path, other).numbers_hash != settings.numbers_hash) == is_marked, ".".join(path)
+
+
+class FurtherChecks(CheckSettings):
+    """A new check, and something that changes no number."""
+
+    max_repeats: int = number(3, "snapshots that may repeat", ge=1)
+    label: str = "plain"
+
+
+class FurtherOkx(OkxSettings):
+    """A new reading of a venue's field."""
+
+    lot: str = number("coin", "what a lot is")
+
+
+def test_a_new_setting_with_the_mark_reaches_the_hash() -> None:
+    more, other, labelled = (
+        Settings().model_copy(update={"checks": FurtherChecks(**one)}) for one in ({}, {"max_repeats": 4}, {"label": "x"})
+    )
+    assert len({Settings().numbers_hash, more.numbers_hash, other.numbers_hash}) == 3
+    assert labelled.numbers_hash == more.numbers_hash
+    coin, contract = (changed(Settings(), ("sources", "okx"), FurtherOkx(lot=lot)) for lot in ("coin", "contract"))
+    assert len({Settings().numbers_hash, coin.numbers_hash, contract.numbers_hash}) == 3
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        FurtherChecks(max_repeats=0)

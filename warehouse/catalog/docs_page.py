@@ -1,12 +1,11 @@
 """docs/tables.md, generated: every table with its key, columns, types, units and meanings; every macro; every check.
 
-`python -m warehouse.catalog.docs_page` writes the page, `--check` fails when the page is not what it would write.
+`python -m warehouse.catalog.docs_page` writes this page and docs/settings.md, `--check` fails when a page is not what it would write.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import dataframely as dy
@@ -14,11 +13,15 @@ import dataframely as dy
 from models.contracts.registry import PUBLISHED, VIEWS
 from warehouse.catalog import ddl
 from warehouse.catalog.checks import all_checks
-from warehouse.catalog.install import marts
 from warehouse.catalog.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS, QUERIES
+from warehouse.catalog.markdown import markdown_table
+from warehouse.catalog.public_relations import latest_name, marts
 from warehouse.catalog.relations import SQL_FOLDER
+from warehouse.catalog.settings_page import settings_page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "tables.md"
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = _DOCS / "tables.md"
+SETTINGS_PAGE = _DOCS / "settings.md"
 SCHEMAS = {
     "core": "What was captured, and what the models make of it.",
     "marts": "What analysts read. Sign convention: scenario `std` of `core.sign_scenarios`, calls +1, puts −1.",
@@ -74,11 +77,11 @@ def _table(name: str, contract: type[dy.Schema]) -> str:
         (f"`{column}`", ddl.sql_type(one), "yes" if one.nullable else "", (one.metadata or {}).get("unit", ""), one.description or "")
         for column, one in contract.columns().items()
     ]
-    return f"### `{name}`\n\n{' '.join(facts)}\n\n" + _markdown(("column", "type", "null", "unit", "meaning"), rows)
+    return f"### `{name}`\n\n{' '.join(facts)}\n\n" + markdown_table(("column", "type", "null", "unit", "meaning"), rows)
 
 
 def _latest() -> str:
-    views = "\n".join(f"* `latest.{name.split('.')[1]}`: `{name}`" for name in marts())
+    views = "\n".join(f"* `{latest_name(name)}`: `{name}`" for name in marts())
     return (
         "## Schema `latest`\n\nViews with the columns of a mart, and only the rows of each underlying's newest snapshot with a usable "
         "venue. `latest.snapshots` lists these snapshots; its `status` and `venues_missing` tell what is not there.\n\n"
@@ -94,9 +97,9 @@ def _macros() -> str:
     return (
         "## Table macros\n\nA mart for one underlying, computed again for the moment, venues, expiries and strikes asked for: filters "
         "apply before levels and minima. Call one like a table: `from max_pain('SPX', dte_max := 30)`. All take the same arguments.\n\n"
-        + _markdown(("macro", "columns as", "gives"), rows)
+        + markdown_table(("macro", "columns as", "gives"), rows)
         + "\n\n"
-        + _markdown(("argument", "meaning"), arguments)
+        + markdown_table(("argument", "meaning"), arguments)
         + "\n\nWith arguments of its own:\n\n"
         + "\n".join(own)
     )
@@ -107,24 +110,21 @@ def _checks() -> str:
     return (
         "## Checks\n\nEach is a query that returns the offending rows. A required one of scope `snapshot-venue` sets that venue of that "
         "snapshot aside and the rest is published (exit code 4); one of scope `structure` holds the publication back. Findings are in "
-        "`ops.check_results`.\n\n" + _markdown(("check", "severity", "scope", "fails when"), rows)
+        "`ops.check_results`.\n\n" + markdown_table(("check", "severity", "scope", "fails when"), rows)
     )
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("<", "\\<") for cell in line) + " |" for line in lines)
-
-
 def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` compare; returns the exit code."""
+    """Write the pages, or with `--check` compare; returns the exit code."""
+    pages = {PAGE: page(), SETTINGS_PAGE: settings_page()}
     if "--check" not in arguments:
-        PAGE.write_text(page(), encoding="utf-8")
+        for file, text in pages.items():
+            file.write_text(text, encoding="utf-8")
         return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print("docs/tables.md is stale: run make docs", file=sys.stderr)
-    return 1
+    stale = [file for file, text in pages.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+    for file in stale:
+        print(f"docs/{file.name} is stale: run make docs", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import duckdb
 
 from models.contracts.registry import PUBLISHED, TABLES
 from warehouse.catalog import ddl
+from warehouse.catalog.public_relations import latest_name, marts
 from warehouse.catalog.relations import SQL_FOLDER, all_relations, all_views, functions_sql
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ _OWN_COLUMNS = {
     "theirs": "Gamma by the venue [1/USD]",
     "difference": "|gamma - theirs| as a share of theirs [fraction]",
 }
-_SOURCES = ("warehouse/catalog/ddl.py", "warehouse/catalog/macros.py", "warehouse/catalog/install.py")
+_SOURCES = tuple(f"warehouse/catalog/{name}.py" for name in ("ddl", "macros", "install", "public_relations"))
 
 
 @cache
@@ -64,7 +65,7 @@ def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
     for relation in all_views():
         con.execute(ddl.create_history_view(relation.name, relation.sql))
     for name in marts():
-        con.execute(f"create or replace view latest.{name.split('.')[1]} as {_latest(name)}")
+        con.execute(f"create or replace view {latest_name(name)} as {_latest(name)}")
     comments = [comment for name in PUBLISHED for comment in ddl.comments(name)]
     con.execute(";\n".join([*create_macros(), *comments, *_comments_of_views(con)]))
 
@@ -72,7 +73,7 @@ def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
 def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Comments of views that have no contract of their own: what the contracts say of columns of that name."""
     for name in marts():
-        view = f"latest.{name.split('.')[1]}"
+        view = latest_name(name)
         yield f"comment on view {view} is 'Rows of {name} of the newest snapshot of each underlying.'"
         yield from ddl.column_comments(view, PUBLISHED[name].columns())
     for relation in (*all_relations(), *all_views()):
@@ -94,11 +95,6 @@ def _migrate_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
     if con.execute(f"select 1 from duckdb_tables() where {here}", {"schema": schema, "table": table}).fetchall():
         con.execute(f"insert into {ddl.stored_name(name)} by name from {name}")
         con.execute(f"drop table {name}")
-
-
-def marts() -> list[str]:
-    """Names of the marts of a snapshot, those that have a `latest` view."""
-    return [name for name, contract in PUBLISHED.items() if name.startswith("marts.") and "snapshot_id" in contract.column_names()]
 
 
 def _latest(name: str) -> str:

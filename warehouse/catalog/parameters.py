@@ -5,30 +5,22 @@ from __future__ import annotations
 import polars as pl
 
 from models.contracts.core import Parameters
+from models.errors import WarehouseError
 from warehouse.settings import Settings
+
+HASH = "settings_hash"
+SECTIONS = ("models", "checks")  # of the settings, in which a parameter is looked up by its name
 
 
 def parameters_frame(settings: Settings) -> pl.DataFrame:
-    """The row of `core.parameters`."""
-    return pl.DataFrame(
-        [
-            {
-                "settings_hash": settings.numbers_hash,
-                "level_min_share": settings.models.level_min_share,
-                "min_live_share_of_previous": settings.checks.min_live_share_of_previous,
-                "max_gone_expiries_share": settings.checks.max_gone_expiries_share,
-                "spot_outlier_pct": settings.checks.spot_outlier_pct,
-                "previous_max_age_days": settings.checks.previous_max_age_days,
-                "thin_contracts": settings.models.thin_contracts,
-                "thin_coins": settings.models.thin_coins,
-                "flat_depth": settings.models.flat_depth,
-                "v_depth": settings.models.v_depth,
-                "skewed_asymmetry": settings.models.skewed_asymmetry,
-                "gamma_source": settings.models.gamma_source,
-                "flip_min_strikes": settings.models.flip_min_strikes,
-                "flip_min_window_pct": settings.models.flip_min_window_pct,
-                "flip_sensitive_pct": settings.models.flip_sensitive_pct,
-            }
-        ],
-        schema={name: column.dtype for name, column in Parameters.columns().items()},
-    )
+    """The row of `core.parameters`: its contract says which settings; raises `WarehouseError` for a column that is no setting."""
+    values = {HASH: settings.numbers_hash, **{name: _value(settings, name) for name in Parameters.column_names() if name != HASH}}
+    return pl.DataFrame([values], schema={name: column.dtype for name, column in Parameters.columns().items()})
+
+
+def _value(settings: Settings, name: str) -> object:
+    for section in SECTIONS:
+        part = getattr(settings, section)
+        if name in part.number_fields():
+            return getattr(part, name)
+    raise WarehouseError(f"core.parameters has a column {name}, and no setting that changes numbers has that name.")

@@ -23,6 +23,7 @@ import polars as pl
 from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, UsageError
 from warehouse.catalog.macros import MACROS, QUERIES
+from warehouse.catalog.public_relations import public_relations
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home, home_of
 from warehouse.read.query import call_macro_on, connect_published, query_on, rows_on
@@ -192,20 +193,24 @@ class Warehouse:
 
         `snapshot_id` narrows it to one snapshot, in marts over all its venues.
         """
-        relation = name.replace("latest.", "marts.")
-        if relation not in PUBLISHED and name != "latest.snapshots":
+        if name not in public_relations():
             raise UsageError(f"No table is called {name!r}. `wh.tables` lists them.")
+        columns = public_relations()[name].column_names()
+        for column, value in (("underlying", underlying), ("snapshot_id", snapshot_id)):
+            if value is not None and column not in columns:
+                raise UsageError(f"{name} has no column {column}; leave the filter out.")
         conditions = ["underlying = upper($underlying)"] if underlying is not None else []
         if snapshot_id is not None:
-            conditions += ["snapshot_id = $snapshot_id", *(["scope_venue = 'all'"] if name.startswith(("marts.", "latest.")) else [])]
+            is_mart = name.startswith(("marts.", "latest.")) and "scope_venue" in columns
+            conditions += ["snapshot_id = $snapshot_id", *(["scope_venue = 'all'"] if is_mart else [])]
         given = {"underlying": underlying, "snapshot_id": snapshot_id}
         where = f" where {' and '.join(conditions)}" if conditions else ""
         return self.sql(f"from {name}{where}", {key: value for key, value in given.items() if value is not None})
 
     @property
     def tables(self) -> list[str]:
-        """Names of all published relations."""
-        return [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
+        """Names of all public relations."""
+        return list(public_relations())
 
     def sql(self, statement: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
         """The result of one SQL statement on the live generation."""

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from models.contracts.registry import PUBLISHED
 from models.errors import QueryFailed, UsageError
+from warehouse.catalog.public_relations import contract_of
 from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home
 from warehouse.read.query import open_published
@@ -108,10 +108,7 @@ def export_table(
 
 
 def _query(table: str, underlyings: list[str], sessions: tuple[date | None, date | None]) -> _Query:
-    contract = PUBLISHED.get(table.replace("latest.", "marts."), PUBLISHED["core.snapshots"] if table == "latest.snapshots" else None)
-    if contract is None:
-        known = [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
-        raise UsageError(f"No table is called {table!r}. Known: {', '.join(known)}.")
+    contract = contract_of(table)
     columns = contract.column_names()
     known_of = [name for name in (SESSION, UNDERLYING) if name in columns]
     relation = f"from {table} as source"

@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, PublicationUnreadable, QueryFailed, UsageError
+from warehouse.catalog.public_relations import contract_of
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
 from warehouse.storage.cold_partitions import all_files
@@ -134,10 +134,7 @@ def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[st
 
 def show_table(home: Home, table: str, *, underlying: str | None = None, limit: int | None = None) -> pl.DataFrame:
     """Rows of a published relation such as `core.snapshots` or `latest.max_pain`; raises `UsageError` for an unknown name."""
-    known = [*PUBLISHED, *(name.replace("marts.", "latest.") for name in PUBLISHED if name.startswith("marts.")), "latest.snapshots"]
-    if table not in known:
-        raise UsageError(f"No table is called {table!r}. Known: {', '.join(known)}.")
-    contract = PUBLISHED.get(table.replace("latest.", "marts."), PUBLISHED["core.snapshots"])
+    contract = contract_of(table)
     conditions, parameters = [], {}
     if underlying is not None:
         if "underlying" not in contract.column_names():

@@ -27,8 +27,8 @@ Underlyings = Annotated[tuple[str, ...], BeforeValidator(_upper)]
 
 
 class _Rule(SettingsPart):
-    name: str = ""  # default: the kind
-    underlyings: Underlyings = ()  # empty: all
+    name: str = Field(default="", description="name of the rule in alerts; empty: its kind")
+    underlyings: Underlyings = Field(default=(), description="the rule is for these; empty: all")
 
     @field_validator("name")
     @classmethod
@@ -48,9 +48,9 @@ class MaxPainMoved(_Rule):
     """Max pain of an expiry moved by more than `pct` percent of spot since the snapshot before."""
 
     kind: Literal["max_pain_moved"]
-    pct: float = Field(gt=0)
-    expiries: Literal["front", "all"] = "all"  # front: the nearest one that has a max pain
-    dte_max: int | None = Field(default=None, ge=0)
+    pct: float = Field(gt=0, description="move that is reported, in percent of spot")
+    expiries: Literal["front", "all"] = Field(default="all", description="front: the nearest expiry that has a max pain; or all")
+    dte_max: int | None = Field(default=None, ge=0, description="expiries up to so many days; none: all")
 
 
 class RegimeChanged(_Rule):
@@ -63,21 +63,21 @@ class Stale(_Rule):
     """Data of a watched underlying on a venue are this old, or older."""
 
     kind: Literal["stale"]
-    level: Literal["degraded", "stale", "unavailable"] = "stale"
+    level: Literal["degraded", "stale", "unavailable"] = Field(default="stale", description="freshness from which on it is reported")
 
 
 class CheckFailed(_Rule):
     """A check found something in the newest snapshot, or holds the publication back."""
 
     kind: Literal["check_failed"]
-    severity: Literal["required", "any"] = "required"
+    severity: Literal["required", "any"] = Field(default="required", description="required checks only, or any")
 
 
 class VenueMissing(_Rule):
     """A venue that the last run asked gave nothing usable."""
 
     kind: Literal["venue_missing"]
-    venues: tuple[str, ...] = ()  # empty: all
+    venues: tuple[str, ...] = Field(default=(), description="the rule is for these; empty: all")
 
 
 Rule = Annotated[FlipCrossed | MaxPainMoved | RegimeChanged | Stale | CheckFailed | VenueMissing, Field(discriminator="kind")]
@@ -86,10 +86,10 @@ Rule = Annotated[FlipCrossed | MaxPainMoved | RegimeChanged | Stale | CheckFaile
 class AlertSettings(SettingsPart):
     """What is watched for, and who is told. `urls` are Apprise addresses; they hold tokens and are never shown."""
 
-    urls: Addresses = ()
-    notify_cleared: bool = False  # tell, too, when an alert that was delivered is over
-    timeout_s: float = Field(default=10.0, gt=0, le=120)  # per address
-    rules: tuple[Rule, ...] = ()
+    urls: Addresses = Field(default=(), description="Apprise addresses to which alerts are sent; they are never shown")
+    notify_cleared: bool = Field(default=False, description="send a message, too, when an alert that was delivered is over")
+    timeout_s: float = Field(default=10.0, gt=0, le=120, description="seconds until sending gives up, per address")
+    rules: tuple[Rule, ...] = Field(default=(), description="what is watched for, each rule of one kind: see below")
 
     @model_validator(mode="after")
     def _rules_have_names_of_their_own(self) -> Self:

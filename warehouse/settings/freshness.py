@@ -12,13 +12,14 @@ from warehouse.settings.base import SettingsPart
 class FreshnessSettings(SettingsPart):
     """From when on a venue's data count as degraded, stale and unavailable: crypto by age, US by sessions that closed without data."""
 
-    crypto_degraded_hours: float = Field(default=1.5, gt=0)  # the default schedule asks every hour
-    crypto_stale_hours: float = Field(default=3.0, gt=0)
-    crypto_unavailable_hours: float = Field(default=24.0, gt=0)
-    us_degraded_sessions: int = Field(default=1, ge=1)
-    us_stale_sessions: int = Field(default=2, ge=1)
-    us_unavailable_sessions: int = Field(default=5, ge=1)
-    us_grace_hours: float = Field(default=4.0, ge=0)  # a session is missed when so long after its close nothing of it is there
+    # the default schedule runs every hour
+    crypto_degraded_hours: float = Field(default=1.5, gt=0, description="crypto: data of this age are degraded")
+    crypto_stale_hours: float = Field(default=3.0, gt=0, description="crypto: data of this age are stale")
+    crypto_unavailable_hours: float = Field(default=24.0, gt=0, description="crypto: data of this age are unavailable")
+    us_degraded_sessions: int = Field(default=1, ge=1, description="US: data are degraded when so many sessions closed without any")
+    us_stale_sessions: int = Field(default=2, ge=1, description="US: data are stale when so many sessions closed without any")
+    us_unavailable_sessions: int = Field(default=5, ge=1, description="US: data are unavailable when so many sessions closed without any")
+    us_grace_hours: float = Field(default=4.0, ge=0, description="US: hours after its close from which on a session without data counts")
 
     @model_validator(mode="after")
     def _limits_rise(self) -> Self:

@@ -16,17 +16,19 @@ from warehouse.settings.sources import Sources
 class ScheduleSettings(SettingsPart):
     """How the watchlist's schedules are served."""
 
-    grace_minutes: float = Field(default=10.0, ge=0)  # a run that starts later than this is marked late, or skipped
-    port: int = Field(default=4200, ge=1, le=65535)  # of the Prefect server that `strikehouse schedule` starts, on 127.0.0.1
-    kept_days: float = Field(default=30.0, gt=0)  # how long published/schedule.json remembers what became of a run
+    grace_minutes: float = Field(default=10.0, ge=0, description="a run that starts later than this is marked late, or skipped")
+    port: int = Field(
+        default=4200, ge=1, le=65535, description="port, on 127.0.0.1, of the Prefect server that `strikehouse schedule` starts"
+    )
+    kept_days: float = Field(default=30.0, gt=0, description="how long `published/schedule.json` says what became of a run")
 
 
 class Watch(SettingsPart):
     """One line of the watchlist: which venues an underlying is read from, and when."""
 
-    venues: Annotated[tuple[str, ...], Field(min_length=1)]
-    schedule: tuple[str, ...] = ()  # cron lines, in that time zone
-    timezone: str = "UTC"
+    venues: Annotated[tuple[str, ...], Field(min_length=1, description="venues that the underlying is read from")]
+    schedule: tuple[str, ...] = Field(default=(), description="cron lines; empty: no schedule")
+    timezone: str = Field(default="UTC", description="time zone of the cron lines, such as America/New_York")
 
     @field_validator("timezone")
     @classmethod

@@ -10,7 +10,7 @@ import os
 import tomllib
 from pathlib import Path
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings import SettingsError as PydanticSettingsError
 
@@ -18,6 +18,7 @@ from models.errors import SettingsError
 from models.redaction import secret_parts
 from warehouse.settings.alerts import AlertSettings, VenueMissing
 from warehouse.settings.api import ApiSettings
+from warehouse.settings.base import SettingsPart
 from warehouse.settings.charts import ChartSettings
 from warehouse.settings.freshness import FreshnessSettings
 from warehouse.settings.logs import LogSettings
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # what was given may be a secret
     )
 
-    home: Path = Path("data")
+    home: Path = Field(default=Path("data"), description="folder of all data")
     sources: Sources = Sources()
     storage: StorageSettings = StorageSettings()
     models: ModelSettings = ModelSettings()
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     logs: LogSettings = LogSettings()
     charts: ChartSettings = ChartSettings()
     api: ApiSettings = ApiSettings()
-    watchlist: dict[str, Watch] = dict(DEFAULT_WATCHLIST)
+    watchlist: dict[str, Watch] = Field(default=dict(DEFAULT_WATCHLIST), description="underlyings that are read, each as below")
 
     @field_validator("alerts")
     @classmethod
@@ -88,11 +89,12 @@ class Settings(BaseSettings):
 
     @property
     def numbers_hash(self) -> str:
-        """Hash of the settings that change numbers."""
-        bybit, okx, binance = self.sources.bybit, self.sources.okx, self.sources.binance
-        sources = f"{bybit.option_oi_sides} {bybit.underlying_price} {okx.inverse_premium} {binance.oi_basis}"
-        text = self.models.model_dump_json() + self.checks.model_dump_json() + sources
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Hash of the settings that change numbers: those of the sections as JSON, then those of the venues, divided by blanks."""
+        sections = [part for name in type(self).model_fields if isinstance(part := getattr(self, name), SettingsPart)]
+        own = [part.model_dump_json(include=set(names)) for part in sections if (names := part.number_fields())]
+        venues = [getattr(self.sources, name) for name in Sources.model_fields]
+        of_venues = [f"{getattr(venue, name)}" for venue in venues for name in venue.number_fields()]
+        return hashlib.sha256(("".join(own) + " ".join(of_venues)).encode()).hexdigest()[:16]
 
 
 def load_settings() -> Settings:
