@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from flows.cli.printing import print_frame
+from flows.cli.printing.table import print_frame
 from tests.commands import CHECKOUT, strikehouse
 from warehouse.home.paths import Home
 from warehouse.read.query import query

@@ -118,6 +118,16 @@ def test_command_page_is_current() -> None:
     assert app.generate_docs().strip() == CLI.read_text().strip(), "run make docs"
 
 
+def test_every_command_that_prints_data_takes_json() -> None:
+    """The README names the commands that do not."""
+    commands = [name for name in app if not name.startswith("-")]
+    without = [
+        name for name in commands if "--json" not in [flag for one in app[name].assemble_argument_collection() for flag in one.names]
+    ]
+    (sentence,) = re.findall(r"Every command that\s+prints\s+data takes `--json`; (.*?) prints? none\.", README.read_text(), re.DOTALL)
+    assert re.findall(r"`([\w-]+)`", sentence) == without
+
+
 def test_every_command_is_documented() -> None:
     for name in app:
         if not name.startswith("-"):

@@ -10,7 +10,8 @@ import cyclopts
 
 from flows.cli.app import LOG_OPTIONS, app
 from flows.cli.commands import change, read, serve
-from models.errors import SettingsError, StrikehouseError, StructureCheckFailed, UsageError
+from flows.run.exit_codes import DONE, INTERRUPTED, NOTHING_USABLE, USAGE, exit_code_of
+from models.errors import StrikehouseError
 from models.redaction import redact
 from warehouse.home.lean_imports import lean_start
 from warehouse.home.logs import LOGGER, is_json_log, stop_logs
@@ -30,28 +31,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app.meta(given, exit_on_error=False, print_error=True, result_action="return_value")
     except cyclopts.CycloptsError:
-        code = 2
-    except (UsageError, SettingsError) as error:
-        code = _say(error, 2)
-    except StructureCheckFailed as error:
-        code = _say(error, 4)
+        code = USAGE
     except StrikehouseError as error:
-        code = _say(error, 1)
+        code = _say(error)
     except BrokenPipeError:  # who reads has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere at the end
-        code = 0
+        code = DONE
     except KeyboardInterrupt:
         print("strikehouse: stopped; what was archived is kept, nothing was published half.", file=sys.stderr)
-        code = 130
+        code = INTERRUPTED
     trouble = stop_logs()
-    if trouble and code not in (1, 2):
+    if trouble and code not in (NOTHING_USABLE, USAGE):
         print(f"strikehouse: {trouble}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code if isinstance(code, int) else DONE)
 
 
-def _say(error: StrikehouseError, code: int) -> int:
+def _say(error: StrikehouseError) -> int:
     """One line that says what is wrong, for people or, where lines are JSON, as one of them; the log file has it too."""
     if not is_json_log():
         print(f"strikehouse: {redact(str(error))}", file=sys.stderr)
     LOGGER.error("%s", error, extra={"shown": True})
-    return code
+    return exit_code_of(error)

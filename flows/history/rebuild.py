@@ -15,7 +15,7 @@ from flows.run.steps import PUBLICATION
 from flows.run.walk import RunContext, RunState, walk
 from models.errors import StructureCheckFailed, WarehouseError
 from warehouse.archive.tombstones import tombstones
-from warehouse.home.files import disk_errors
+from warehouse.home.files import disk_errors, rename_durably
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.load.fingerprints import differences, table_hashes, value_differences
@@ -61,7 +61,7 @@ def rebuild(
         runs, migrated = _build(home, settings, rebuild_file, progress, workers)
         with disk_errors(home.work_file):
             _remove(home.root / "work.duckdb.wal")
-            rebuild_file.replace(home.work_file)
+        rename_durably(rebuild_file, home.work_file)
         with connect_work(home, settings, home.work_file) as con:
             mark_unpublished(con)  # also where the rows are the same
             state = RunState(connection=con)

@@ -20,8 +20,9 @@ from prefect.states import Completed, Failed
 from flows.prefect_app.decisions import decide_due
 from flows.prefect_app.due import due_instants
 from flows.prefect_app.flow import run_with_prefect
+from flows.run.exit_codes import DONE, NOTHING_USABLE
 from flows.run.plan import make_plan
-from flows.run.result import DONE, NOTHING_USABLE, RunResult
+from flows.run.result import RunResult
 from models.errors import AlreadyRunning, UsageError
 from models.market.calendar import TradingCalendar
 from models.market.schedule import LATE, Decision

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.run.alerts import NO_NEWS, AlertNews
+from flows.run.exit_codes import exit_code
 from flows.run.fetch import FetchedBook
 from flows.run.parse import UnderlyingLoad
 from flows.run.plan import Plan
 from models.snapshot import OK, REJECTED, VenueReading
 from warehouse.catalog.checks import all_checks
 from warehouse.publish.status import VenueOutcome
-
-DONE, NOTHING_USABLE, USAGE, PARTLY, SET_ASIDE, STALE_DATA = 0, 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,13 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 nothing usable, 3 some venues failed, 4 checks set something aside."""
+        """See `flows.run.exit_codes`."""
         checks = {check.name for check in all_checks()}
         outcomes = self.outcomes
         is_aside = [outcome.status == REJECTED and outcome.error in checks for outcome in outcomes]
         has_failed = any(outcome.status != OK and not aside for outcome, aside in zip(outcomes, is_aside, strict=True))
-        if not any(is_aside) and not any(outcome.status == OK for outcome in outcomes):
-            return NOTHING_USABLE
-        if has_failed:
-            return PARTLY
-        return SET_ASIDE if any(is_aside) or self.hold_reason else DONE
+        is_usable = any(outcome.status == OK for outcome in outcomes)
+        return exit_code(usable=is_usable, failed=has_failed, set_aside=any(is_aside), unpublished=bool(self.hold_reason))
 
 
 def all_outcomes(loads: Sequence[UnderlyingLoad]) -> list[VenueOutcome]:

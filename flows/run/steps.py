@@ -12,12 +12,11 @@ from typing import Any
 import duckdb
 
 from flows.run.alerts import AlertNews, deliver_news, evaluate_rules
-from flows.run.charts import draw_pages
 from flows.run.fetch import VenueLine, write_run_manifest
 from flows.run.parse import Replies, UnderlyingLoad, load_underlying, read_chain, replies_for
 from flows.run.plan import Plan, sources_of
 from flows.run.replay import load_pending_runs
-from flows.run.report import report_markdown, report_rows
+from flows.run.report import draw_pages, report_markdown, report_rows
 from flows.run.result import RunChart, RunResult, all_outcomes, nothing_usable
 from flows.run.walk import Artifact, Asset, Call, Perform, RunContext, RunState, Step, call_directly, once, walk
 from models.errors import StructureCheckFailed

@@ -113,7 +113,7 @@ def test_the_run_report_links_pages_and_says_how_to_draw_this_snapshot_later(
     cli: Cli, venues: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results: list[RunResult] = []
-    monkeypatch.setattr("flows.cli.printing.print_run", lambda _home, result, **_: results.append(result))
+    monkeypatch.setattr("flows.cli.printing.run.print_run", lambda _home, result, **_: results.append(result))
     cli("snapshot", "SPY", "--venue", "cboe", "--no-prefect", "--charts")
     (result,) = results
     report = report_markdown(cli.home, result)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.demo.venues import Double, serve
+from flows.run.exit_codes import DONE, NOTHING_USABLE, PARTLY
 from flows.run.plan import make_plan
-from flows.run.result import DONE, NOTHING_USABLE, PARTLY, RunResult
+from flows.run.result import RunResult
 from flows.run.steps import run_snapshot
 from warehouse.home.paths import Home
 from warehouse.read.query import query

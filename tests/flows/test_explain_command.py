@@ -13,8 +13,8 @@ import pytest
 import zstandard
 
 from flows.demo.venues import serve
+from flows.run.exit_codes import DONE
 from flows.run.plan import make_plan
-from flows.run.result import DONE
 from flows.run.steps import run_snapshot
 from models.errors import UsageError
 from tests.conftest import CHECKOUT, Demo

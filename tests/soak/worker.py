@@ -32,7 +32,7 @@ def slow_file(home: Path) -> Path:
 def load_all() -> None:
     """What a run imports late: a kill shall hit a run, not the start of Python."""
     lean_start()
-    import flows.cli.printing
+    import flows.cli.printing.run
     import flows.sources.http  # noqa: F401
 
     assert callable(run_snapshot)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import Field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import unquote
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -19,14 +20,15 @@ from warehouse.api import dependencies
 from warehouse.api.dialects import Dialect, Reason, Refusal, rate_limit_headers
 from warehouse.api.flashalpha.errors import ApiError
 from warehouse.api.flashalpha.parameters import At, read_at
-from warehouse.explain.dispatch import question
+from warehouse.catalog.filters import Day, Instant, Names, meanings
 from warehouse.explain.explanation import Explanation
-from warehouse.explain.request import LEVELS, instant_of
+from warehouse.explain.request import ExplainRequest, instant_of
 from warehouse.home.paths import Home
 from warehouse.read.json_values import json_value
 
 MOST_SHOWN = 100
-AsOf = Annotated[str | None, Query(description="The newest snapshot at or before this instant: ISO 8601, UTC without an offset")]
+_BOUNDS: dict[str, dict[str, Any]] = {"strike": {"ge": 0, "allow_inf_nan": False}, "top": {"ge": 1, "le": MOST_SHOWN}}
+_TEXT: dict[Any, Any] = dict.fromkeys((Instant | None, Day | None, Names | None), str | None)  # in Python → in a query
 Kind = Literal["max-pain", "gex", "level", "pin-score", "iv"]
 _WORDS = {
     Reason.UNAUTHORIZED: "unauthorized",
@@ -67,34 +69,41 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/explain", tags=["explain"], responses=RESPONSES)
 
 
+def _query(**given: Any) -> dict[str, Any]:
+    """Parameters of the query: the fields of `ExplainRequest` that are no part of the path."""
+    return given
+
+
+def _parameter(one: Field[Any], hint: Any) -> inspect.Parameter:
+    query = Query(description=one.metadata["meaning"], **_BOUNDS.get(one.name, {}))
+    return inspect.Parameter(
+        one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=Annotated[_TEXT.get(hint, hint), query]
+    )
+
+
+_HINTS = get_type_hints(ExplainRequest)
+_query.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [_parameter(one, _HINTS[one.name]) for one in fields(ExplainRequest) if one.name in meanings(ExplainRequest)]
+)
+
+
 @router.get("/{kind}/{underlying}", response_model=Explanation, summary="Where a number comes from")
 def explain(
     request: Request,
     kind: Kind,
     underlying: Annotated[str, Path(description="In any case; `/` as `%2F`", examples=["SPX"])],
-    expiry: Annotated[str | None, Query(description="Date; its settlement instants are pooled", examples=["2026-08-21"])] = None,
-    expires_at: Annotated[str | None, Query(description="One settlement instant, UTC")] = None,
-    strike: Annotated[float | None, Query(ge=0, allow_inf_nan=False, description="of gex and iv")] = None,
-    level: Annotated[str | None, Query(description=f"of level: one of {', '.join(LEVELS)}")] = None,
-    zero_dte: Annotated[bool, Query(description="of level: the profile of 0DTE")] = False,
-    instrument: Annotated[str | None, Query(description="of iv, as its venue calls it")] = None,
-    venues: Annotated[str | None, Query(description="comma-separated; default: all")] = None,
-    definition: Annotated[str | None, Query(description="repeats an alternative: flashalpha, backquant, reversed …")] = None,
-    top: Annotated[int, Query(ge=1, le=MOST_SHOWN, description="So many strikes and contracts")] = 5,
-    as_of: AsOf = None,
+    given: Annotated[dict[str, Any], Depends(_query)],
     at: At = None,
-) -> Response:  # fmt: skip
+) -> Response:
     """Definition, inputs, contracts and archived rows of a number, and what other conventions make of it; nothing is written."""
     request.state.endpoint = "/explain/{kind}/{underlying}"
     try:
-        explain_request = question(
-            kind, unquote(underlying).strip(), expiry=expiry, expires_at=expires_at, strike=strike, level=level, zero_dte=zero_dte,
-            instrument=instrument, as_of=_moment(as_of, at, dependencies.now_of(request)), venues=venues, definition=definition, top=top,
-        )  # fmt: skip
+        as_of = _moment(given["as_of"], at, dependencies.now_of(request))
+        explain_request = ExplainRequest(kind, unquote(underlying).strip(), **given | {"as_of": as_of})
     except UsageError as error:
         raise ApiError(400, "invalid_question", str(error)) from error
     try:
-        explanation = dependencies.warehouse(request).explain_question(explain_request)
+        explanation = dependencies.warehouse(request).explain_request(explain_request)
     except UsageError as error:
         raise ApiError(404, "no_data", str(error)) from error
     request.state.may_keep = True

@@ -13,7 +13,8 @@ import dataframely as dy
 from models.contracts.registry import PUBLISHED, VIEWS
 from warehouse.catalog import ddl
 from warehouse.catalog.checks import all_checks
-from warehouse.catalog.macros import ARGUMENTS, FURTHER_ARGUMENTS, MACROS, QUERIES
+from warehouse.catalog.filters import CalendarFilters, macro_arguments, meanings
+from warehouse.catalog.macros import MACROS, QUERIES
 from warehouse.catalog.markdown import markdown_table
 from warehouse.catalog.public_relations import latest_name, marts
 from warehouse.catalog.relations import SQL_FOLDER
@@ -27,22 +28,7 @@ SCHEMAS = {
     "marts": "What analysts read. Sign convention: scenario `std` of `core.sign_scenarios`, calls +1, puts −1.",
     "ops": "What ran, what was fetched, what was refused and why, what was checked. Not part of `rebuild --verify`.",
 }
-ARGUMENT_MEANINGS = {
-    "underlying": "required: `'SPX'`, in any case",
-    "as_of": "the newest snapshot at or before this instant (UTC); without it the newest",
-    "venues": "`'deribit'`, `'deribit,cboe'` or `['deribit', 'cboe']`: only these, added up again; without it all",
-    "expiry": "only this date; its settlement instants are pooled before anything is computed",
-    "expires_at": "only this settlement instant (UTC)",
-    "dte_min": "at least so many days to settlement",
-    "dte_max": "at most so many",
-    "strike_min": "strikes from here",
-    "strike_max": "strikes up to here",
-    "moneyness_min": "strike / spot from here: `0.9`",
-    "moneyness_max": "strike / spot up to here",
-    "window_pct": "strikes within so many percent of spot, either side",
-    "complete_only": "only snapshots for which every venue asked was usable",
-    "until": "of `opex_calendar` only: up to this date, with expiries that the listing rules foresee and no stored chain has",
-}
+UNDERLYING = "required: `'SPX'`, in any case"
 
 
 def page() -> str:
@@ -92,8 +78,8 @@ def _latest() -> str:
 def _macros() -> str:
     rows = [(f"`{macro}(…)`", f"`{mart}`", what) for macro, (mart, what) in MACROS.items()]
     own = [f"* `{macro}({', '.join(arguments)})`: {what[0].lower()}{what[1:]}." for macro, (arguments, what) in QUERIES.items()]
-    every = [*ARGUMENTS, *(argument for further in FURTHER_ARGUMENTS.values() for argument in further)]
-    arguments = [(f"`{argument}`", ARGUMENT_MEANINGS[argument.split()[0]]) for argument in every]
+    optional = zip(macro_arguments(CalendarFilters), meanings(CalendarFilters).values(), strict=True)
+    arguments = [("`underlying`", UNDERLYING), *((f"`{argument}`", meaning) for argument, meaning in optional)]
     return (
         "## Table macros\n\nA mart for one underlying, computed again for the moment, venues, expiries and strikes asked for: filters "
         "apply before levels and minima. Call one like a table: `from max_pain('SPX', dte_max := 30)`. All take the same arguments.\n\n"

@@ -22,7 +22,7 @@ _OWN_COLUMNS = {
     "theirs": "Gamma by the venue [1/USD]",
     "difference": "|gamma - theirs| as a share of theirs [fraction]",
 }
-_SOURCES = tuple(f"warehouse/catalog/{name}.py" for name in ("ddl", "macros", "install", "public_relations"))
+_SOURCES = tuple(f"warehouse/catalog/{name}.py" for name in ("ddl", "filters", "macros", "install", "public_relations"))
 
 
 @cache

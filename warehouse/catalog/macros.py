@@ -7,6 +7,7 @@ theirs, so such column names are qualified on the way.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cache
 
 import sqlglot
@@ -15,6 +16,7 @@ from sqlglot import exp
 from models.contracts.registry import TABLES
 from models.errors import WarehouseError
 from warehouse.catalog import ddl
+from warehouse.catalog.filters import STRIKE_FILTERS, CalendarFilters, Filters, macro_arguments
 from warehouse.catalog.relations import SQL_FOLDER, all_relations
 
 # macro → (mart, what it gives)
@@ -36,27 +38,19 @@ MACROS: dict[str, tuple[str, str]] = {
     "gamma_profile": ("marts.gamma_profile", "Gamma exposure if spot stood elsewhere; empty when strikes are left out"),
     "gamma_flip_zones": ("marts.gamma_flip_zones", "Where gamma exposure changes sign, by both methods"),
 }
-ARGUMENTS = (
-    "underlying", "as_of := null", "venues := null", "expiry := null", "expires_at := null", "dte_min := null", "dte_max := null",
-    "strike_min := null", "strike_max := null", "moneyness_min := null", "moneyness_max := null", "window_pct := null",
-    "complete_only := false",
-)  # fmt: skip
-FURTHER_ARGUMENTS = {"opex_calendar": ("until := null",)}  # of one macro only
+FILTERS: dict[str, type[Filters]] = {"opex_calendar": CalendarFilters}  # of macros that take more than the others
 # macros of their own, each in sql/macros/<macro>.sql: arguments, and what they give
 QUERIES: dict[str, tuple[tuple[str, ...], str]] = {
     "probability_between": (
-        (
-            "underlying", "low", "high", "as_of := null", "venues := null", "expiry := null", "expires_at := null", "dte_min := null",
-            "dte_max := null", "complete_only := false",
-        ),
+        ("underlying", "low", "high", *macro_arguments(without=STRIKE_FILTERS)),
         "Probability that an expiry settles above low and at most at high, by its implied density",
     ),
     "scan": (
         ("underlyings := null", "as_of := null", "complete_only := false"),
         "The watchlist ranked by pin score, with alignment and regime: the newest snapshot of each underlying",
     ),
-}  # fmt: skip
-ARGUMENT_NAMES = tuple(argument.split()[0] for argument in ARGUMENTS)
+}
+ARGUMENT_NAMES = ("underlying", *(one.name for one in fields(Filters)))
 _GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # by scope.sql
 _STORED = frozenset({"core.calendar", "core.parameters", "core.sessions"})  # read as they are
 
@@ -66,7 +60,7 @@ def create_macros() -> list[str]:
     scope = (SQL_FOLDER / "macros" / "scope.sql").read_text().rstrip()
     statements = []
     for macro, (mart, what) in MACROS.items():
-        arguments = (*ARGUMENTS, *FURTHER_ARGUMENTS.get(macro, ()))
+        arguments = ("underlying", *macro_arguments(FILTERS.get(macro, Filters)))
         parts = [scope, *(f"{_inner(name)} as (\n{sql}\n)" for name, sql in _inlined(mart))]
         result = _inner(mart)
         extension = SQL_FOLDER / "macros" / f"{macro}.sql"

@@ -1,11 +1,16 @@
-"""Markdown of the generated pages."""
+"""Tables in Markdown, for generated pages and run reports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with these column names."""
+def markdown_table(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table; None is an empty cell, and what Markdown would read as its own is escaped."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("<", "\\<") for cell in line) + " |" for line in lines)
+    return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).splitlines()).replace("|", "\\|").replace("<", "\\<")

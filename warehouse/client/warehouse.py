@@ -11,57 +11,62 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
 from functools import cache
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import duckdb
 import polars as pl
 
 from models.contracts.registry import PUBLISHED
 from models.errors import PublicationMissing, UsageError
+from warehouse.catalog.filters import CalendarFilters, Filters, Instant, sql_value
 from warehouse.catalog.macros import MACROS, QUERIES
 from warehouse.catalog.public_relations import public_relations
 from warehouse.catalog.relations import SQL_FOLDER
+from warehouse.explain.request import ExplainRequest
 from warehouse.home.paths import Home, home_of
 from warehouse.read.query import call_macro_on, connect_published, query_on, rows_on
 from warehouse.settings import load_settings
 
 if TYPE_CHECKING:
     from warehouse.explain.explanation import Explanation
-    from warehouse.explain.request import Question
 
-Instant = datetime | date | str
 Result = TypeVar("Result")
+Keywords = ParamSpec("Keywords")
+_SELF = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+_UNDERLYING = Parameter("underlying", Parameter.POSITIONAL_OR_KEYWORD, annotation="str")
 
 
-class Scope(TypedDict, total=False):
-    """Which snapshot, and which of its venues."""
+def _of_macro(macro: str, filters: Callable[Keywords, Filters]) -> Callable[Concatenate[Warehouse, str, Keywords], pl.DataFrame]:
+    """A method that calls a table macro for one underlying, with the fields of `filters` as keywords."""
 
-    as_of: Instant | None  # the newest snapshot at or before it; an aware datetime is converted, a naive one and a text are UTC
-    venues: str | Sequence[str] | None  # added up again; None: all
-    complete_only: bool  # only snapshots for which every venue asked was usable
+    def method(self: Warehouse, underlying: str, *args: Keywords.args, **keywords: Keywords.kwargs) -> pl.DataFrame:
+        frame = self._call(macro, {"underlying": underlying, **filters(*args, **keywords).arguments()})
+        contract = PUBLISHED[mart]
+        return frame.cast({name: column.dtype for name, column in contract.columns().items()})
 
-
-class Expiries(Scope, total=False):
-    """Which expiries of it: filters apply before sums, ranks and levels."""
-
-    expiry: date | str | None  # its settlement instants are pooled before anything is computed
-    expires_at: Instant | None
-    dte_min: int | None
-    dte_max: int | None
+    mart, gives = MACROS[macro]
+    method.__name__, method.__qualname__, method.__doc__ = macro, f"Warehouse.{macro}", f"{gives} (`{mart}`)."
+    method.__signature__ = Signature([_SELF, _UNDERLYING, *signature(filters).parameters.values()], return_annotation="pl.DataFrame")  # type: ignore[attr-defined]
+    return method  # type: ignore[return-value]  # a type cannot say that `underlying` may be named
 
 
-class Filters(Expiries, total=False):
-    """Which strikes of them."""
+def _explaining(request: Callable[Keywords, ExplainRequest]) -> Callable[Concatenate[Warehouse, Keywords], Explanation]:
+    """The method `explain`, with the fields of `request` as arguments."""
 
-    strike_min: float | None
-    strike_max: float | None
-    moneyness_min: float | None  # strike / spot
-    moneyness_max: float | None
-    window_pct: float | None  # within so many percent of spot, either side
+    def explain(self: Warehouse, *args: Keywords.args, **keywords: Keywords.kwargs) -> Explanation:
+        """Where a number comes from, down to the archived rows: `max-pain`, `gex`, `level`, `pin-score` or `iv`.
+
+        `definition` puts another convention beside ours (`flashalpha`, `backquant`, …). Raises `UsageError` for what is not stored.
+        """
+        return self.explain_request(request(*args, **keywords))
+
+    explain.__qualname__ = "Warehouse.explain"
+    explain.__signature__ = Signature([_SELF, *signature(request).parameters.values()], return_annotation="Explanation")  # type: ignore[attr-defined]
+    return explain  # type: ignore[return-value]  # as above, of `kind` and `underlying`
 
 
 def open_warehouse(home: str | Path | None = None) -> Warehouse:
@@ -92,101 +97,41 @@ class Warehouse:
         number: int = self.sql("select generation from ops.publication").item()
         return number
 
-    def max_pain(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Max pain per expiry (`marts.max_pain`)."""
-        return self._macro("max_pain", underlying, filters)
+    max_pain = _of_macro("max_pain", Filters)
+    max_pain_pooled = _of_macro("max_pain_pooled", Filters)
+    pain_curve = _of_macro("pain_curve", Filters)
+    gex_heatmap = _of_macro("gex_heatmap", Filters)
+    gex_profile = _of_macro("gex_profile", Filters)
+    gex_by_expiry = _of_macro("gex_by_expiry", Filters)
+    gex_ranked = _of_macro("gex_ranked", Filters)
+    gex_levels = _of_macro("gex_levels", Filters)
+    gamma_profile = _of_macro("gamma_profile", Filters)
+    gamma_flip_zones = _of_macro("gamma_flip_zones", Filters)
+    expiry_summary = _of_macro("expiry_summary", Filters)
+    pin_score = _of_macro("pin_score", Filters)
+    opex_calendar = _of_macro("opex_calendar", CalendarFilters)
 
-    def max_pain_pooled(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Max pain of all live expiries together (`marts.max_pain_pooled`)."""
-        return self._macro("max_pain_pooled", underlying, filters)
+    def probability_between(self, underlying: str, low: float | None, high: float | None, **filters: Any) -> pl.DataFrame:
+        """Probability that an expiry settles above `low` (None: 0) and at most at `high` (None: no bound), by its implied density.
 
-    def pain_curve(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Pain at each listed strike, per expiry (`marts.pain_curve`)."""
-        return self._macro("pain_curve", underlying, filters)
-
-    def gex_heatmap(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Open interest and exposures by expiry and strike (`marts.gex_heatmap`)."""
-        return self._macro("gex_heatmap", underlying, filters)
-
-    def gex_profile(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Open interest and exposures by strike (`marts.gex_by_strike`)."""
-        return self._macro("gex_profile", underlying, filters)
-
-    def gex_by_expiry(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Open interest and exposures by expiry (`marts.gex_by_expiry`)."""
-        return self._macro("gex_by_expiry", underlying, filters)
-
-    def gex_ranked(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """The ten strikes of largest net gamma exposure (`marts.gex_ranked`)."""
-        return self._macro("gex_ranked", underlying, filters)
-
-    def gex_levels(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Key levels, flip and regime, over the expiries asked and over 0DTE (`marts.gex_levels`)."""
-        return self._macro("gex_levels", underlying, filters)
-
-    def gamma_profile(self, underlying: str, **filters: Unpack[Expiries]) -> pl.DataFrame:
-        """Gamma exposure if spot stood elsewhere (`marts.gamma_profile`)."""
-        return self._macro("gamma_profile", underlying, filters)
-
-    def gamma_flip_zones(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Where gamma exposure changes sign, by both methods (`marts.gamma_flip_zones`)."""
-        return self._macro("gamma_flip_zones", underlying, filters)
-
-    def opex_calendar(self, underlying: str, *, until: date | str | None = None, **filters: Unpack[Expiries]) -> pl.DataFrame:
-        """Types, roll-off and own levels per expiry; with `until` also expiries that no stored chain has (`marts.opex_calendar`)."""
-        return self._macro("opex_calendar", underlying, {**filters, "until": until})
-
-    def expiry_summary(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Smile, expected moves and density per expiry (`marts.expiry_summary`)."""
-        return self._macro("expiry_summary", underlying, filters)
-
-    def pin_score(self, underlying: str, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """Pin score with its parts, and alignment, per expiry (`marts.pin_score`)."""
-        return self._macro("pin_score", underlying, filters)
-
-    def probability_between(self, underlying: str, low: float | None, high: float | None, **filters: Unpack[Expiries]) -> pl.DataFrame:
-        """Probability that an expiry settles above `low` (None: 0) and at most at `high` (None: no bound), by its implied density."""
-        return self._call("probability_between", {"underlying": underlying, "low": low, "high": high, **filters}, keep=("low", "high"))
+        `filters`: those of `Filters` but for strikes.
+        """
+        arguments = {"underlying": underlying, "low": low, "high": high, **Filters(**filters).arguments()}
+        return self._call("probability_between", arguments, keep=("low", "high"))
 
     def scan(
         self, underlyings: str | Sequence[str] | None = None, *, as_of: Instant | None = None, complete_only: bool = False
     ) -> pl.DataFrame:
         """The watchlist ranked by pin score, with alignment and regime: the newest snapshot of each underlying at or before a moment."""
-        return self._call("scan", {"underlyings": underlyings, "as_of": as_of, "complete_only": complete_only})
+        return self._call("scan", {"underlyings": underlyings, **Filters(as_of=as_of, complete_only=complete_only).arguments()})
 
-    def explain(
-        self,
-        kind: str,
-        underlying: str,
-        *,
-        expiry: date | str | None = None,
-        expires_at: Instant | None = None,
-        strike: float | None = None,
-        level: str | None = None,
-        zero_dte: bool = False,
-        instrument: str | None = None,
-        as_of: Instant | None = None,
-        venues: str | Sequence[str] | None = None,
-        definition: str | None = None,
-        top: int = 5,
-    ) -> Explanation:
-        """Where a number comes from, down to the archived rows: `max-pain`, `gex`, `level`, `pin-score` or `iv`.
+    explain = _explaining(ExplainRequest)
 
-        `definition` puts another convention beside ours (`flashalpha`, `backquant`, …). Raises `UsageError` for what is not stored.
-        """
-        from warehouse.explain.dispatch import question
-
-        explain_request = question(
-            kind, underlying, expiry=expiry, expires_at=_sql_argument(expires_at), strike=strike, level=level, zero_dte=zero_dte,
-            instrument=instrument, as_of=_sql_argument(as_of), venues=venues, definition=definition, top=top,
-        )  # fmt: skip
-        return self.explain_question(explain_request)
-
-    def explain_question(self, explain_request: Question) -> Explanation:
-        """The same of a question that is made already."""
+    def explain_request(self, request: ExplainRequest) -> Explanation:
+        """The explanation of a request that is made already."""
         from warehouse.explain.dispatch import explain
 
-        return self._on(lambda con: explain(con, self._home, explain_request))
+        return self._on(lambda con: explain(con, self._home, request))
 
     def table(self, name: str, *, underlying: str | None = None, snapshot_id: str | None = None) -> pl.DataFrame:
         """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name.
@@ -241,14 +186,9 @@ class Warehouse:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _macro(self, macro: str, underlying: str, filters: Any) -> pl.DataFrame:
-        frame = self._call(macro, {"underlying": underlying, **filters})
-        contract = PUBLISHED[MACROS[macro][0]]
-        return frame.cast({name: column.dtype for name, column in contract.columns().items()})
-
     def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:
         """`keep` names arguments that are passed on even when they are None."""
-        given = {name: _sql_argument(value) for name, value in arguments.items() if value is not None or name in keep}
+        given = {name: sql_value(value) for name, value in arguments.items() if value is not None or name in keep}
         return self._ask((macro, repr(given)), lambda con: call_macro_on(con, macro, given, keep=keep))
 
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
@@ -285,15 +225,6 @@ def statement(folder: str, name: str) -> str:
     return (SQL_FOLDER / folder / f"{name}.sql").read_text()
 
 
-def _sql_argument(value: Any) -> Any:
-    """An argument as SQL takes it: instants as naive UTC."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).replace(tzinfo=None)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return list(value)
-    return value
-
-
 METHODS = (*MACROS, *QUERIES)  # each is a method above, by a test
 
-__all__ = ["METHODS", "Expiries", "Filters", "PublicationMissing", "Scope", "Warehouse", "open_warehouse"]
+__all__ = ["METHODS", "CalendarFilters", "Filters", "PublicationMissing", "Warehouse", "open_warehouse"]

@@ -12,7 +12,7 @@ import polars as pl
 from models.errors import UsageError
 from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.explain.explanation import Row, Scope, VenueSource
-from warehouse.explain.request import Question
+from warehouse.explain.request import ExplainRequest
 from warehouse.home.paths import Home
 from warehouse.read.filters import ChartRequest
 from warehouse.read.query import call_macro_on, query_on
@@ -30,7 +30,7 @@ class Chain:
 
     con: duckdb.DuckDBPyConnection
     home: Home
-    question: Question
+    question: ExplainRequest
     facts: Facts
 
     @property
@@ -101,9 +101,9 @@ class Chain:
         return f"all {len(self.expiries)} live expiries"
 
 
-def open_chain(con: duckdb.DuckDBPyConnection, home: Home, question: Question) -> Chain:
+def open_chain(con: duckdb.DuckDBPyConnection, home: Home, question: ExplainRequest) -> Chain:
     """The newest snapshot that the question allows; raises `UsageError` for an unknown underlying, moment, venue or expiry."""
-    request = ChartRequest(question.underlying, as_of=question.as_of, venues=question.venues, expiry=question.expiry)
+    request = ChartRequest(**question.filters(as_of=question.as_of, expires_at=None))
     chain = Chain(con, home, question, read_facts(con, request))
     chain.expiries  # noqa: B018 - an unknown settlement instant is told at once
     return chain

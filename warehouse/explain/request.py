@@ -1,14 +1,15 @@
-"""What is asked of an explanation: a kind, an underlying, and which of its numbers."""
+"""The arguments of an explanation: a kind, an underlying, and which of its numbers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
 from models.errors import UsageError
+from warehouse.catalog.filters import Day, Filters, Instant, Names, argument, meanings
 
 LEVELS = (
     "call_resistance", "call_wall_2", "call_wall_3", "put_support", "put_wall_2", "put_wall_3", "call_wall", "put_wall",
@@ -22,27 +23,42 @@ KINDS: dict[str, tuple[str, ...]] = {
     "pin-score": ("expiry", "expires_at"),
     "iv": ("expiry", "expires_at", "strike", "instrument"),
 }
+BY_FORM = ("expiry", "expires_at", "strike", "level", "instrument")  # on the command line
 
 
 @dataclass(frozen=True)
-class Question:
-    """Which number is to be explained. Without an expiry it is that of all live expiries."""
+class ExplainRequest:
+    """Which number is to be explained. Without an expiry it is that of all live expiries.
+
+    Dates, instants and venues may be given in any of their forms; fields have them as a `date`, ISO text in UTC and a list of lower case.
+    """
 
     kind: str
     underlying: str
-    expiry: date | None = None
-    expires_at: str | None = None  # UTC
-    strike: float | None = None
-    level: str | None = None
-    zero_dte: bool = False
-    instrument: str | None = None
-    as_of: str | None = None
-    venues: list[str] | None = None
-    definition: str | None = None
-    top: int = 5  # strikes and contracts that are shown
+    _: KW_ONLY
+    expiry: Day | None = argument("only this date; its settlement instants are pooled")
+    expires_at: Instant | None = argument("only this settlement instant (UTC)")
+    strike: float | None = argument("of `gex` and `iv`")
+    level: str | None = argument(f"of `level`: one of {', '.join(LEVELS)}")
+    zero_dte: bool = argument("of `level`: the profile of 0DTE", default=False)
+    instrument: str | None = argument("of `iv`, as its venue calls it")
+    as_of: Instant | None = argument(meanings(Filters)["as_of"])
+    venues: Names | None = argument(meanings(Filters)["venues"])
+    definition: str | None = argument("another convention beside ours: `flashalpha`, `backquant`, `reversed` …")
+    top: int = argument("so many strikes and contracts", default=5)
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for what the kind does not know."""
+        """Bring every argument to its one form; raise `UsageError` for what the kind does not know."""
+        names = re.split(r"[^a-z]+", self.venues.lower()) if isinstance(self.venues, str) else [one.lower() for one in self.venues or ()]
+        vars(self).update(
+            kind=self.kind.replace("_", "-"),
+            underlying=self.underlying.upper(),
+            expiry=expiry_of(self.expiry) if isinstance(self.expiry, str) else self.expiry,
+            expires_at=None if self.expires_at is None else instant_of(str(self.expires_at)),
+            level=self.level.replace("-", "_") if self.level else None,
+            as_of=None if self.as_of is None else instant_of(str(self.as_of)),
+            venues=[one for one in names if one] or None,
+        )
         if self.kind not in KINDS:
             raise UsageError(f"Nothing explains {self.kind!r}. Known: {', '.join(KINDS)}.")
         taken = {name for names in KINDS.values() for name in names}
@@ -63,15 +79,15 @@ class Question:
         return {"underlying": self.underlying, "venues": self.venues, "expiry": self.expiry, "expires_at": self.expires_at} | changed
 
 
-def from_words(kind: str, underlying: str, words: Sequence[str], **given: Any) -> Question:
-    """A question whose expiry, strike, level and instrument are told by their look: `2026-08-21 7400`; raises `UsageError`."""
+def from_words(kind: str, underlying: str, words: Sequence[str], **given: Any) -> ExplainRequest:
+    """A request whose arguments of `BY_FORM` are recognised by their form: `2026-08-21 7400`; raises `UsageError`."""
     kind = kind.replace("_", "-")
     for word in words:
         name, value = _parameter_of(kind, word)
         if given.get(name) is not None:
             raise UsageError(f"{word} names a second {name}.")
         given[name] = value
-    return Question(kind, underlying.upper(), **given)
+    return ExplainRequest(kind, underlying, **given)
 
 
 def _parameter_of(kind: str, word: str) -> tuple[str, Any]:
@@ -82,7 +98,7 @@ def _parameter_of(kind: str, word: str) -> tuple[str, Any]:
     if re.fullmatch(r"\d+(\.\d+)?", word):
         return "strike", float(word)
     if kind == "level":
-        return "level", word.replace("-", "_")
+        return "level", word
     if kind == "iv":
         return "instrument", word
     raise UsageError(f"{word!r} is no date, settlement instant or strike.")

@@ -33,25 +33,50 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder."""
+    """Write a file so that readers see all of it or nothing."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to in the folder of `path`; at the end of the block the file is durable under its name, after an error it is gone."""
+    with temporary_file(path) as temporary:
+        yield temporary
+        rename_durably(temporary, path)
+
+
+@contextmanager
+def temporary_file(path: Path) -> Iterator[Path]:
+    """A path in the folder of `path` that no reader looks at; removed at the end of the block, unless the file was renamed.
+
+    `remove_leftovers` recognises it when this process is killed.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
+        temporary.unlink(missing_ok=True)  # of a process with the same number before a restart
         try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Put a file that is written and closed under another name in its folder: fsync, rename, fsync of the folder."""
+    with disk_errors(target):
+        sync(source)
+        source.replace(target)
+        sync(target.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that killed processes left in a folder; one whose process still runs is its own to remove."""
+    """Remove temporary files that killed processes left in a folder; one whose process still runs is its own to remove.
+
+    A name without the number of a process is of a publication by an earlier version, of which there was never more than one at a time.
+    """
     for path in folder.glob(".*.tmp"):
         named = re.fullmatch(r".+\.(\d+)\.tmp", path.name)
-        if named and not _is_running(int(named[1])):
+        if named is None or not _is_running(int(named[1])):
             path.unlink(missing_ok=True)
 
 
@@ -65,9 +90,9 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make the content of a file durable, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -26,7 +26,7 @@ import polars as pl
 from models.contracts.registry import TABLES
 from models.errors import PublicationMissing, PublicationUnreadable, StructureCheckFailed, UsageError
 from warehouse.catalog.checks import run_checks
-from warehouse.home.files import disk_errors, remove_leftovers, sync_folder, write_whole
+from warehouse.home.files import disk_errors, remove_leftovers, whole_file, write_whole
 from warehouse.home.locks import writer_lock
 from warehouse.home.paths import Home
 from warehouse.publish.status import note_generation
@@ -81,16 +81,12 @@ def write_generation(
     con.execute("checkpoint")
     folder = home.published / "generations"
     target = folder / f"{number:06d}.duckdb"
-    temporary = folder / f".{target.name}.tmp"
-    with disk_errors(target):
+    with disk_errors(folder):
         folder.mkdir(exist_ok=True)
-        try:
-            digest = _copy(home.work_file, temporary)
-            _smoke_test(temporary, rows)
-            temporary.chmod(0o444)  # a reader that forgets read-only must not lock the others out
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with whole_file(target) as temporary:
+        digest = _copy(home.work_file, temporary)
+        _smoke_test(temporary, rows)
+        temporary.chmod(0o444)  # a reader that forgets read-only must not lock the others out
     manifest = {
         "generation": number,
         "run_id": run_id,
@@ -194,12 +190,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _make_live(home: Home, manifest: dict[str, Any]) -> None:
-    link = home.published / f".{home.published_file.name}.{os.getpid()}.tmp"
-    with disk_errors(home.published_file):
-        link.unlink(missing_ok=True)
+    with whole_file(home.published_file) as link:
         os.link(home.published / "generations" / manifest["file"], link)
-        link.replace(home.published_file)
-        sync_folder(home.published)
     write_whole(home.published / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
@@ -219,14 +211,12 @@ def _prune(home: Home, retention: int) -> None:
 
 
 def _copy(source: Path, target: Path) -> str:
-    """Copy a file durably; returns its SHA-256."""
+    """Copy a file; returns its SHA-256."""
     digest = hashlib.sha256()
     with source.open("rb") as reader, target.open("wb") as writer:
         while block := reader.read(COPY_BYTES):
             digest.update(block)
             writer.write(block)
-        writer.flush()
-        os.fsync(writer.fileno())
     shutil.copymode(source, target)
     return digest.hexdigest()
 

@@ -6,10 +6,9 @@ the same rows give the same file. All of it comes from one generation.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow.parquet
 
 from models.errors import QueryFailed, UsageError
 from warehouse.catalog.public_relations import contract_of
-from warehouse.home.files import disk_errors
+from warehouse.home.files import disk_errors, whole_file
 from warehouse.home.paths import Home
 from warehouse.read.query import open_published
 
@@ -175,12 +174,5 @@ def _target(path: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with disk_errors(path):
-        try:
-            with temporary.open("wb") as file:
-                yield file
-            temporary.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        yield file

@@ -1,37 +1,29 @@
-"""What a chart is asked for: an underlying and the same filters as the table macros, and how much of it to show."""
+"""The request of a chart: an underlying, the filters of the table macros, and how much of it to show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from datetime import date
 from typing import Any
 
 from models.errors import UsageError
+from warehouse.catalog.filters import STRIKE_FILTERS, Filters, argument, meanings
 from warehouse.read.number_text import number
 
-_STRIKES = ("strike_min", "strike_max", "moneyness_min", "moneyness_max", "window_pct")
+_MEANINGS = meanings(Filters)
 _VIEW = ("zoom_pct", "strike_step")
 
 
 @dataclass(frozen=True)
-class ChartRequest:
-    """Filters, which apply before anything is computed; `zoom_pct` and `strike_step` change only what is seen."""
+class ChartRequest(Filters):
+    """An underlying and filters; `zoom_pct` and `strike_step` change only what is seen."""
 
     underlying: str
-    as_of: str | None = None
-    venues: list[str] | None = None
-    expiry: date | None = None
-    expires_at: str | None = None
-    dte_min: int | None = None
-    dte_max: int | None = None
-    strike_min: float | None = None
-    strike_max: float | None = None
-    moneyness_min: float | None = None
-    moneyness_max: float | None = None
-    window_pct: float | None = None
-    complete_only: bool | None = None
-    zoom_pct: float | None = None  # strikes within so many percent of spot are in view
-    strike_step: float | None = None  # of the heatmap: strikes are added up in steps of so many USD
+    _: KW_ONLY
+    venues: list[str] | None = argument(_MEANINGS["venues"])  # these two in the types that titles and messages use
+    expiry: date | None = argument(_MEANINGS["expiry"])
+    zoom_pct: float | None = argument("show strikes within so many percent of spot; nothing is computed again")
+    strike_step: float | None = argument("of `heatmap`: add strikes up in steps of so many USD")
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for sizes that are none."""
@@ -42,17 +34,17 @@ class ChartRequest:
 
     def arguments(self, **changed: Any) -> dict[str, Any]:
         """Arguments of a table macro."""
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _VIEW}
-        return given | changed
+        return {name: value for name, value in super().arguments().items() if name not in _VIEW} | changed
 
     def scope_arguments(self) -> dict[str, Any]:
         """Only what chooses the snapshot and its venues."""
-        return {name: getattr(self, name) for name in ("underlying", "as_of", "venues", "complete_only")}
+        arguments = self.arguments()
+        return {name: arguments[name] for name in ("underlying", "as_of", "venues", "complete_only")}
 
     @property
     def has_strike_filter(self) -> bool:
         """Whether some strikes are left out of everything computed."""
-        return any(getattr(self, name) is not None for name in _STRIKES)
+        return any(getattr(self, name) is not None for name in STRIKE_FILTERS)
 
     def filters_in_words(self) -> str:
         """What is left out, for the subtitle; empty when nothing is. The expiry is in the title."""

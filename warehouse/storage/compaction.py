@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import duckdb
 
 from models.errors import WarehouseError
 from warehouse.catalog.ddl import literal
-from warehouse.home.files import disk_errors, sync_folder
+from warehouse.home.files import rename_durably
 from warehouse.home.paths import Home
 from warehouse.settings import Settings
 from warehouse.storage import cold_partitions
@@ -53,11 +52,7 @@ def compact(home: Home, settings: Settings) -> int:
             raise WarehouseError(f"{compact_file}: {', '.join(lost)} lost rows on the way; the work file stays as it is. Look at the disk.")
         con.execute("detach old")
         con.checkpoint()
-    with disk_errors(home.work_file):
-        with compact_file.open("rb+") as file:
-            os.fsync(file.fileno())
-        compact_file.replace(home.work_file)
-        sync_folder(home.root)
+    rename_durably(compact_file, home.work_file)
     return before - home.work_file.stat().st_size
 
 

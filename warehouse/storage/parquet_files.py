@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -19,7 +17,7 @@ from typing import NamedTuple
 import polars as pl
 
 from warehouse.catalog import ddl
-from warehouse.home.files import disk_errors, sync_folder
+from warehouse.home.files import disk_errors, rename_durably, temporary_file
 
 ROWS_OF_MONTH = "snapshot_id >= $first and snapshot_id < $end"  # with `Month.bounds`
 ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one reads little of a month
@@ -83,21 +81,15 @@ def write_file(folder: Path, name: str, month: Month, rows: int, write: Callable
     """What `write` writes of a month of one table, durable under its final name."""
     table = name.split(".")[1]
     stem = f"{re.sub(r'[^A-Za-z0-9._^-]', '_', month.underlying)}-{month.month}"
-    temporary = folder / table / f".{stem}.{os.getpid()}.tmp"
-    with disk_errors(temporary):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            with temporary.open("rb+") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-            target = temporary.with_name(f"{stem}-{sha256[:16]}.parquet")
-            temporary.chmod(0o444)
-            temporary.replace(target)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-        sync_folder(target.parent)
+    with disk_errors(folder / table):
+        (folder / table).mkdir(parents=True, exist_ok=True)
+    with temporary_file(folder / table / stem) as temporary:
+        write(temporary)
+        with temporary.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        target = temporary.with_name(f"{stem}-{sha256[:16]}.parquet")
+        temporary.chmod(0o444)
+        rename_durably(temporary, target)
         path = f"{table}/{target.name}"
         return MonthFile(name, month.underlying, month.month, path, ddl.stored_columns(name), rows, target.stat().st_size, sha256)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from flows.cli.app import Charts, Json, NoPrefect, Venues, app, listed, load_settings
+from flows.run.exit_codes import DONE, NOTHING_USABLE
 from models.errors import UsageError
 from warehouse.home.lean_imports import lean_start
 from warehouse.home.logs import start_log_file
@@ -41,7 +42,7 @@ def demo(*, no_prefect: NoPrefect = False, charts: Charts = False, json: Json = 
 
 
 def _run(home: Home, settings: Settings, plan: object, *, use_prefect: bool, charts: bool, json: bool) -> int:
-    from flows.cli.printing import print_run
+    from flows.cli.printing.run import print_run
     from flows.prefect_app.environment import set_prefect_environment
     from flows.run.plan import Plan
     from flows.run.steps import run_snapshot
@@ -72,7 +73,7 @@ def publish(
     json: Json = False,
 ) -> int:
     """Publish the work file again, go back one generation, or list the generations."""
-    from flows.cli.printing import print_rows
+    from flows.cli.printing.table import print_rows
     from warehouse.home.version import code_version
     from warehouse.publish import generations as publication
     from warehouse.publish.status import note_generation
@@ -99,7 +100,7 @@ def publish(
             number = publication.publish(con, home, settings, run_id=None, now=datetime.now(UTC), code_version=code_version())
         note_generation(home, number)
         print_rows([{"live generation": number, "file": str(home.published_file)}], json=json)
-    return 0
+    return DONE
 
 
 @app.command(name="import")
@@ -118,7 +119,8 @@ def import_(
     home = home_of(settings)
     with workers_for_files(home, settings, files) as workers:
         lean_start()
-        from flows.cli.import_report import file_progress, print_import
+        from flows.cli.printing.imports import print_import
+        from flows.cli.printing.progress import file_progress
         from flows.formats.registry import importer
         from flows.history.imports.archive import Reading
         from flows.history.imports.mapping_file import read_mapping
@@ -154,7 +156,8 @@ def rebuild(
     start_log_file(home, settings)
     with nullcontext() if from_ or to else workers_for_all_runs(home, settings) as workers:
         lean_start()
-        from flows.cli.printing import print_rebuild, progress_line
+        from flows.cli.printing.maintenance import print_rebuild
+        from flows.cli.printing.progress import progress_line
         from flows.history import rebuild as rebuilding
 
         with progress_line("runs rebuilt") as advance:
@@ -163,7 +166,7 @@ def rebuild(
             else:
                 result = rebuilding.rebuild(home, settings, sessions=(from_, to), progress=advance, workers=workers)
     print_rebuild(result, verify=verify, tolerance=tolerance, json=json)
-    return 0 if not result.differences else 1
+    return NOTHING_USABLE if result.differences else DONE
 
 
 @app.command
@@ -173,7 +176,8 @@ def maintain(
     json: Json = False,
 ) -> int:
     """Move old rows to Parquet, remove replies beyond their time once their rebuild was verified, and give space back."""
-    from flows.cli.printing import print_maintenance, progress_line
+    from flows.cli.printing.maintenance import print_maintenance
+    from flows.cli.printing.progress import progress_line
     from flows.history import maintain as maintenance
 
     settings = load_settings()
@@ -183,4 +187,4 @@ def maintain(
     with progress_line("steps") as advance:
         result = maintenance.maintain(home, settings, now=datetime.now(UTC), dry_run=dry_run, progress=advance)
     print_maintenance(result, dry_run=dry_run, json=json)
-    return 1 if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else 0
+    return NOTHING_USABLE if any(one.action == maintenance.NOT_VERIFIED for one in result.actions) else DONE

@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from flows.cli.app import Json, Venues, app, listed, load_settings
-from flows.cli.filters import Filters
+from flows.cli.options import ChartOptions, ExplainOptions, FilterOptions, arguments_of
+from flows.run.exit_codes import DONE, NOTHING_USABLE, STALE_DATA
 from models.errors import UsageError
 from warehouse.home.logs import start_log_file
 from warehouse.home.paths import home_of
 
-NO_FILTERS = Filters()
+NO_FILTERS, WHOLE_CHART, PLAIN_EXPLANATION = FilterOptions(), ChartOptions(), ExplainOptions()
 
 
 @app.command
@@ -23,30 +24,32 @@ def show(
     table: str,
     underlying: str | None = None,
     *,
-    filters: Filters = NO_FILTERS,
-    until: Annotated[date | None, Parameter(help="Of opex: also expiries up to this date that no stored chain has.")] = None,
+    filters: FilterOptions = NO_FILTERS,
     limit: Annotated[int | None, Parameter(help="At most so many rows.")] = None,
     json: Json = False,
 ) -> int:
     """Show a published table (`latest.max_pain`), a macro for one underlying (`max_pain SPX --expiry 2026-08-21`), or `opex SPX`."""
-    from flows.cli.printing import print_calendar, print_frame
+    from flows.cli.printing.results import print_calendar
+    from flows.cli.printing.table import print_frame
+    from warehouse.catalog.filters import CalendarFilters
     from warehouse.catalog.macros import MACROS
     from warehouse.read.opex import opex_calendar
     from warehouse.read.query import call_macro, show_table
 
     settings = load_settings()
     home = home_of(settings)
+    arguments = CalendarFilters(**arguments_of(filters)).arguments()
     is_opex = table in ("opex", "opex_calendar")
-    if until is not None and not is_opex:
+    if arguments["until"] is not None and not is_opex:
         raise UsageError("--until works with opex only: `strikehouse show opex SPX --until 2028-12-31`.")
     if table in MACROS or is_opex:
         if underlying is None:
             raise UsageError(f"{table} needs an underlying: `strikehouse show {table} SPX`.")
-        arguments = {"underlying": underlying, **filters.arguments()}
-        frame = opex_calendar(home, settings, {**arguments, "until": until}) if is_opex else call_macro(home, table, arguments)
+        arguments["underlying"] = underlying
+        frame = opex_calendar(home, settings, arguments) if is_opex else call_macro(home, table, arguments)
         frame = frame if limit is None else frame.head(limit)
     else:
-        given = [name.replace("_", "-") for name, value in filters.arguments().items() if value is not None]
+        given = [name.replace("_", "-") for name, value in arguments.items() if value is not None]
         if given:
             raise UsageError(f"--{', --'.join(given)} work with the macros only: {', '.join(MACROS)}.")
         frame = show_table(home, table, underlying=underlying, limit=limit)
@@ -54,7 +57,7 @@ def show(
         print_calendar(frame)
     else:
         print_frame(frame, json=json)
-    return 0
+    return DONE
 
 
 @app.command
@@ -62,27 +65,28 @@ def chart(
     kind: Literal["pain", "oi", "gex", "heatmap", "profile", "term", "opex", "drift", "all"],
     underlying: str,
     *,
-    filters: Filters = NO_FILTERS,
-    zoom_pct: Annotated[float | None, Parameter(help="Show strikes within so many percent of spot; nothing is computed again.")] = None,
-    strike_step: Annotated[float | None, Parameter(help="Of heatmap: add strikes up in steps of so many USD.")] = None,
+    options: ChartOptions = WHOLE_CHART,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="A name that ends in .html or .png.")] = None,
     json: Json = False,
 ) -> int:
-    """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page."""
-    from flows.cli.printing import print_chart
+    """Draw a chart of one underlying as one HTML file that needs no network, or as a PNG; `all` puts every kind on one page.
+
+    `pain` is of one expiry: without --expiry the next monthly or quarterly one.
+    """
+    from flows.cli.printing.results import print_chart
     from warehouse.charts.registry import check_target, draw_all, draw_chart, write_charts
     from warehouse.read.filters import ChartRequest
 
     settings = load_settings()
     if output is not None:
         check_target(output, settings.charts)
-    request = ChartRequest(underlying, **filters.arguments(), zoom_pct=zoom_pct, strike_step=strike_step)
+    request = ChartRequest(underlying, **arguments_of(options))
     home = home_of(settings)
     charts, left_out = draw_all(home, request) if kind == "all" else ([draw_chart(home, kind, request)], [])
     file = output or Path(f"{charts[0].file_stem_of(kind)}.html")
     write_charts(charts, file, settings.charts)
     print_chart(charts, left_out, file.absolute(), json=json)
-    return 0
+    return DONE
 
 
 @app.command
@@ -90,29 +94,21 @@ def explain(
     kind: Literal["max-pain", "gex", "level", "pin-score", "iv"],
     underlying: str,
     *about: Annotated[str, Parameter(help="Date (2026-08-21), settlement instant, strike, name of a level, or instrument.")],
-    as_of: str | None = None,
-    venue: Venues = None,
-    zero_dte: Annotated[bool, Parameter(negative="", help="Of level: the profile of 0DTE.")] = False,
-    definition: Annotated[str | None, Parameter(help="Another convention beside ours: flashalpha, backquant, reversed …")] = None,
-    top: Annotated[int, Parameter(help="So many strikes and contracts.")] = 5,
+    options: ExplainOptions = PLAIN_EXPLANATION,
     json: Json = False,
 ) -> int:
     """Show where a number comes from: definition, inputs, contracts, archived rows, other conventions (`explain gex SPX 2026-08-21`)."""
-    from flows.cli.printing_explain import print_explanation
-    from warehouse.explain.dispatch import explain as explain_question
-    from warehouse.explain.request import from_words, instant_of
+    from flows.cli.printing.explain import print_explanation
+    from warehouse.explain.dispatch import explain as explain_number
+    from warehouse.explain.request import from_words
     from warehouse.read.query import open_published
 
-    venues = [name.lower() for name in listed(venue)] or None
-    at = None if as_of is None else instant_of(as_of)
-    question = from_words(
-        kind, underlying, about, as_of=at, venues=venues, zero_dte=zero_dte, definition=definition, top=top
-    )  # fmt: skip
+    request = from_words(kind, underlying, about, **arguments_of(options))
     home = home_of(load_settings())
     with open_published(home) as con:
-        explanation = explain_question(con, home, question)
+        explanation = explain_number(con, home, request)
     print_explanation(explanation, json=json)
-    return 0
+    return DONE
 
 
 @app.command
@@ -127,14 +123,14 @@ def export(
     json: Json = False,
 ) -> int:
     """Write a table out: Parquet in folders by session and underlying, CSV, or an Arrow stream."""
-    from flows.cli.printing import print_rows
+    from flows.cli.printing.table import print_rows
     from warehouse.read.export import export_table
 
     names = listed(underlying)
     result = export_table(home_of(load_settings()), table, format, output, underlyings=names, sessions=(from_, to))
     if not result.is_stdout:
         print_rows([{"table": table, "rows": result.rows, "files": result.files, "output": str(result.output)}], json=json)
-    return 0
+    return DONE
 
 
 @app.command
@@ -146,7 +142,8 @@ def sql(
     json: Json = False,
 ) -> int:
     """Run SQL on the published file: read-only, with no access to other files. `-` reads the statement from standard input."""
-    from flows.cli.printing import print_frame, write_frame
+    from flows.cli.printing.results import write_frame
+    from flows.cli.printing.table import print_frame
     from warehouse.read.query import query
 
     text = sys.stdin.read() if statement == "-" else statement
@@ -155,7 +152,7 @@ def sql(
         write_frame(frame, format if format != "table" else "csv", output)
     else:
         print_frame(frame, json=json or format == "json")
-    return 0
+    return DONE
 
 
 @app.command
@@ -169,8 +166,8 @@ def status(
 
     Without names, what is not on the watchlist is shown and does not count.
     """
-    from flows.cli.printing import print_status
-    from flows.run.result import DONE, STALE_DATA
+    from flows.cli.printing.health import print_status
+    from flows.run.exit_codes import DONE
     from warehouse.monitor.freshness import STALE
     from warehouse.monitor.status import read_freshness
     from warehouse.publish.schedule_log import read_schedule_log
@@ -201,9 +198,9 @@ def doctor(
     json: Json = False,
 ) -> int:
     """Examine versions, settings, home, disk, locks, time zones, venues, publication and archive; exits with 1 on a problem."""
-    from flows.cli.printing import print_findings
+    from flows.cli.printing.health import print_findings
     from flows.doctor.examine import examine
-    from flows.run.result import DONE, NOTHING_USABLE
+    from flows.run.exit_codes import DONE
     from warehouse.monitor.health_machine import PROBLEM
 
     findings = examine(load_settings, offline=offline, deep=deep, now=datetime.now(UTC))

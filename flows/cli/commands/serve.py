@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.cli.app import Json, app, load_settings
+from flows.run.exit_codes import DONE
 from models.errors import UsageError
 from warehouse.home.logs import start_log_file
 from warehouse.home.paths import home_of
@@ -20,7 +21,7 @@ def schedule(
     json: Json = False,
 ) -> int:
     """Serve the watchlist's schedules, each in its own time zone, until stopped; with --list say what would run next."""
-    from flows.cli.printing import print_rows
+    from flows.cli.printing.table import print_rows
     from flows.prefect_app.environment import set_prefect_environment
 
     settings = load_settings()
@@ -45,7 +46,7 @@ def schedule(
             from flows.prefect_app.serve import serve_schedules
 
             serve_schedules(home, settings)
-    return 0
+    return DONE
 
 
 @app.command
@@ -59,4 +60,4 @@ def api(
 
     settings = load_settings()
     serve(home_of(settings), settings, host=host, port=port)
-    return 0
+    return DONE

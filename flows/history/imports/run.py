@@ -14,8 +14,8 @@ from flows.history.bulk_load import load_history
 from flows.history.imports.archive import Reading, archive_files, known_files
 from flows.history.imports.files import find_files
 from flows.run.archived_file import failure_key
+from flows.run.exit_codes import exit_code
 from flows.run.replay import pending_runs
-from flows.run.result import DONE, NOTHING_USABLE, PARTLY, SET_ASIDE
 from flows.run.steps import PUBLICATION
 from flows.run.walk import RunContext, RunState, walk
 from models.snapshot import OK, REJECTED
@@ -46,16 +46,17 @@ class ImportResult:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 nothing usable, 3 some files or chains cannot be used, 4 checks set something aside."""
+        """See `flows.run.exit_codes`."""
         checks = [check.name for check in all_checks()]
         statuses = list(zip(self.venues["status"], self.venues["error"], strict=True)) if self.venues.height else []
         aside = [error for status, error in statuses if status == REJECTED and error in checks]
         usable = sum(status == OK for status, _ in statuses)
-        if not usable and not aside and not self.known and not self.settlements:
-            return NOTHING_USABLE
-        if self.failures or usable + len(aside) < len(statuses):
-            return PARTLY
-        return SET_ASIDE if aside or self.hold_reason else DONE
+        return exit_code(
+            usable=bool(usable or self.known or self.settlements),
+            failed=bool(self.failures) or usable + len(aside) < len(statuses),
+            set_aside=bool(aside),
+            unpublished=bool(self.hold_reason),
+        )
 
 
 def import_files(

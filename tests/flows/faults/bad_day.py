@@ -16,8 +16,9 @@ import polars as pl
 
 from flows.demo.venues import Double
 from flows.demo.venues.server import WIRES, Request
+from flows.run.exit_codes import DONE, PARTLY, SET_ASIDE
 from flows.run.plan import make_plan
-from flows.run.result import DONE, PARTLY, SET_ASIDE, RunResult
+from flows.run.result import RunResult
 from flows.run.steps import run_snapshot
 from tests.flows.faults.expected import ATTEMPTS, WORDS, Group
 from warehouse.archive.replies import folder_manifest, read_reply

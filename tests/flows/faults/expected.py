@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flows.run.result import DONE, PARTLY
+from flows.run.exit_codes import DONE, PARTLY
 
 VENUES = ("cboe", "deribit", "bybit", "okx", "binance")
 CRYPTO = VENUES[1:]

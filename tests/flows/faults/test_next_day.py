@@ -8,7 +8,7 @@ from subprocess import run
 import pytest
 
 from flows.demo.venues import Double
-from flows.run.result import DONE, SET_ASIDE
+from flows.run.exit_codes import DONE, SET_ASIDE
 from tests.flows.faults.bad_day import (
     UNDERLYING,
     BadDay,

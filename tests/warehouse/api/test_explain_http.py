@@ -10,7 +10,7 @@ import orjson
 import pytest
 import requests
 
-from flows.cli.printing_explain import print_explanation
+from flows.cli.printing.explain import print_explanation
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
 from warehouse.client.warehouse import Warehouse

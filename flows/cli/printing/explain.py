@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from flows.cli.printing import print_json
+from flows.cli.printing.table import print_json, text_table
 
 if TYPE_CHECKING:
     from warehouse.explain.explanation import Alternative, Explanation, Number, RawRow, Scope
@@ -37,9 +37,9 @@ def print_explanation(explanation: Explanation, *, json: bool) -> None:
         print(f"  {_line(number)}")
     for table in explanation.tables:
         print(f"\n{table.title}")
-        print_rows(table.rows)
+        _print_rows(table.rows)
     print("\nContracts that carry most of it")
-    print_rows(explanation.contracts)
+    _print_rows(explanation.contracts)
     print("\nArchived rows, as they arrived (files are under raw/)")
     for row in explanation.raw:
         for line in _raw_lines(row):
@@ -48,9 +48,9 @@ def print_explanation(explanation: Explanation, *, json: bool) -> None:
     print_alternatives(explanation.alternatives)
 
 
-def print_alternatives(alternatives: Iterable[Alternative]) -> None:
+def print_alternatives(explanation: Iterable[Alternative]) -> None:
     """A line per convention: what it is about, its name, its value, its meaning."""
-    for one in alternatives:
+    for one in explanation:
         value = f"{cell(one.value)} {one.unit}" if one.unit is not None else "not computed"
         print(f"  {one.about:<10}  {one.convention:<18}  {value}: {one.meaning}")
 
@@ -73,21 +73,15 @@ def _line(number: Number) -> str:
     return f"{text} ({number.note})" if number.note else text
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as a table, numbers to the right; what no row has is left blank."""
     if not rows:
         print("  none")
         return
     names = list(rows[0])
     texts = [["" if row[name] is None else cell(row[name]) for name in names] for row in rows]
-    widths = [max(len(name), *(len(line[index]) for line in texts)) for index, name in enumerate(names)]
     is_number = [any(isinstance(row[name], int | float | Decimal) and not isinstance(row[name], bool) for row in rows) for name in names]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (text.rjust(width) if right else text.ljust(width) for text, width, right in zip(cells, widths, is_number, strict=True))
-        return "  " + "  ".join(padded).rstrip()
-
-    print("\n".join([line(names), line(["─" * width for width in widths]), *(line(one) for one in texts)]))
+    print(text_table(names, texts, is_number, indent="  "))
 
 
 def _scope_lines(scope: Scope) -> Iterable[str]:
@@ -96,9 +90,9 @@ def _scope_lines(scope: Scope) -> Iterable[str]:
     yield f"session {scope.session_date}, open interest of {scope.oi_as_of or 'unknown date'}, spot {cell(scope.spot)} USD"
     yield f"venues {scope.venues.replace(',', ', ')} (scope {scope.scope_venue}); {scope.expiries}"
     for one in scope.sources:
-        spot_text = f"spot {cell(one.spot)} ({one.spot_source})" if one.status == "ok" else f"{one.status}: {one.error}"
+        state = f"spot {cell(one.spot)} ({one.spot_source})" if one.status == "ok" else f"{one.status}: {one.error}"
         when = f"{one.captured_at:%Y-%m-%d %H:%M:%S} UTC" if one.captured_at else "no instant"
-        yield f"{one.venue}: {when}, {spot_text}, {one.origin}, run {one.run_id}"
+        yield f"{one.venue}: {when}, {state}, {one.origin}, run {one.run_id}"
 
 
 def _raw_lines(row: RawRow) -> Iterable[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from flows.cli.printing import print_json
+from flows.cli.printing.table import print_json
 from flows.history.imports.run import ImportResult
 from models.snapshot import OK
 from warehouse.home.paths import Home
@@ -24,10 +21,10 @@ def print_import(home: Home, result: ImportResult, *, json: bool) -> None:
     """The report of an import."""
     chains = [_chain(row, result) for row in result.venues.iter_rows(named=True)]
     if json:
-        names = ("files", "loaded", "resumed", "settlements", "known", "failures", "generation", "exit_code")
+        fields = ("files", "loaded", "resumed", "settlements", "known", "failures", "generation", "exit_code")
         print_json(
             {
-                **{name: getattr(result, name) for name in names},
+                **{name: getattr(result, name) for name in fields},
                 "held": result.hold_reason,
                 "published": str(home.published_file),
                 "chains": chains,
@@ -47,21 +44,6 @@ def print_import(home: Home, result: ImportResult, *, json: bool) -> None:
     for name, error in result.failures.items():
         print(f"{name}: {error}.")
     print(_summary(home, result))
-
-
-@contextmanager
-def file_progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; nothing when piped."""
-    if not sys.stderr.isatty():
-        yield lambda _settled, _files: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda settled, files: bar.update(task, completed=settled, total=files)
 
 
 def _chain(row: dict[str, Any], result: ImportResult) -> dict[str, Any]:
