@@ -25,8 +25,8 @@ OWN_OPTIONS = {"show": {"table", "underlying", "limit", "json"}, "chart": {"kind
 def options(command: str) -> dict[str, str]:
     """Option of a command, as an argument is named → its help."""
     arguments = [one for one in app[command].assemble_argument_collection() if one.name != "*"]  # that is the group of a request's options
-    shown = {one.name.removeprefix("--").replace("-", "_").lower(): one.parameter.help or "" for one in arguments}
-    return {"venues" if name == "venue" else name: text for name, text in shown.items()}
+    taken_by = {one.name.removeprefix("--").replace("-", "_").lower(): one.parameter.help or "" for one in arguments}
+    return {"venues" if name == "venue" else name: text for name, text in taken_by.items()}
 
 
 def parameters(method: str) -> list[str]:
@@ -51,11 +51,11 @@ def test_the_documentation_lists_every_argument_with_its_meaning() -> None:
 
 @pytest.mark.parametrize(("command", "request_class"), [("show", CalendarFilters), ("chart", ChartRequest)])
 def test_commands_have_an_option_for_every_filter_and_say_what_it_means(command: str, request_class: type) -> None:
-    shown = options(command)
+    taken_by = options(command)
     expected = {name: f"{text[0].upper()}{text[1:]}." for name, text in meanings(request_class).items()}
     assert set(NAMES) < set(expected)
-    assert {name: shown[name] for name in expected} == expected
-    assert set(shown) - set(expected) == OWN_OPTIONS[command]
+    assert {name: taken_by[name] for name in expected} == expected
+    assert set(taken_by) - set(expected) == OWN_OPTIONS[command]
 
 
 def test_a_chart_has_the_filters_of_the_macros() -> None:
@@ -68,8 +68,8 @@ def test_a_chart_has_the_filters_of_the_macros() -> None:
 def test_command_client_and_http_take_the_same_arguments_of_an_explanation() -> None:
     taken = list(meanings(ExplainRequest))
     assert [name for name in parameters("explain") if name != "kind"] == taken
-    shown = set(options("explain")) - {"kind", "underlying", "about", "json"}
-    assert shown | set(BY_FORM) == set(taken)
+    taken_by = set(options("explain")) - {"kind", "underlying", "about", "json"}
+    assert taken_by | set(BY_FORM) == set(taken)
     (route,) = router.routes
     queries = {one.name for dependant in route.dependant.dependencies for one in dependant.query_params}  # type: ignore[attr-defined]
     assert queries == set(taken)

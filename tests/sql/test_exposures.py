@@ -30,17 +30,17 @@ def test_the_columns_are_those_of_the_contract_in_its_order() -> None:
 
 
 def test_net_and_gross_of_both_sides() -> None:
-    found = exposures(call_gex=30.0, put_gex=-10.0, call_chex=-5.0, put_chex=-15.0, call_oi=60.0, put_oi=20.0, oi_without_iv=20.0)
-    assert [float(found[f"{kind}_gex_usd_1pct"] or 0) for kind in ("net", "abs")] == [20, 40]
-    assert [float(found[f"{kind}_chex_usd_day"] or 0) for kind in ("net", "abs")] == [-20, 20]
-    assert (found["net_to_gross"], found["chex_net_to_gross"], found["oi_without_iv_pct"]) == (0.5, -1.0, 25.0)
+    columns = exposures(call_gex=30.0, put_gex=-10.0, call_chex=-5.0, put_chex=-15.0, call_oi=60.0, put_oi=20.0, oi_without_iv=20.0)
+    assert [float(columns[f"{kind}_gex_usd_1pct"] or 0) for kind in ("net", "abs")] == [20, 40]
+    assert [float(columns[f"{kind}_chex_usd_day"] or 0) for kind in ("net", "abs")] == [-20, 20]
+    assert (columns["net_to_gross"], columns["chex_net_to_gross"], columns["oi_without_iv_pct"]) == (0.5, -1.0, 25.0)
 
 
 def test_a_side_that_is_not_listed_leaves_the_other_and_nothing_stays_null() -> None:
-    found = exposures(put_vex=-7.0, put_oi=3.0, oi_without_iv=0.0)
-    assert (float(found["net_vex_usd_1vol"] or 0), float(found["abs_vex_usd_1vol"] or 0), found["vex_net_to_gross"]) == (-7, 7, -1)
-    assert found["net_gex_usd_1pct"] is found["abs_gex_usd_1pct"] is found["net_to_gross"] is None
-    assert found["oi_without_iv_pct"] == 0
+    columns = exposures(put_vex=-7.0, put_oi=3.0, oi_without_iv=0.0)
+    assert (float(columns["net_vex_usd_1vol"] or 0), float(columns["abs_vex_usd_1vol"] or 0), columns["vex_net_to_gross"]) == (-7, 7, -1)
+    assert columns["net_gex_usd_1pct"] is columns["abs_gex_usd_1pct"] is columns["net_to_gross"] is None
+    assert columns["oi_without_iv_pct"] == 0
 
 
 @pytest.mark.parametrize("file", USERS)

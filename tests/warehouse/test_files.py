@@ -70,8 +70,8 @@ def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
     [(r"\bos\.(fsync|replace|rename)\b|getpid\(\)\}\.tmp", "warehouse/home/files.py"), (r"\"\| |\"---\"", "warehouse/catalog/markdown.py")],
 )
 def test_one_module_does_it(pattern: str, module: str) -> None:
-    found = {file.relative_to(CHECKOUT).as_posix() for file in SOURCES if re.search(pattern, file.read_text())}
-    assert found == {module}
+    modules = {file.relative_to(CHECKOUT).as_posix() for file in SOURCES if re.search(pattern, file.read_text())}
+    assert modules == {module}
 
 
 def test_a_markdown_table_escapes_what_is_markdown() -> None:

@@ -59,6 +59,6 @@ def test_a_parameter_without_a_setting_is_an_error(monkeypatch: pytest.MonkeyPat
 
 def test_no_function_of_the_models_has_a_default_of_its_own_for_a_setting() -> None:
     names = {name for section in (ModelSettings, CheckSettings) for name in section.number_fields()}
-    found = [(name, one.name, one) for name, signature in functions_of_the_models() for one in signature.parameters.values()]
-    assert {"tau_floor_seconds", "iv_min", "gamma_source"} <= {parameter for _, parameter, _ in found}
-    assert [f"{name}({parameter})" for name, parameter, one in found if parameter in names and one.default is not one.empty] == []
+    listed = [(name, one.name, one) for name, signature in functions_of_the_models() for one in signature.parameters.values()]
+    assert {"tau_floor_seconds", "iv_min", "gamma_source"} <= {parameter for _, parameter, _ in listed}
+    assert [f"{name}({parameter})" for name, parameter, one in listed if parameter in names and one.default is not one.empty] == []

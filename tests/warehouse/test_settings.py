@@ -225,9 +225,9 @@ def changed(part: BaseModel, path: tuple[str, ...], value: Any) -> Any:
 
 def test_the_mark_of_a_setting_says_whether_it_changes_the_hash() -> None:
     settings = Settings()
-    found = list(every_setting(settings))
-    assert sum(is_marked for _, is_marked, _ in found) == 26
-    for path, is_marked, other in found:
+    listed = list(every_setting(settings))
+    assert sum(is_marked for _, is_marked, _ in listed) == 26
+    for path, is_marked, other in listed:
         assert (changed(settings, path, other).numbers_hash != settings.numbers_hash) == is_marked, ".".join(path)
 
 
