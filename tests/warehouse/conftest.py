@@ -11,7 +11,7 @@ import pytest
 from models.market.calendar import TradingCalendar
 from tests.conftest import Once
 from tests.loads import Loader
-from tests.warehouse.test_readers import republish
+from tests.warehouse.read.test_readers import republish
 from warehouse.home.paths import Home
 
 

@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from flows.demo.venues import Double
-from flows.run.fetch import _remember_rest
 from tests.flows.faults.bad_day import BadDay, assert_failure_is_noted, assert_healthy_venue_is_unchanged, assert_rate_is_respected, bad_day
 from tests.flows.faults.conftest import NextDay
 from tests.flows.faults.expected import Expected, Fault, Group
+from warehouse.home.cooldowns import note_cooldown
 from warehouse.home.paths import Home
 
 BANS = Fault(
@@ -54,7 +54,7 @@ def test_notes_of_rests_at_the_same_time_do_not_meet_in_one_file(home: Home) -> 
     until = datetime.now(UTC) + timedelta(minutes=5)
     venues = [f"venue-{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda venue: _remember_rest(home, venue, until), venues))
+        list(pool.map(lambda venue: note_cooldown(home, venue, until), venues))
     assert orjson.loads(home.rest_file.read_bytes()) == dict.fromkeys(venues, until.isoformat())
 
 

@@ -25,7 +25,7 @@ class ComparedWarehouse(Warehouse):
 
     def __init__(self, home: Home) -> None:
         super().__init__(home)
-        self.compares = False  # which tests/warehouse/test_frames.py does too; here it doubles the time
+        self.compares = False  # which tests/warehouse/client/test_warehouse.py does too; here it doubles the time
         self.known: dict[str, pl.DataFrame] = {}
 
     def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import pytest
 
 from models.contracts.registry import TABLES
 from tests.conftest import Demo
-from tests.warehouse.test_readers import republish
+from tests.warehouse.read.test_readers import republish
 from warehouse.api.flashalpha.chain import OF_A_SETTLEMENT
 from warehouse.api.flashalpha.contracts import folded
 from warehouse.api.mart_reads import OF_AN_INSTANT, stored, stored_rows

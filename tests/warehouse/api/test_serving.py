@@ -19,7 +19,7 @@ from models.errors import QueryTooLarge, QueryTooSlow, UsageError
 from tests.commands import strikehouse
 from tests.conftest import Demo
 from tests.warehouse.api.serving import api_settings, serving
-from tests.warehouse.test_readers import republish
+from tests.warehouse.read.test_readers import republish
 from warehouse.api.server.access_log import access_log, without_keys
 from warehouse.api.server.generations import Generations, Reading, Remembered
 from warehouse.api.server.keys import Keys, RateLimit, check_bind
