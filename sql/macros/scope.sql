@@ -124,8 +124,8 @@ measured as (
         sides.*,
         false as is_only_venue,
         exposures_of(
-            sides.call_oi, sides.put_oi, sides.oi_without_iv, sides.call_gex_usd_1pct, sides.put_gex_usd_1pct,
-            sides.call_dex_usd, sides.put_dex_usd, sides.call_vex_usd_1vol, sides.put_vex_usd_1vol, sides.call_chex_usd_day, sides.put_chex_usd_day
+            sides.call_oi, sides.put_oi, sides.oi_without_iv, sides.call_gex_usd_1pct, sides.put_gex_usd_1pct, sides.call_dex_usd,
+            sides.put_dex_usd, sides.call_vex_usd_1vol, sides.put_vex_usd_1vol, sides.call_chex_usd_day, sides.put_chex_usd_day
         ) as exposures
     from sides
 ),
