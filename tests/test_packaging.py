@@ -53,6 +53,7 @@ for one in document["deployments"]:
 """
 
 
+@pytest.mark.slow
 def test_prefect_reads_its_file_and_imports_the_entrypoints_as_a_worker_would(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LOAD]
     environ = environment(tmp_path / "home", PREFECT_HOME=str(tmp_path / "prefect"))

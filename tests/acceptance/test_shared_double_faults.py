@@ -84,11 +84,13 @@ def named(quick: bool) -> list[object]:
 
 
 def quick() -> Iterator[object]:
-    """The quick faults at one venue of each market; those at Cboe are left to `make test-all`."""
+    """The quick faults at one venue of each market; all but the first are left to `make test-all`."""
+    level: list[pytest.MarkDecorator] = []
     for case in named(True):
         fault, venue = case.values  # type: ignore[attr-defined]
         if venue in ("cboe", "okx"):
-            yield pytest.param(fault, venue, id=case.id, marks=[pytest.mark.slow] if venue == "cboe" else [])  # type: ignore[attr-defined]
+            yield pytest.param(fault, venue, id=case.id, marks=level)  # type: ignore[attr-defined]
+            level = [pytest.mark.slow]
 
 
 @pytest.mark.parametrize(("fault", "venue"), list(quick()))

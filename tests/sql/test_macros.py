@@ -28,6 +28,10 @@ def call(warehouse: duckdb.DuckDBPyConnection) -> Any:
     return rows
 
 
+# Each call plans a whole mart: all but every third macro are left to `make test-all`.
+SOME_QUICK = [pytest.param(macro, marks=[pytest.mark.slow] if number % 3 else []) for number, macro in enumerate(MACROS)]
+
+
 @pytest.mark.parametrize("macro", MACROS)
 def test_a_macro_has_the_columns_and_types_of_its_mart(warehouse: duckdb.DuckDBPyConnection, call: Any, macro: str) -> None:
     mart = warehouse.execute(f"from {MACROS[macro][0]} limit 0").pl()
@@ -35,14 +39,14 @@ def test_a_macro_has_the_columns_and_types_of_its_mart(warehouse: duckdb.DuckDBP
     assert call(macro).columns == TABLES[MACROS[macro][0]].column_names()
 
 
-@pytest.mark.parametrize("macro", MACROS)
+@pytest.mark.parametrize("macro", SOME_QUICK)
 def test_an_unknown_underlying_has_no_rows(call: Any, macro: str) -> None:
     assert call(macro, "NOTHING").is_empty()
     assert call(macro, "IDX", venues="deribit").is_empty()
     assert call(macro, "COIN", as_of=FIRST - timedelta(days=1)).is_empty()
 
 
-@pytest.mark.parametrize("macro", MACROS)
+@pytest.mark.parametrize("macro", SOME_QUICK)
 def test_rows_come_sorted_by_key(call: Any, macro: str) -> None:
     rows = call(macro)
     assert rows.equals(rows.sort(TABLES[MACROS[macro][0]].primary_key()))
@@ -67,7 +71,7 @@ def test_complete_only_passes_over_snapshots_that_miss_a_venue(call: Any) -> Non
     assert call("max_pain_pooled", complete_only=True)["snapshot_id"].item() == snapshot_id("COIN", FIRST)
 
 
-@pytest.mark.parametrize("macro", MACROS)
+@pytest.mark.parametrize("macro", SOME_QUICK)
 def test_a_venue_is_read_from_the_last_snapshot_that_has_it(call: Any, macro: str) -> None:
     assert set(call(macro, venues="okx")["snapshot_id"]) == {snapshot_id("COIN", SECOND)}
     assert set(call(macro, venues=["bybit"])["snapshot_id"]) == {snapshot_id("COIN", FIRST)}

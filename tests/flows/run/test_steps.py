@@ -42,6 +42,7 @@ def test_a_run_without_prefect_takes_every_step_in_order(cli: Cli, venues: Doubl
     assert walked(cli.home) == expected()
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 def test_a_run_with_prefect_takes_the_same_steps_in_the_same_order(tmp_path: Path, cli: Cli, venues: Double) -> None:
     variables = {f"STRIKEHOUSE_SOURCES__{venue.upper()}__BASE_URL": url for venue, url in venues.urls.items()} | DEBUG

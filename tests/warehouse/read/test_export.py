@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -29,7 +30,14 @@ def sorted_by_all(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(frame.columns, nulls_last=True)
 
 
-@pytest.mark.parametrize("table", [*PUBLISHED, "latest.max_pain", "latest.snapshots"])
+def tables() -> Iterator[object]:
+    """Every table and two views; most are left to `make test-all`."""
+    for table in (*PUBLISHED, "latest.max_pain", "latest.snapshots"):
+        is_quick = table in ("core.option_quotes", "core.calendar", "marts.pain_curve", "marts.gex_levels", "latest.max_pain")
+        yield pytest.param(table, marks=[] if is_quick else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize("table", list(tables()))
 def test_every_table_comes_back_from_parquet_and_arrow(home: Home, tmp_path: Path, table: str) -> None:
     whole = query(home, f"from {table}")
     if whole.is_empty():
