@@ -67,7 +67,7 @@ def analytics(root: Path, recording: Path, runs: int) -> None:
         if name != "strikehouse" and find_spec(name) is None:
             print(f"| {name} | not installed | | | | |")
             continue
-        one = measure("bench.run_peers", [str(file), name], runs=runs).reported
+        one = measure("bench.run_peers", [str(file), name], runs=runs, with_development=True).reported
         numbers = f"{one['solve_s']:.3f} | {one['options']:,.0f} | {one['solved']:,.0f}"
         print(f"| {name} | {numbers} | {one['median_difference']:.0e} | {100 * one['within_1e_9']:.1f} % |", flush=True)
     print()

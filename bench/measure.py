@@ -14,6 +14,7 @@ from statistics import median
 import orjson
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+AS_INSTALLED = CHECKOUT / "bench" / "as_installed"
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,17 @@ class Measured:
     reported: dict[str, float]  # what the command printed as JSON
 
 
-def measure(module: str, arguments: list[str], *, runs: int, prepare: Callable[[], None] = lambda: None) -> Measured:
-    """Run `python -m module …` once to warm up and `runs` times to count; `prepare` goes before each run, outside the clock."""
+def measure(
+    module: str, arguments: list[str], *, runs: int, prepare: Callable[[], None] = lambda: None, with_development: bool = False
+) -> Measured:
+    """Run `python -m module …` once to warm up and `runs` times to count; `prepare` goes before each run, outside the clock.
+
+    The processes see what a normal installation has, or what development installs too.
+    """
     # compiled modules are kept, as they are wherever Python is not told otherwise
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if not with_development:
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(AS_INSTALLED), os.environ.get("PYTHONPATH"))))
     results = []
     for number in range(runs + 1):
         prepare()
