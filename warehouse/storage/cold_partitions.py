@@ -21,11 +21,8 @@ from warehouse.storage.parquet_files import ROW_GROUP_ROWS, ROWS_OF_MONTH, Month
 from warehouse.storage.transactions import mark_unpublished, transaction
 
 
-def is_elsewhere(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
-    """Whether files are expected in another folder than before: the home was moved, or `storage.data_path` changed.
-
-    Raises `WarehouseError` when they are not there.
-    """
+def ensure_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the list of Parquet files, and the note of their folder, unless they are there."""
     con.execute("create table if not exists main.parquet_folder (path varchar)")
     con.execute(
         """
@@ -34,6 +31,13 @@ def is_elsewhere(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
         )
         """
     )
+
+
+def parquet_moved(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
+    """Whether the files are expected in another folder than before: the home was moved, or `storage.data_path` changed.
+
+    Raises `WarehouseError` when they are not there.
+    """
     noted = con.execute("from main.parquet_folder").fetchall()
     if noted == [(str(folder),)]:
         return False

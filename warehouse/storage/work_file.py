@@ -110,7 +110,8 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
     migrations = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
     con.execute("create table if not exists main.work_version (version integer, fingerprint varchar)")
     con.execute("create table if not exists main.unpublished (since timestamp)")
-    is_elsewhere = cold_partitions.is_elsewhere(con, parquet)
+    cold_partitions.ensure_tables(con)
+    has_moved = cold_partitions.parquet_moved(con, parquet)
     version, fingerprint = con.execute("select coalesce(max(version), 0), max(fingerprint) from main.work_version").fetchall()[0]
     if version > len(migrations):
         raise WorkFileTooNew(
@@ -118,7 +119,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
     if version == len(migrations) and fingerprint == install.fingerprint():
-        if is_elsewhere:  # views name the files, and nothing else does
+        if has_moved:  # views name the files, and nothing else does
             with transaction(con):
                 cold_partitions.note_folder(con, parquet)
                 cold_partitions.show_files(con)
