@@ -1,1 +1,1 @@
-"""When and in what order: flows, sources and the command line."""
+"""When, and in what order: sources, runs, history, schedules and the command line."""

@@ -1,4 +1,4 @@
-"""All import formats: one line per format."""
+"""The registry of import formats, by name."""
 
 from __future__ import annotations
 

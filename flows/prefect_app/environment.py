@@ -1,4 +1,4 @@
-"""What Prefect must know before it is imported."""
+"""Environment variables that Prefect reads at its import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery of alerts through Apprise: one notification per address and time, and never a word of the address itself."""
+"""Delivery of alerts through Apprise: one notification per address and time, without the address in any message or log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load: a run's archived replies, parsed and put into the work file. The same for a run that has just fetched and for a rebuild."""
+"""Parse and load one underlying: archived replies to rows of the work file. A live run and a rebuild call the same functions."""
 
 from __future__ import annotations
 

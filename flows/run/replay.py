@@ -1,4 +1,4 @@
-"""Runs that are in the archive already: loaded from there, for a rebuild, or because an earlier run could not finish.
+"""Reads archived runs again: for a rebuild, or because an earlier run archived its replies and could not load them.
 
 A run is read in units: of a live run the underlyings, of an import its files or parts of them.
 """

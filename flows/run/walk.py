@@ -1,4 +1,4 @@
-"""How a list of steps is walked: each step makes calls, and what they return is what came before the next step.
+"""Walks a list of steps: each step makes calls, and their results are noted in the state that the next step reads.
 
 A step knows nothing of who calls it. `walk` calls it here; `flows/prefect_app/` walks the same list with each call wrapped as a task.
 """

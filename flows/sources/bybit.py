@@ -1,4 +1,4 @@
-"""Bybit v5 options: one coin is fetched whole, and its contracts stand in two books, USDC- and USDT-settled. Pages of a list, one chain.
+"""Bybit v5 options: one coin is fetched whole, and its contracts are in two books, USDC- and USDT-settled. Pages of a list, one chain.
 
 What to know: an error is a `retCode` inside HTTP 200; everything is a string, and "0" is missing but for open interest, volume, delta, vega
 and theta; a contract is one coin, so open interest, volume and prices need no conversion; whether open interest counts one side or both is

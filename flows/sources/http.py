@@ -1,4 +1,4 @@
-"""The one HTTP client of all venues: paced, patient within limits, and every reply is recorded before anything looks into it.
+"""The one HTTP client of all venues: rate-limited, with retries; every reply is recorded before it is parsed.
 
 This is the only module that imports httpx; none of its errors leaves it.
 """

@@ -1,4 +1,4 @@
-"""All sources by venue name: one line per venue."""
+"""The registry of sources, by venue name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An explanation on paper: the number, what it is made of, the rows behind it, and why another source may differ."""
+"""An explanation as text: the number, what it is made of, the rows behind it, and why another source may differ."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One file per format of files that people already have, and the import that walks, archives and loads them."""
+"""Import: finds files, archives them, and loads them like archived runs."""

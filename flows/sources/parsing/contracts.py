@@ -1,4 +1,4 @@
-"""Contracts of a crypto venue that tells of them in several replies: what is listed, what is held, what is quoted.
+"""Joins the replies of a crypto venue into contracts: what is listed, its open interest, its quotes.
 
 A contract stands in the chain when it is held (a row with open interest) or listed; its row is the first of these. What the list does
 not say is read from the name. Rows that are refused never come back by way of another reply.
