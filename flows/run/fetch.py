@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -88,23 +87,6 @@ class VenueLine:
 
     def _record(self, payload: RawPayload) -> None:
         self._archives[payload.book].add(payload)
-
-
-def fetch_all(home: Home, sources: Mapping[str, Source], books: Mapping[str, Sequence[Book]]) -> list[FetchedBook]:
-    """Fetch every book: the venues at the same time, the books of one venue one after the other."""
-
-    def fetch_venue(venue: str) -> list[FetchedBook]:
-        with VenueLine(home, sources[venue]) as line:
-            return [line.fetch(book) for book in books[venue]]
-
-    fields = log_fields()
-
-    def fetch_logged(venue: str) -> list[FetchedBook]:
-        with logged(**fields):
-            return fetch_venue(venue)
-
-    with ThreadPoolExecutor(max_workers=max(len(books), 1)) as pool:
-        return [one for fetched in pool.map(fetch_logged, books) for one in fetched]
 
 
 def write_run_manifest(home: Home, settings: Settings, plan: Plan, fetched: Sequence[FetchedBook], ended_at: datetime) -> dict[str, object]:

@@ -150,7 +150,7 @@ def test_what_settles_later_never_changes_a_probability() -> None:
     assert calibrated[0][0]["fitted_until"] < at
 
 
-def test_an_outcome_is_foretold_only_by_what_had_settled_when_it_was_seen() -> None:
+def test_an_outcome_is_predicted_only_by_what_had_settled_when_it_was_seen() -> None:
     outcomes = market_of(260, underlyings=["BTC"])
     total = [row for key, row in calibration(outcomes).items() if key[0] == "BTC"]
     foretold = [row for row in outcomes if sum(other["expires_at"] < row["observed_at"] for other in outcomes) >= 200]

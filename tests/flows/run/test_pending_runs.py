@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.demo.venues import Double
-from flows.run.fetch import fetch_all, write_run_manifest
-from flows.run.plan import make_plan, sources_of
+from flows.run.plan import make_plan
+from flows.run.steps import STEPS
+from flows.run.walk import RunContext, RunState, walk
 from tests.commands import CHECKOUT
 from tests.flows.conftest import Cli
 from warehouse.archive.runs import read_runs
@@ -28,8 +29,7 @@ def stopped_run(cli: Cli, underlying: str, venue: str) -> str:
     settings = load_settings()
     plan = make_plan([underlying], [venue], settings, datetime.now(UTC))
     cli.home.prepare()
-    fetched = fetch_all(cli.home, sources_of(plan, settings), plan.books())
-    write_run_manifest(cli.home, settings, plan, fetched, datetime.now(UTC))
+    walk([step for step in STEPS if step.name in ("fetch", "archive")], RunContext(cli.home, settings, plan.run_id, plan), RunState())
     return plan.run_id
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,8 +54,3 @@ class OfSymbol(Envelope):
     symbol: str
     underlying_price: Usd | None
     as_of: Instant = Field(description="instant of the snapshot, ISO, UTC")
-
-
-def moment_text(moment: datetime) -> str:
-    """An aware or naive UTC instant as ISO text."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
