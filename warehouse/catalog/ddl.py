@@ -62,7 +62,7 @@ def stored_columns(name: str) -> list[str]:
 
 
 def as_stored(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a published relation with the columns and types of its stored rows; raises `WarehouseError` for a null in a non-nullable column."""
+    """Rows of a published relation with the columns and types of its stored rows; raises `WarehouseError` for a forbidden null."""
     columns = TABLES[name].columns()
     gaps = [column for column, one in columns.items() if not one.nullable and frame[column].null_count()]
     if gaps:

@@ -22,7 +22,7 @@ _HUES = ("#8c1530", "#d1384f", "#f3bcc4", "#fbfbfc", "#a9dccf", "#0d8a72", "#045
 
 
 class Grid(NamedTuple):
-    """The drawn values: a label per expiry, strikes from low to high, and values by strike and expiry; None is not listed or not measured."""
+    """Drawn values: a label per expiry, strikes from low to high, and values by strike and expiry; None is not listed or not measured."""
 
     expiries: list[dict[str, Any]]
     strikes: list[float]
