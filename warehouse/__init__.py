@@ -11,7 +11,7 @@ __all__ = ["Warehouse", "open_warehouse"]
 
 
 def __getattr__(name: str) -> Any:
-    """The Python client is imported on first use: everything else of the package starts without it."""
+    """The Python client is imported on first use: everything else in the package loads without it."""
     if name in __all__:
         from warehouse.client import warehouse
 

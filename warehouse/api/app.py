@@ -25,28 +25,28 @@ from warehouse.settings import Settings
 REASONS: dict[type[Exception], tuple[Reason, str | None]] = {
     QueryTooSlow: (Reason.TOO_SLOW, None),
     QueryTooLarge: (Reason.TOO_LARGE, None),
-    # their own words name files of this machine
+    # the original messages contain file paths of this machine
     PublicationMissing: (Reason.UNAVAILABLE, "Nothing is published yet."),
     PublicationUnreadable: (Reason.UNAVAILABLE, "The published file cannot be read."),
 }
 
 
 class Api(FastAPI):
-    """An application behind its middleware, which comes before everything else."""
+    """The ASGI application, wrapped in the middleware."""
 
     api_middleware: ApiMiddleware
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Everything passes the middleware."""
+        """Pass every request through the middleware."""
         await self.api_middleware(scope, receive, send)
 
     async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What the middleware lets through."""
+        """The FastAPI application behind the middleware."""
         await super().__call__(scope, receive, send)
 
 
 def dialects() -> tuple[Dialect, ...]:
-    """All dialects; the first one also answers for paths that are nobody's."""
+    """All dialects; the first one also answers for paths that belong to none."""
     return (
         flashalpha.dialect(),
         Dialect(
@@ -64,7 +64,7 @@ def dialects() -> tuple[Dialect, ...]:
 
 
 def create_app(home: Home, settings: Settings) -> Api:
-    """The API of one home. It serves when nothing is published yet too, and says so."""
+    """The API of one home; before the first publication it runs and reports that nothing is published."""
     app = Api(
         title="Strikehouse",
         summary="Option positioning: max pain, gamma exposure and key levels, from a warehouse of your own.",
@@ -102,7 +102,7 @@ async def _on_failure(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """No route, or another method than its own."""
+    """Answer a request with an unknown path or method."""
     assert isinstance(error, HTTPException)
     reason = Reason(error.status_code) if error.status_code in {one.value for one in Reason} else Reason.INTERNAL
     message = f"{request.method} {request.url.path}: {error.detail}."

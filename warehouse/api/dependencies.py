@@ -1,4 +1,4 @@
-"""What a request reads: the warehouse of one generation, whatever is published meanwhile, and the clock."""
+"""FastAPI dependencies: the warehouse of one generation, the settings and the clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warehouse.settings import Settings
 
 
 def warehouse(request: Request) -> Warehouse:
-    """The warehouse that this request reads; all its questions are answered by one generation."""
+    """The warehouse of this request; all its queries read one generation, whatever is published meanwhile."""
     reading: Warehouse | None = getattr(request.state, "warehouse", None)
     if reading is not None:
         return reading

@@ -1,4 +1,4 @@
-"""What the server needs to know of a dialect: its paths, routes and the shape of its refusals."""
+"""The interface of a dialect: its paths, routes and error responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from warehouse.api.server.keys import Rate
 
 
 class Reason(Enum):
-    """Why the server itself refuses a request, with the status that it has in every dialect."""
+    """Why the server refuses a request, with its HTTP status, the same in every dialect."""
 
     UNAUTHORIZED = 401
     UNKNOWN_PATH = 404
@@ -31,7 +31,7 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refusal before it has a dialect's shape."""
+    """A refusal that is not yet formatted by a dialect."""
 
     reason: Reason
     message: str
@@ -41,7 +41,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Dialect:
-    """One family of paths with bodies of its own."""
+    """One family of paths with its own response bodies."""
 
     name: str
     prefixes: tuple[str, ...]
@@ -50,15 +50,15 @@ class Dialect:
     rate_headers: Callable[[Rate], Mapping[str, str]]
     exception_handlers: Mapping[Any, Any] = field(default_factory=dict)
     open_paths: frozenset[str] = frozenset()  # no key, no limit
-    on_invalid: Callable[[Any, str], Response] | None = None  # parameters that FastAPI itself refuses: errors, request id
+    on_invalid: Callable[[Any, str], Response] | None = None  # validation errors of FastAPI: errors, request id
 
     def owns(self, path: str) -> bool:
-        """Whether a path is this dialect's."""
+        """Whether a path belongs to this dialect."""
         return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
 
 
 def rate_limit_headers(rate: Rate) -> dict[str, str]:
-    """Limit, what is left of it and when it begins again (Unix time)."""
+    """Headers for the limit, the remaining requests and the reset time (Unix time)."""
     return {
         "X-RateLimit-Limit": "unlimited" if rate.limit is None else str(rate.limit),
         "X-RateLimit-Remaining": "unlimited" if rate.limit is None else str(rate.remaining),
@@ -67,5 +67,5 @@ def rate_limit_headers(rate: Rate) -> dict[str, str]:
 
 
 def utc_text(instant: datetime) -> str:
-    """An instant as dialects write it: ISO, UTC, `Z`; naive ones are UTC."""
+    """Format an instant as ISO text in UTC with `Z`; naive instants are UTC."""
     return f"{instant:%Y-%m-%dT%H:%M:%S}Z"

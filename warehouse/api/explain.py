@@ -70,7 +70,7 @@ router = APIRouter(prefix="/explain", tags=["explain"], responses=RESPONSES)
 
 
 def _query(**given: Any) -> dict[str, Any]:
-    """Parameters of the query: the fields of `ExplainRequest` that are no part of the path."""
+    """Parameters of the query: the fields of `ExplainRequest` that are not in the path."""
     return given
 
 
@@ -112,7 +112,7 @@ def explain(
 
 
 def _moment(as_of: str | None, at: str | None, now: datetime) -> str | None:
-    """The moment asked for, UTC; raises `UsageError` for two of them or one that has not come yet."""
+    """The requested instant, UTC; raises `UsageError` when two are given or it is in the future."""
     if as_of is not None and at is not None:
         raise UsageError("Name as_of (UTC) or at (New York time), not both.")
     if at is not None:
@@ -127,18 +127,18 @@ def _moment(as_of: str | None, at: str | None, now: datetime) -> str | None:
 
 
 def _without_paths(explanation: Explanation, root: FilePath) -> Explanation:
-    """The same with paths below the home: where the home lies is nobody's business out there."""
+    """Make paths relative to the home, so that its location is not exposed."""
     rows = tuple(row if row.problem is None else replace(row, problem=row.problem.replace(f"{root}/", "")) for row in explanation.raw)
     return replace(explanation, raw=rows)
 
 
 def refuse(refusal: Refusal) -> Response:
-    """A refusal of the server."""
+    """A refusal by the server."""
     return JSONResponse({"error": _WORDS[refusal.reason], "message": refusal.message}, refusal.reason.value)
 
 
 def on_invalid(errors: Sequence[dict[str, Any]], _request_id: str) -> Response:
-    """Parameters that do not have their declared form: 400, named after the first of them; a kind that there is not: 404."""
+    """Validation errors: 400 with the name of the first invalid parameter; 404 for an unknown kind."""
     location, parameter = errors[0]["loc"][0], str(errors[0]["loc"][-1])
     message = f"{location} parameter {parameter}: {errors[0]['msg']}."
     if parameter == "kind":
@@ -147,7 +147,7 @@ def on_invalid(errors: Sequence[dict[str, Any]], _request_id: str) -> Response:
 
 
 def dialect() -> Dialect:
-    """What the server needs to know of it."""
+    """The explain paths as a dialect."""
     return Dialect(
         name="explain", prefixes=("/explain",), routers=(router,), refuse=refuse, rate_headers=rate_limit_headers, on_invalid=on_invalid
     )

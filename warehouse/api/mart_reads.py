@@ -1,8 +1,8 @@
-"""Rows of marts as they are stored, where they are what a macro would compute; planning a macro takes longer than an answer may.
+"""Reads stored mart rows instead of a table macro when both give the same rows: planning a macro exceeds a request's time budget.
 
-Without filters a macro gives the mart of its scope. Of what belongs to one settlement instant alone the mart holds the same as a macro that
-is asked for that instant (tests/warehouse/api/test_mart_reads.py). One table and few columns a question: joins and the views of the
-published names, which are planned as two scans, cost more than the rows.
+Without filters a macro returns the mart of its scope. For columns of a single settlement instant the mart stores the same values as the
+macro filtered to that instant (tests/warehouse/api/test_mart_reads.py). A query reads one table and few columns: joins, and the views of
+the published names, which are planned as two scans, cost more than the rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OF_AN_INSTANT = frozenset({"max_pain", "pain_curve", "gex_heatmap", "gex_by_expi
 
 
 def is_stored_for(macro: str, scope_venue: str) -> bool:
-    """Whether the mart of a macro has rows of a scope: some are over all venues only."""
+    """Whether the mart of a macro stores a scope: some marts cover all venues only."""
     return scope_venue == "all" or is_scoped(TABLES[_mart_of(macro)])
 
 
@@ -35,7 +35,7 @@ def stored(
     expires_at: datetime | None = None,
     expiry: date | None = None,
 ) -> pl.DataFrame:
-    """The rows of a macro's mart, or of another scoped table, for one snapshot, by key: of all instants, of one, or of a date.
+    """The rows of a macro's mart, or of another scoped table, for one snapshot, by key: for all instants, one instant, or a date.
 
     Columns: those named, or all; types as the contract says.
     """
@@ -56,7 +56,7 @@ def stored_rows(
     expires_at: datetime | None = None,
     expiry: date | None = None,
 ) -> list[dict[str, Any]]:
-    """The same over all venues as dictionaries, which is faster for a few."""
+    """The same over all venues as dictionaries, which is faster for few rows."""
     return wh.rows(*_statement(_mart_of(name), snapshot_id, columns, "all", expires_at, expiry))
 
 

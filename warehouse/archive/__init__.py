@@ -1,1 +1,1 @@
-"""raw/ and its manifests: the source of truth."""
+"""The archive of raw replies, raw/, with its manifests: the source of truth."""

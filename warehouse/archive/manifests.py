@@ -1,4 +1,4 @@
-"""Manifests of the archive: JSON files that say what was requested and what answers it."""
+"""Manifests of the archive: JSON files that record requests and their replies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESTORE_IT = "Restore it from a backup; until then what it describes cannot be r
 
 
 def read_manifest(path: Path, needed: set[str]) -> dict[str, Any]:
-    """The manifest in a file, with at least these keys; raises `ArchiveDamaged`."""
+    """Read a manifest with at least these keys; raises `ArchiveDamaged`."""
     try:
         manifest = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:

@@ -1,9 +1,9 @@
-"""The archive: every reply of a venue, byte for byte, before anything reads it.
+"""The archive: every reply of a venue is stored byte for byte before it is parsed.
 
     raw/<venue>/<date>/<received_at>-<book>/   bodies (zstd) and manifest.json
-    raw/_runs/<run_id>.json                    written last: what was asked, which folders answer it, what failed
+    raw/_runs/<run_id>.json                    written last: the requests, the folders with their replies, the failures
 
-From these files alone every table can be built again.
+Every table can be rebuilt from these files alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMPRESSION_LEVEL = 6  # a tenth smaller than level 1, and read in half the time
 
 
 class BookArchive:
-    """Keeps the replies of one fetch of one (venue, book). `add` may be called from several threads."""
+    """Stores the replies of one fetch of one (venue, book). `add` may be called from several threads."""
 
     def __init__(self, home: Home, venue: str, book: str, *, level: int = COMPRESSION_LEVEL) -> None:
         self._compressor = zstandard.ZstdCompressor(level=level)
@@ -63,7 +63,7 @@ class BookArchive:
             return file
 
     def close(self, used: list[RawPayload], error: str | None) -> str | None:
-        """Write the manifest; `used` are the replies that answer the fetch. Returns the folder below raw/, None without any reply."""
+        """Write the manifest; `used` are the replies that answer the fetch. Returns the folder below raw/, None without replies."""
         if self._folder is None:
             return None
         taken = {(payload.name, payload.sha256, payload.received_at.isoformat()) for payload in used}

@@ -1,6 +1,6 @@
-"""Tombstones: what replaces in raw/ the replies that `maintain` has removed.
+"""Tombstones: files in raw/ that replace replies removed by `maintain`.
 
-    raw/_tombstones/<run_id>.json   written before the replies of a run go: the hashes that a rebuild of its snapshots was verified to have
+    raw/_tombstones/<run_id>.json   written before the replies of a run are removed: the verified hashes of a rebuild of its snapshots
 
 Manifests of runs and folders stay, so only the bytes of the replies are lost. `warehouse/load/retained_rows.py` carries the rows of
 such snapshots through a rebuild.
@@ -37,7 +37,7 @@ def tombstones(home: Home) -> dict[str, dict[str, Any]]:
 
 
 def bury(home: Home, run_id: str, verified: Hashes, *, said: Mapping[str, str]) -> int:
-    """Write a run's tombstone, then remove its replies; returns the bytes that this freed. Again, it goes on where it was."""
+    """Write a run's tombstone, then remove its replies; returns the bytes freed. A repeated call resumes."""
     path = _folder(home) / f"{run_id}.json"
     if not path.exists():
         with disk_errors(path):
@@ -48,7 +48,7 @@ def bury(home: Home, run_id: str, verified: Hashes, *, said: Mapping[str, str]) 
 
 
 def replies(home: Home, run_id: str) -> list[Path]:
-    """Files of a run's replies that are there; raises `ArchiveDamaged`."""
+    """Existing files of a run's replies; raises `ArchiveDamaged`."""
     folders = {one["folder"] for one in read_run(home, run_id)["fetched"] if one["folder"]}
     files = (home.raw / folder / entry["file"] for folder in sorted(folders) for entry in folder_manifest(home, folder)["replies"])
     return [file for file in files if file.exists()]

@@ -1,1 +1,1 @@
-"""What every database of ours contains besides rows: relations in derived order, DDL, macros, checks."""
+"""The database catalog: relations in derived order, DDL, macros, checks."""

@@ -1,9 +1,9 @@
-"""From contract to database: DDL, comments and views, all read off the dataframely classes.
+"""DDL, comments and views, generated from the dataframely contracts.
 
-A table with a `scope_venue` in its key is kept in schema `store` with one more column, `is_only_venue`; the view of its published name
-offers the rows of a snapshot's only venue as scope `all` too, so the same numbers are stored once.
+A table with a `scope_venue` in its key is stored in schema `store` with one more column, `is_only_venue`; the view of its published name
+returns the rows of a snapshot's only venue as scope `all` too, so the same numbers are stored once.
 
-The tables of `MOVED` have a row per contract or strike, which is nearly everything. Their recent rows are native, in schema `store` too;
+The tables of `MOVED` have a row per contract or strike, which is nearly all data. Their recent rows are native, in schema `store` too;
 old ones are Parquet files (warehouse/storage/cold_partitions.py). The view `store.<table>_kept` shows both, and the view of the
 published name reads it.
 """
@@ -47,7 +47,7 @@ def is_moved(name: str) -> bool:
 
 
 def stored_name(name: str) -> str:
-    """Where rows of a published relation are written: the table that holds those that are native."""
+    """The table into which native rows of a published relation are written."""
     return f"store.{name.split('.')[1]}" if is_scoped(TABLES[name]) or is_moved(name) else name
 
 
@@ -62,7 +62,7 @@ def stored_columns(name: str) -> list[str]:
 
 
 def as_stored(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a published relation with the columns and types of its stored rows; raises `WarehouseError` for a null that may not be."""
+    """Rows of a published relation with the columns and types of its stored rows; raises `WarehouseError` for a forbidden null."""
     columns = TABLES[name].columns()
     gaps = [column for column, one in columns.items() if not one.nullable and frame[column].null_count()]
     if gaps:
@@ -76,7 +76,7 @@ def as_stored(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 def create_union_view(name: str, files: Mapping[str, Sequence[str]]) -> str:
     """`CREATE VIEW` over the native rows of a relation and those in Parquet; `files`: path → its columns.
 
-    A column that is younger than a file is null there, as it is in native rows of that time.
+    A column added after a file was written is null for its rows, as in native rows of that time.
     """
     columns = stored_columns(name)
     # qualified, because a bare name inside a table macro would be taken for the macro's argument
@@ -142,7 +142,7 @@ def comments(name: str) -> list[str]:
 
 
 def column_comments(relation: str, columns: Mapping[str, dy.Column]) -> list[str]:
-    """`COMMENT ON COLUMN` statements: what a contract says of each column, and its unit."""
+    """`COMMENT ON COLUMN` statements: the contract's description of each column, and its unit."""
     lines = []
     for column, definition in columns.items():
         unit = (definition.metadata or {}).get("unit")
@@ -157,7 +157,7 @@ def summary(contract: type[dy.Schema]) -> str:
 
 
 def headline(sql: str) -> str:
-    """What the first comment line of a relation's file says it is."""
+    """The description in the first comment line of a relation's file."""
     return sql.splitlines()[0].removeprefix("-- ").split(": ", 1)[-1]
 
 

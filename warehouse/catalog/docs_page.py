@@ -1,6 +1,6 @@
 """docs/tables.md, generated: every table with its key, columns, types, units and meanings; every macro; every check.
 
-`python -m warehouse.catalog.docs_page` writes this page and docs/settings.md, `--check` fails when a page is not what it would write.
+`python -m warehouse.catalog.docs_page` writes this page and docs/settings.md, `--check` fails when a page is out of date.
 """
 
 from __future__ import annotations

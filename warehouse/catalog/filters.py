@@ -1,4 +1,4 @@
-"""The filters of table macros, `show`, `chart`, the Python client and docs/tables.md: names, defaults and meanings, stated once."""
+"""The filters of table macros, `show`, `chart`, the Python client and docs/tables.md: names, defaults and meanings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Names = str | Sequence[str]
 
 
 def argument(meaning: str, default: Any = None) -> Any:
-    """A field of a request, with the meaning that the docs and the help of a command show."""
+    """A field of a request, with the description shown in docs and command help."""
     return field(default=default, metadata={"meaning": meaning})
 
 
@@ -26,7 +26,7 @@ def meanings(request: type) -> dict[str, str]:
 class Filters:
     """Which snapshot of an underlying, and which of its venues, expiries and strikes.
 
-    Filters apply before sums, ranks and levels are computed. What has its default filters nothing. The order is that of the macros.
+    Filters apply before sums, ranks and levels are computed. A default value filters nothing. The order is that of the macros.
     """
 
     as_of: Instant | None = argument("the newest snapshot at or before this instant (UTC); without it the newest")
@@ -43,7 +43,7 @@ class Filters:
     complete_only: bool = argument("only snapshots for which every venue asked was usable", default=False)
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of a table macro, in the types that DuckDB takes; None for what filters nothing."""
+        """Arguments of a table macro, in DuckDB types; None for a filter that is not set."""
         return {one.name: None if (value := getattr(self, one.name)) is False else sql_value(value) for one in fields(self)}
 
 
@@ -65,7 +65,7 @@ def macro_arguments(filters: type[Filters] = Filters, *, without: Collection[str
 
 
 def sql_value(value: Any) -> Any:
-    """A value as DuckDB takes it: instants as naive UTC, sequences as lists."""
+    """Convert a value for DuckDB: instants as naive UTC, sequences as lists."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None)
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What stands in every database besides rows: schemas, tables, views, macros and comments, all derived from contracts and sql/."""
+"""Schema objects installed in every database: schemas, tables, views, macros and comments, derived from contracts and sql/."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SOURCES = tuple(f"warehouse/catalog/{name}.py" for name in ("ddl", "filters", "
 
 @cache
 def fingerprint(checkout: Path = _CHECKOUT) -> str:
-    """Hash of everything that is installed: when it differs from a file's, all is installed again."""
+    """Hash of all installed objects: a file with another hash gets all of them again."""
     contracts = sorted((checkout / "models" / "contracts").glob("*.py"))
     files = [*sorted((checkout / SQL_FOLDER.name).rglob("*.sql")), *(checkout / name for name in _SOURCES), *contracts]
     digest = hashlib.sha256()
@@ -37,7 +37,7 @@ def fingerprint(checkout: Path = _CHECKOUT) -> str:
 
 
 def install_tables(con: duckdb.DuckDBPyConnection, cold_files: Mapping[str, Mapping[str, list[str]]]) -> None:
-    """Create the tables that a load needs, and the views under whose names their rows are read.
+    """Create the tables that a load writes, and the views with their published names.
 
     `cold_files`: published name → path of each Parquet file with its older rows → the columns in that file.
     """
@@ -57,8 +57,8 @@ def install_tables(con: duckdb.DuckDBPyConnection, cold_files: Mapping[str, Mapp
 
 
 def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
-    """Views over several tables, macros and comments: half a second's work in a new file."""
-    from warehouse.catalog.macros import create_macros  # reads all SQL: only when something has changed
+    """Install views over several tables, macros and comments; takes half a second in a new file."""
+    from warehouse.catalog.macros import create_macros  # reads all SQL: only after a change
 
     for relation in [one for one in all_relations() if one.is_view]:
         con.execute(f"create or replace view {relation.name} as {relation.sql}")
@@ -71,7 +71,7 @@ def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Comments of views that have no contract of their own: what the contracts say of columns of that name."""
+    """Comments of views without a contract: column descriptions of the same name in other contracts."""
     for name in marts():
         view = latest_name(name)
         yield f"comment on view {view} is 'Rows of {name} of the newest snapshot of each underlying.'"
@@ -89,7 +89,7 @@ def _comments_of_views(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _migrate_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Rows of a file of an earlier version, which has a table where there is a view now."""
+    """Migrate the rows of an earlier version, whose file has a table where a view is now."""
     schema, table = name.split(".")
     here = "database_name = current_database() and schema_name = $schema and table_name = $table"
     if con.execute(f"select 1 from duckdb_tables() where {here}", {"schema": schema, "table": table}).fetchall():

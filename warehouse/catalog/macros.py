@@ -1,8 +1,8 @@
-"""Table macros: a mart for one underlying, any moment, and any venues, expiries and strikes.
+"""Table macros: a mart for one underlying, filtered by moment, venues, expiries and strikes.
 
 A macro is the SQL of its mart and of everything that the mart reads, inlined on top of `sql/macros/scope.sql`, so a definition is
-written once; `sql/macros/<macro>.sql`, where there is one, goes on from there. DuckDB puts macro arguments wherever a bare name equals
-theirs, so such column names are qualified on the way.
+written once; `sql/macros/<macro>.sql`, if it exists, is the last query. DuckDB substitutes a macro argument for every bare name that
+equals it, so such column names are qualified.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from warehouse.catalog import ddl
 from warehouse.catalog.filters import STRIKE_FILTERS, CalendarFilters, Filters, macro_arguments
 from warehouse.catalog.relations import SQL_FOLDER, all_relations
 
-# macro → (mart, what it gives)
+# macro → (mart, its description)
 MACROS: dict[str, tuple[str, str]] = {
     "max_pain": ("marts.max_pain", "Max pain per expiry"),
     "max_pain_pooled": ("marts.max_pain_pooled", "Max pain of all live expiries together"),
@@ -38,8 +38,8 @@ MACROS: dict[str, tuple[str, str]] = {
     "gamma_profile": ("marts.gamma_profile", "Gamma exposure if spot stood elsewhere; empty when strikes are left out"),
     "gamma_flip_zones": ("marts.gamma_flip_zones", "Where gamma exposure changes sign, by both methods"),
 }
-FILTERS: dict[str, type[Filters]] = {"opex_calendar": CalendarFilters}  # of macros that take more than the others
-# macros of their own, each in sql/macros/<macro>.sql: arguments, and what they give
+FILTERS: dict[str, type[Filters]] = {"opex_calendar": CalendarFilters}  # of macros with further arguments
+# macros of their own, each in sql/macros/<macro>.sql: arguments and descriptions
 QUERIES: dict[str, tuple[tuple[str, ...], str]] = {
     "probability_between": (
         ("underlying", "low", "high", *macro_arguments(without=STRIKE_FILTERS)),
@@ -51,8 +51,8 @@ QUERIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }
 ARGUMENT_NAMES = ("underlying", *(one.name for one in fields(Filters)))
-_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # by scope.sql
-_STORED = frozenset({"core.calendar", "core.parameters", "core.sessions"})  # read as they are
+_GIVEN = frozenset({"core.scopes", "marts.gex_heatmap", "core.gamma_ladder", "core.expiry_smile"})  # provided by scope.sql
+_STORED = frozenset({"core.calendar", "core.parameters", "core.sessions"})  # read unchanged
 
 
 def create_macros() -> list[str]:
@@ -84,7 +84,7 @@ def create_macros() -> list[str]:
 
 
 def _inlined(mart: str) -> list[tuple[str, str]]:
-    """The relations that a mart needs beyond what the scope gives, in run order, with names made local."""
+    """The relations that a mart needs beyond those of the scope, in run order, with local names."""
     by_name = {relation.name: relation for relation in all_relations()}
     needed: set[str] = set()
     open_names = {mart} - _GIVEN
@@ -97,7 +97,7 @@ def _inlined(mart: str) -> list[tuple[str, str]]:
 
 @cache
 def localised(name: str, sql: str) -> str:
-    """SQL of a relation that reads `core__pain` instead of `core.pain`: what a query gives under such names takes the tables' place."""
+    """SQL of a relation that reads `core__pain` instead of `core.pain`: CTEs of such names replace the tables."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     for select in tree.find_all(exp.Select):
         _qualify_arguments(name, select)
@@ -109,10 +109,10 @@ def localised(name: str, sql: str) -> str:
 
 
 def _qualify_arguments(name: str, select: exp.Select) -> None:
-    """Qualify bare columns that are called like a macro argument; raises `WarehouseError` where that is not clear."""
+    """Qualify bare columns named like a macro argument; raises `WarehouseError` when that is ambiguous."""
     source = select.args.get("from_") or select.args.get("from")
     for column in select.find_all(exp.Column):
-        is_excluded = column.find_ancestor(exp.Star, exp.Select) is not select  # named after `* exclude`, where nothing is replaced
+        is_excluded = column.find_ancestor(exp.Star, exp.Select) is not select  # names after `* exclude` are not substituted
         if column.table or column.name not in ARGUMENT_NAMES or column.find_ancestor(exp.Select) is not select or is_excluded:
             continue
         if source is None or select.args.get("joins"):

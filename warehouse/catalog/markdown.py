@@ -7,7 +7,7 @@ from typing import Any
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table; None is an empty cell, and what Markdown would read as its own is escaped."""
+    """Format a Markdown table; None is an empty cell, Markdown syntax is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
 

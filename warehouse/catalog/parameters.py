@@ -9,11 +9,11 @@ from models.errors import WarehouseError
 from warehouse.settings import Settings
 
 HASH = "settings_hash"
-SECTIONS = ("models", "checks")  # of the settings, in which a parameter is looked up by its name
+SECTIONS = ("models", "checks")  # sections of the settings in which parameters are looked up by name
 
 
 def parameters_frame(settings: Settings) -> pl.DataFrame:
-    """The row of `core.parameters`: its contract says which settings; raises `WarehouseError` for a column that is no setting."""
+    """The row of `core.parameters`: its contract names the settings; raises `WarehouseError` for a column that is no setting."""
     values = {HASH: settings.numbers_hash, **{name: _value(settings, name) for name in Parameters.column_names() if name != HASH}}
     return pl.DataFrame([values], schema={name: column.dtype for name, column in Parameters.columns().items()})
 

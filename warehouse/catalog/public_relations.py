@@ -1,4 +1,4 @@
-"""Public relations: every name that readers may ask for, with the contract of its columns. The one list behind clients, commands, docs."""
+"""Public relations: every name that readers can query, with its contract. Clients, commands and docs use this list."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def latest_name(mart: str) -> str:
 
 @cache
 def public_relations() -> dict[str, type[dy.Schema]]:
-    """Name of each public relation → its contract: all that is published, and the views of schema `latest`."""
+    """Name of each public relation → its contract: published relations and the views of schema `latest`."""
     views = {latest_name(mart): PUBLISHED[mart] for mart in marts()}
     return {**PUBLISHED, **views, LATEST_SNAPSHOTS: PUBLISHED["core.snapshots"]}
 
 
 def contract_of(relation: str) -> type[dy.Schema]:
-    """The contract of a public relation; raises `UsageError`, which lists all of them, for another name."""
+    """The contract of a public relation; raises `UsageError`, which lists all names, for an unknown one."""
     known = public_relations()
     if relation not in known:
         raise UsageError(f"No table is called {relation!r}. Known: {', '.join(known)}.")

@@ -1,4 +1,4 @@
-"""Relations of sql/: one file, one SELECT; the order in which they run is read off their FROM clauses."""
+"""Relations of sql/: one file, one SELECT; their FROM clauses determine the run order."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Relation:
 
     name: str  # schema.table
     sql: str
-    inputs: frozenset[str]  # schema.table of everything that it reads
-    is_transient: bool  # used on the way, neither stored nor published
+    inputs: frozenset[str]  # schema.table of each relation that it reads
+    is_transient: bool  # intermediate: neither stored nor published
     is_view: bool  # published as a view, not stored
 
 
 def relation_from(name: str, sql: str) -> Relation:
-    """Read one relation; raises `WarehouseError` when it is no single SELECT or reads anything but core and marts."""
+    """Read one relation; raises `WarehouseError` when it is not a single SELECT or reads schemas other than core and marts."""
     ((text,),) = _parser().cursor().execute("select json_serialize_sql($sql)", {"sql": sql}).fetchall()
     parsed = orjson.loads(text)
     if parsed["error"] or len(parsed["statements"]) != 1:

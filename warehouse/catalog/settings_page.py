@@ -35,13 +35,13 @@ def settings_page() -> str:
 
 
 def meaning(model: type[BaseModel], name: str) -> str:
-    """What a setting means; a class that only changes a default inherits the meaning. Empty when nobody says it."""
+    """What a setting means; a class that only changes a default inherits the meaning. Empty when there is no description."""
     classes = [one for one in model.__mro__ if issubclass(one, BaseModel) and name in one.model_fields]
     return next((text for one in classes if (text := one.model_fields[name].description)), "")
 
 
 def _section(path: str, model: type[BaseModel]) -> list[str]:
-    """A section and the sections in it, each with a heading."""
+    """A section and its nested sections, each with a heading."""
     own = {name: field for name, field in model.model_fields.items() if not _is_section(field)}
     further = [name for name in model.model_fields if name not in own]
     parts = [part for name in further for part in _section(f"{path}.{name}", _model(model.model_fields[name]))]

@@ -1,1 +1,1 @@
-"""What people look at: charts drawn from the published tables."""
+"""Charts of the published tables."""

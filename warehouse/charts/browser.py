@@ -1,4 +1,4 @@
-"""PNG of a page, by the machine's Chromium: a process with a profile of its own, and only for so long."""
+"""Renders a page as PNG with the machine's Chromium, in a process with its own profile and a time limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def find_browser(settings: ChartSettings) -> str:
-    """The browser that the settings name, or the first of the usual names on the path; raises `BrowserMissing`."""
+    """The browser that the settings name, or the first known name on the path; raises `BrowserMissing`."""
     if settings.browser is not None:
         browser = shutil.which(settings.browser.expanduser())
         if browser is None:
@@ -48,7 +48,7 @@ def screenshot(html: str, settings: ChartSettings, *, width: int, height: int) -
 
 
 def _options(folder: Path) -> list[str]:
-    """Headless, with a profile that is thrown away, and no sandbox only for root, for whom Chromium has none."""
+    """Headless, with a temporary profile; without sandbox only for root, for whom Chromium has none."""
     options = [
         "--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-extensions", "--disable-sync",
         "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--virtual-time-budget=8000",
@@ -58,7 +58,7 @@ def _options(folder: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path, timeout_s: float) -> str:
-    """What the browser said; raises `BrowserFailed` when it does not end, and then ends its whole group."""
+    """Run the browser and return its output; raises `BrowserFailed` on a time-out, after ending its process group."""
     variables = os.environ | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
     with subprocess.Popen(
         command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,4 +1,4 @@
-"""A drawn chart, and what every kind of chart starts from."""
+"""The chart object, and titles and expiries shared by all kinds."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Chart:
     expiry: date | None = None
 
     def file_stem_of(self, kind: str) -> str:
-        """`SPX-pain-2026-08-21-20260728T224031Z`, for this chart or the page that it stands on: the same for the same data."""
+        """`SPX-pain-2026-08-21-20260728T224031Z`, for this chart or its page; deterministic for the same data."""
         captured = self.facts.snapshot_id.rpartition("-")[2]
         expiry = self.expiry.isoformat() if self.expiry is not None and kind == self.kind else None
         return "-".join(part for part in (self.facts.underlying, kind, expiry, captured) if part)
 
 
 def chosen_expiry(facts: Facts, request: ChartRequest) -> tuple[dict[str, Any], str]:
-    """Macro arguments of the one expiry that a chart shows, and its name: the one asked for, or the next monthly or quarterly one."""
+    """Macro arguments of the one expiry that a chart shows, and its name: the requested one, or the next monthly or quarterly one."""
     if request.expires_at is not None:
         return request.arguments(), f"settlement {request.expires_at} UTC"
     expiry = request.expiry or facts.next_anchor()["expiry"]
@@ -47,7 +47,7 @@ def expiry_name(facts: Facts, expiry: date) -> str:
 
 
 def expiries_in_words(facts: Facts, request: ChartRequest) -> str:
-    """Which expiries a chart adds up, for its title."""
+    """The expiries that a chart sums, for its title."""
     if request.expires_at is not None:
         return f"settlement {request.expires_at} UTC"
     if request.expiry is not None:
@@ -56,6 +56,6 @@ def expiries_in_words(facts: Facts, request: ChartRequest) -> str:
 
 
 def lines_under(facts: Facts, request: ChartRequest, *more: str) -> list[str]:
-    """The lines under a title: the snapshot's, the filters, and what the chart adds."""
+    """The lines under a title: those of the snapshot, the filters, and those of the chart."""
     added = [line for line in (request.filters_in_words(), *more) if line]
     return [*facts.lines, *(line[0].upper() + line[1:] for line in added)]

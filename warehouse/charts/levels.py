@@ -36,7 +36,7 @@ class Label(NamedTuple):
 
 
 def lay_out(levels: Iterable[Level], view: Range) -> list[Label]:
-    """Labels of the levels in view: those at one price share one, and each gets the lowest lane where it has room."""
+    """Labels of the levels in view: those at one price share one, and each gets the lowest lane with room."""
     by_price: dict[float, list[Level]] = {}
     for level in levels:
         if level.at is not None and view[0] <= level.at <= view[1]:
@@ -57,7 +57,7 @@ def lay_out(levels: Iterable[Level], view: Range) -> list[Label]:
 
 
 def draw_levels(figure: Figure, levels: Sequence[Level], view: Range, *, is_behind: bool = False) -> int:
-    """Draw them, above the traces or behind them; returns how many rows of labels stand above the plot."""
+    """Draw them, above the traces or behind them; returns the number of label rows above the plot."""
     labels = lay_out(levels, view)
     for label in sorted(labels, key=lambda one: -one.lane):  # the lower ones are drawn over the leaders of the higher ones
         line = {"color": label.color, "width": 1.6, "dash": label.dash}
@@ -72,7 +72,7 @@ def draw_levels(figure: Figure, levels: Sequence[Level], view: Range, *, is_behi
 
 
 def left_out(levels: Iterable[Level], view: Range) -> str:
-    """What the lines do not show: levels outside the view, and those that were not found; empty when there are none."""
+    """Text about levels that are not drawn: outside the view or not measured; empty when there are none."""
     levels = list(levels)
     outside = [f"{one.name} {number(one.at)}" for one in levels if one.at is not None and not view[0] <= one.at <= view[1]]
     missing = [one.name for one in levels if one.at is None]

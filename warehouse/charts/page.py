@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: plotly's script is inside, and the file itself forbids the browser to ask anyone for more."""
+"""One self-contained HTML file: it embeds plotly's script, and its content security policy blocks all other loading."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 from warehouse.charts.chart import Chart
 from warehouse.charts.theme import FONT, HEIGHT
 
-# Nothing may be loaded from any address; what plotly makes while it draws (styles, pictures to save) stays possible.
+# Loading from any address is blocked; styles and saved pictures that plotly generates are allowed.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 CONFIG = {
     "displaylogo": False,
@@ -24,7 +24,7 @@ _STYLE = f"""body {{ margin: 0; background: white; font-family: {FONT} }}
 
 
 def page(charts: Sequence[Chart], title: str, *, is_picture: bool = False) -> str:
-    """The page of one or several charts; the same charts give the same bytes. A picture has its size fixed and no buttons."""
+    """The page of one or several charts, deterministic in its bytes. For a picture the size is fixed and buttons are hidden."""
     from plotly.offline import get_plotlyjs
 
     parts = [

@@ -1,4 +1,4 @@
-"""All kinds of charts: how each is read and drawn, and how it becomes a file."""
+"""Registry of all kinds of charts: reading, drawing and writing to a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTH = 1280  # of a PNG, in points
 
 
 class Kind(NamedTuple):
-    """How a kind of chart comes about."""
+    """The functions and metadata of a kind of chart."""
 
     read: Callable[[duckdb.DuckDBPyConnection, Facts, ChartRequest], Any]
     draw: Callable[[Facts, ChartRequest, Any], Chart]
@@ -45,7 +45,7 @@ SUFFIXES = (".html", ".png")
 
 
 def draw_chart(home: Home, kind: str, request: ChartRequest) -> Chart:
-    """One chart from the published file; raises `UsageError` for an unknown kind, underlying, expiry, or filters that leave nothing."""
+    """One chart from the published file; raises `UsageError` for an unknown kind, underlying, expiry, or filters that match no rows."""
     if kind not in KINDS:
         raise UsageError(f"No chart is called {kind!r}. Known: {', '.join(KINDS)}.")
     with open_published(home) as con:
@@ -54,7 +54,7 @@ def draw_chart(home: Home, kind: str, request: ChartRequest) -> Chart:
 
 
 def draw_all(home: Home, request: ChartRequest) -> tuple[list[Chart], list[str]]:
-    """Every kind that the request allows, and why the others were left out; raises `UsageError` when nothing is left."""
+    """Every kind that the request allows, and the reasons for skipping the others; raises `UsageError` when all are skipped."""
     with open_published(home) as con:
         facts = read_facts(con, request)
         charts, reasons = [], []
@@ -69,7 +69,7 @@ def draw_all(home: Home, request: ChartRequest) -> tuple[list[Chart], list[str]]
 
 
 def write_charts(charts: Sequence[Chart], path: Path, settings: ChartSettings) -> None:
-    """Write a page, or its picture, by the ending of `path`; raises `UsageError` for another ending, and what `screenshot` raises."""
+    """Write a page, or its picture, by the suffix of `path`; raises `UsageError` for another suffix, and the errors of `screenshot`."""
     check_target(path, settings)
     is_picture = path.suffix.lower() == ".png"
     html = page(charts, " | ".join(chart.title for chart in charts), is_picture=is_picture)
@@ -80,7 +80,7 @@ def write_charts(charts: Sequence[Chart], path: Path, settings: ChartSettings) -
 
 
 def check_target(path: Path, settings: ChartSettings) -> None:
-    """Raise `UsageError` when `path` ends in neither .html nor .png, and `BrowserMissing` for a .png that nothing here can take."""
+    """Raise `UsageError` when `path` ends in neither .html nor .png, and `BrowserMissing` for a .png without a browser."""
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: a chart is written as .html or .png; end the name in one of them.")
     if path.suffix.lower() == ".png":

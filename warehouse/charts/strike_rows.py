@@ -1,4 +1,4 @@
-"""What charts by strike read: the profile, its levels and its max pain."""
+"""Rows for charts by strike: the profile, its levels and its max pain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 
 
 class StrikeRows(NamedTuple):
-    """Rows of the macros gex_profile, gex_levels (of the expiries asked for) and max_pain_pooled."""
+    """Rows of the macros gex_profile, gex_levels (of the requested expiries) and max_pain_pooled."""
 
     profile: pl.DataFrame
     levels: dict[str, Any]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-CALLS, PUTS = "#0d8a72", "#d1384f"  # told apart by the colour-blind too; calls are also always up or to the right
+CALLS, PUTS = "#0d8a72", "#d1384f"  # distinguishable for the colour-blind; calls are also always up or to the right
 CALLS_SOFT, PUTS_SOFT = "#a9dccf", "#f3bcc4"
 INK, MUTED, GRID, ZERO = "#16202e", "#5d6b7e", "#e8ecf1", "#9aa7b8"
 SPOT, PAIN, FLIP, OTHER = "#16202e", "#6d3fd4", "#c77700", "#2b6cb0"
 WARNING = "#b45309"
 LINES = ("#2b6cb0", "#6d3fd4", "#0d8a72", "#c77700", "#d1384f", "#0891a5")  # for several series of one kind
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-SIGNS = "calls +, puts −"  # scenario std: what every mart carries
+SIGNS = "calls +, puts −"  # scenario std, as in every mart
 HEIGHT = 760
 BOTTOM = 116  # pixels under the plot: ticks, title, one row of legend, source
 _LINE, _TITLE, _LANE = 18, 48, 18  # pixels
@@ -34,7 +34,7 @@ def finish(
 ) -> None:  # fmt: skip
     """Title block, margins, legend and axes; `source` names the tables.
 
-    `lanes` rows of level labels stand between title and plot; `bottom` more pixels are for a long legend or long ticks.
+    `lanes` rows of level labels lie between title and plot; `bottom` more pixels are for a long legend or long ticks.
     """
     shown = [*lines, *(f"<span style='color:{WARNING}'><b>{text}</b></span>" for text in warnings)]
     figure.update_layout(

@@ -1,4 +1,4 @@
-"""How much of the strikes a chart shows at first, and how wide a bar may be."""
+"""The initial strike range of a chart, and the widths of its bars."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def strikes_in_view(
 
 
 def within(strikes: Sequence[float], view: Range) -> np.ndarray:
-    """Which strikes are in view."""
+    """Mask of the strikes in view."""
     at = np.asarray(strikes, float)
     inside: np.ndarray = (at >= view[0]) & (at <= view[1])
     return inside

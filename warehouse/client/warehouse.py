@@ -1,4 +1,4 @@
-"""The warehouse in Python: each table macro as a method that gives a polars frame; new generations are picked up by themselves.
+"""The warehouse in Python: each table macro is a method that returns a polars frame; new generations are opened automatically.
 
 from warehouse import open_warehouse
 
@@ -128,13 +128,13 @@ class Warehouse:
     explain = _explaining(ExplainRequest)
 
     def explain_request(self, request: ExplainRequest) -> Explanation:
-        """The explanation of a request that is made already."""
+        """The explanation of a prepared request."""
         from warehouse.explain.dispatch import explain
 
         return self._on(lambda con: explain(con, self._home, request))
 
     def table(self, name: str, *, underlying: str | None = None, snapshot_id: str | None = None) -> pl.DataFrame:
-        """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for another name.
+        """A published relation, such as `core.snapshots`, `marts.oi_change` or `latest.max_pain`; raises `UsageError` for an unknown name.
 
         `snapshot_id` narrows it to one snapshot, in marts over all its venues.
         """
@@ -162,11 +162,11 @@ class Warehouse:
         return self._ask((statement, repr(parameters)), lambda con: query_on(con, statement, parameters))
 
     def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The same as dictionaries, of a statement that reads a few rows."""
+        """The same as dictionaries, for statements with few rows."""
         return self._on(lambda con: rows_on(con, statement, parameters))
 
     def index(self, statement: str, parameters: dict[str, Any]) -> pl.DataFrame:
-        """The result of a statement on little that nearly every question needs: a server remembers it for its generation."""
+        """The result of a small statement that most queries need; a server caches it per generation."""
         return self.sql(statement, parameters)
 
     def report(self, folder: str, name: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
@@ -174,7 +174,7 @@ class Warehouse:
         return self.sql(statement(folder, name), parameters)
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
+        """Close the file; the next call opens it again."""
         with self._lock:
             if self._con is not None:
                 self._con.close()
@@ -187,16 +187,16 @@ class Warehouse:
         self.close()
 
     def _call(self, macro: str, arguments: dict[str, Any], keep: tuple[str, ...] = ()) -> pl.DataFrame:
-        """`keep` names arguments that are passed on even when they are None."""
+        """Call a macro; `keep` names arguments that are passed on even when they are None."""
         given = {name: sql_value(value) for name, value in arguments.items() if value is not None or name in keep}
         return self._ask((macro, repr(given)), lambda con: call_macro_on(con, macro, given, keep=keep))
 
     def _ask(self, question: tuple[str, str], answer: Callable[[duckdb.DuckDBPyConnection], pl.DataFrame]) -> pl.DataFrame:
-        """What `answer` finds on the live generation; `question` names it, for those who remember answers."""
+        """The result of `answer` on the live generation; `question` is its cache key in subclasses."""
         return self._on(answer)
 
     def _on(self, answer: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
-        """What `answer` makes of a connection to the live generation, closed afterwards."""
+        """The result of `answer` on a connection to the live generation, which is closed afterwards."""
         con = self._live()
         try:
             return answer(con)
@@ -209,13 +209,13 @@ class Warehouse:
             try:
                 state = self._home.published_file.stat()
             except FileNotFoundError:
-                state = None  # connect_published says what to do
+                state = None  # the error of connect_published says what to do
             seen = None if state is None else (state.st_dev, state.st_ino, state.st_mtime_ns)
             if self._con is None or seen != self._seen:
                 before, self._con = self._con, connect_published(self._home)
                 self._seen = seen
                 if before is not None:
-                    before.close()  # cursors that are still reading keep theirs
+                    before.close()  # cursors that are still reading keep the old file open
             return self._con.cursor()
 
 
@@ -225,6 +225,6 @@ def statement(folder: str, name: str) -> str:
     return (SQL_FOLDER / folder / f"{name}.sql").read_text()
 
 
-METHODS = (*MACROS, *QUERIES)  # each is a method above, by a test
+METHODS = (*MACROS, *QUERIES)  # a test checks that each is a method above
 
 __all__ = ["METHODS", "CalendarFilters", "Filters", "PublicationMissing", "Warehouse", "open_warehouse"]

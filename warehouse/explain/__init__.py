@@ -1,1 +1,1 @@
-"""Where a published number comes from: its definition, inputs, contracts and archived rows, and what other conventions make of them."""
+"""Where a published number comes from: its definition, inputs, contracts and archived rows, and its value by other conventions."""

@@ -1,4 +1,4 @@
-"""What every explanation starts from: one snapshot in the scope asked for, its contracts, and queries on it."""
+"""The chain of an explanation: one snapshot in the requested scope, its contracts, and queries on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def statement(name: str) -> str:
 
 @dataclass(frozen=True)
 class Chain:
-    """One snapshot of an underlying, in the venues of a question."""
+    """One snapshot of an underlying, in the requested venues."""
 
     con: duckdb.DuckDBPyConnection
     home: Home
@@ -39,7 +39,7 @@ class Chain:
         return [one.venue for one in self.scope.sources if one.status == "ok"]
 
     def macro(self, name: str, **changed: Any) -> pl.DataFrame:
-        """Rows of a table macro for exactly this snapshot, with the expiry of the question unless it is changed."""
+        """Rows of a table macro for exactly this snapshot, with the requested expiry by default."""
         return call_macro_on(self.con, name, self.question.filters(**changed) | {"as_of": self.facts.captured_at})
 
     def ask(self, name: str, **parameters: Any) -> pl.DataFrame:
@@ -48,7 +48,7 @@ class Chain:
 
     @cached_property
     def scope(self) -> Scope:
-        """The scope, with what each of its venues gave."""
+        """The scope, with the data of each of its venues."""
         facts = self.facts
         sources = self.ask("venues", id=facts.snapshot_id, scope_venue=facts.scope_venue).rows(named=True)
         generation = query_on(self.con, "select generation from ops.publication").item()
@@ -63,7 +63,7 @@ class Chain:
 
     @cached_property
     def expiries(self) -> list[Row]:
-        """The live settlement instants that the question covers, nearest first; raises `UsageError` when there is none."""
+        """The live settlement instants that the request covers, nearest first; raises `UsageError` when there is none."""
         question = self.question
         covered = [
             one
@@ -77,7 +77,7 @@ class Chain:
 
     @cached_property
     def contracts(self) -> pl.DataFrame:
-        """Contracts of the expiries and the strike asked for, settled and adjusted ones too."""
+        """Contracts of the requested expiries and strike, settled and adjusted ones too."""
         question = self.question
         return self.contracts_of(expiry=question.expiry, expires_at=question.expires_at, strike=question.strike)
 
@@ -102,7 +102,7 @@ class Chain:
 
 
 def open_chain(con: duckdb.DuckDBPyConnection, home: Home, question: ExplainRequest) -> Chain:
-    """The newest snapshot that the question allows; raises `UsageError` for an unknown underlying, moment, venue or expiry."""
+    """The newest snapshot that the request allows; raises `UsageError` for an unknown underlying, moment, venue or expiry."""
     request = ChartRequest(**question.filters(as_of=question.as_of, expires_at=None))
     chain = Chain(con, home, question, read_facts(con, request))
     chain.expiries  # noqa: B018 - an unknown settlement instant is told at once

@@ -1,4 +1,4 @@
-"""One function for every kind of explanation; the command line, Python and HTTP call it."""
+"""The entry point of all kinds of explanation; the command line, Python and HTTP call it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXPLAIN: dict[str, Callable[[Chain], Explanation]] = {
 def explain(con: duckdb.DuckDBPyConnection, home: Home, request: ExplainRequest) -> Explanation:
     """The explanation of one number, from an open publication and the archive of its home, which is only read.
 
-    Raises `UsageError` for an underlying, moment, venue, expiry, strike or convention that is not there.
+    Raises `UsageError` for an underlying, moment, venue, expiry, strike or convention that does not exist.
     """
     explanation = _EXPLAIN[request.kind](open_chain(con, home, request))
     if request.definition is not None and not explanation.requested_alternatives:

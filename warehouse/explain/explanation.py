@@ -1,4 +1,4 @@
-"""What an explanation holds: plain values in dataclasses, which JSON has a form for."""
+"""The parts of an explanation: dataclasses of plain values, which serialize to JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Instant = Annotated[datetime, WithJsonSchema({"type": "string", "description": "
 
 @dataclass(frozen=True)
 class Number:
-    """A value with its unit, and what a reader must know of it."""
+    """A value with its unit and caveats."""
 
     name: str
     value: Any
@@ -28,12 +28,12 @@ class Definition:
 
     formula: str
     section: str  # of the definitions, such as §4
-    signs: str | None = None  # whose positions are assumed; None: the number carries no sign model
+    signs: str | None = None  # the assumed holders; None: the number has no sign model
 
 
 @dataclass(frozen=True)
 class VenueSource:
-    """What one venue gave to the snapshot."""
+    """The data of one venue in the snapshot."""
 
     venue: str
     status: str
@@ -70,7 +70,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that bear the number out."""
+    """Rows that support the number."""
 
     title: str
     rows: tuple[Row, ...]
@@ -80,24 +80,24 @@ class Table:
 class Alternative:
     """The number by another convention, or why it cannot be computed from what is stored."""
 
-    convention: str  # what --definition calls it
+    convention: str  # its name for --definition
     about: str  # unit, sign, scope, time or definition
     meaning: str
     value: Any
-    unit: str | None = None  # None: nothing to compute, or nothing stored to compute it from
+    unit: str | None = None  # None: not computable from what is stored
 
 
 @dataclass(frozen=True)
 class RawRow:
-    """A row of an archived reply about a contract, as it arrived."""
+    """A row of an archived reply about a contract, as received."""
 
     venue: str
     instrument: str
-    request: str | None  # which request the reply answers
+    request: str | None  # the request of the reply
     file: str | None  # under raw/
     sha256: str  # of the body, unpacked
-    row_number: int | None  # from 0; None: found by the instrument's name
-    place: str | None  # where in the body it stands
+    row_number: int | None  # from 0; None: matched by the instrument's name
+    place: str | None  # its path in the body
     row: Any  # as the venue sent it
     problem: str | None = None  # why it cannot be shown
 
@@ -113,12 +113,12 @@ class Explanation:
     scope: Scope
     inputs: tuple[Number, ...]
     tables: tuple[Table, ...]
-    contracts: tuple[Row, ...]  # those that carry most of it
+    contracts: tuple[Row, ...]  # the largest contributors
     raw: tuple[RawRow, ...]  # of these contracts
     alternatives: tuple[Alternative, ...]  # why another source may differ
     asked_definition: str | None = None
 
     @property
     def requested_alternatives(self) -> tuple[Alternative, ...]:
-        """The alternatives that `--definition` asked for."""
+        """The alternatives requested by `--definition`."""
         return tuple(one for one in self.alternatives if one.convention == self.asked_definition)

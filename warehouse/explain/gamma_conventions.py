@@ -1,4 +1,4 @@
-"""Gamma exposure by other conventions: other units, signs, gammas and volatilities, added up over the same contracts."""
+"""Gamma exposure by other conventions: other units, signs, gammas and volatilities, summed over the same contracts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from warehouse.explain.explanation import Alternative, Row
 from warehouse.settings import load_settings
 
 USD_1PCT = "USD per 1 % move"
-# convention → what it is about, its unit, what it means
+# convention → aspect, unit, meaning
 _UNITS: dict[str, tuple[str, str, str]] = {
     "per-point": ("unit", "USD per 1 USD move of spot", "divided by 1 % of each venue's spot"),
     "shares-per-point": ("unit", "units of the underlying per 1 USD move", "gamma × open interest, without a price: shares or coins"),
@@ -32,7 +32,7 @@ _SIGNS = {
 
 
 def alternatives(chain: Chain, scenarios: list[Row]) -> tuple[Alternative, ...]:
-    """Net gamma exposure of the question's contracts by each other convention."""
+    """Net gamma exposure of the requested contracts by each other convention."""
     question = chain.question
     by_convention = {
         row["convention"]: row["net_gex"]

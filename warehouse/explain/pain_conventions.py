@@ -1,4 +1,4 @@
-"""Max pain as other conventions count open interest: the SQL of `core.pain` and `core.pain_minimum`, run on other open interest."""
+"""Max pain under other conventions of open interest: the SQL of `core.pain` and `core.pain_minimum`, run on other open interest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ask_conventions(chain: Chain, name: Literal["pain_minima", "pain_points"], *
 
 
 def alternatives(chain: Chain, minima: pl.DataFrame) -> tuple[Alternative, ...]:
-    """Max pain by each other convention that differs in what it counts; `minima`: the rows of pain_minima."""
+    """Max pain by each convention that counts other open interest; `minima`: the rows of pain_minima."""
     by_convention = {row["convention"]: row for row in minima.rows(named=True)}
     is_pooled = chain.question.expiry is None and chain.question.expires_at is None
     has_adjusted = bool(chain.contracts["is_adjusted"].any())
@@ -70,7 +70,7 @@ def alternatives(chain: Chain, minima: pl.DataFrame) -> tuple[Alternative, ...]:
 
 
 def instants(minima: pl.DataFrame) -> list[Row]:
-    """Each settlement instant's own max pain, for a date that has several."""
+    """Each settlement instant's own max pain, for a date with several."""
     return [
         {"expires_at": datetime.fromisoformat(row["convention"].split(" ")[1]), **{name: row[name] for name in row if name != "convention"}}
         for row in minima.rows(named=True)

@@ -1,7 +1,7 @@
-"""From contracts to the archived rows that they were read from: file, hash, place, and the row as the venue sent it.
+"""Finds the archived rows of contracts: file, hash, path in the body, and the row as the venue sent it.
 
-A contract names its reply by hash and its row by number. A crypto venue tells of one contract in several replies, so other replies of the
-same run that name the instrument are shown too: open interest may stand in one and the price in another.
+A contract names its reply by hash and its row by number. A crypto venue reports one contract in several replies, so other replies of the
+same run that name the instrument are shown too: open interest can be in one and the price in another.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Archive:
         return self._bodies[key]
 
     def document(self, reply: Row) -> Any:
-        """Its JSON; None when it is none."""
+        """Its JSON; None when it is not JSON."""
         key = (reply["folder"], reply["file"])
         if key not in self._documents:
             try:
@@ -60,7 +60,7 @@ class _Archive:
 
 
 def raw_rows(chain: Chain, contracts: pl.DataFrame) -> tuple[RawRow, ...]:
-    """Archived rows of these contracts, in their order. What cannot be read says why instead of a row."""
+    """Archived rows of these contracts, in their order; unreadable ones have a reason instead of a row."""
     archive = _Archive(chain)
     rows: list[RawRow] = []
     for contract in contracts.select("venue", "instrument", "payload_sha256", "row_number").rows(named=True):
@@ -87,13 +87,13 @@ def _own_row(archive: _Archive, contract: Row) -> RawRow:
 
 
 def _row_at(archive: _Archive, reply: Row, number: int, instrument: str) -> tuple[str | None, Any]:
-    """Where the row of that number stands, and the row."""
+    """The path of the row with that number, and the row."""
     document = archive.document(reply)
     if document is None:
         return _row_of_table(archive.body(reply), number)
     lists = [(path, rows[number]) for path, rows in _lists(document) if number < len(rows)]
     named = [(path, row) for path, row in lists if _names(row, instrument)]
-    # a file of one's own may name contracts otherwise than their venue does; then the number alone tells, if there is one list only
+    # a user's file may name contracts differently from their venue; then the number decides, if there is only one list
     for path, row in named or (lists if len(lists) == 1 else []):
         return f"{path}[{number}]", row
     return None, None
@@ -108,7 +108,7 @@ def _row_of_table(body: bytes, number: int) -> tuple[str | None, Any]:
 
 
 def _further_rows(archive: _Archive, contract: Row) -> Iterator[RawRow]:
-    """Rows of the venue's other replies that name the instrument."""
+    """Rows of the instrument in other replies of the venue."""
     instrument = contract["instrument"]
     quoted = orjson.dumps(instrument)
     try:
@@ -127,7 +127,7 @@ def _further_rows(archive: _Archive, contract: Row) -> Iterator[RawRow]:
 
 
 def _lists(document: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Lists of objects in a document, with the way to each; what lies inside their rows is no row."""
+    """Lists of objects in a document, with the path to each; lists inside their rows are skipped."""
     if isinstance(document, list):
         if document and isinstance(document[0], dict):
             yield path, document

@@ -1,4 +1,4 @@
-"""The arguments of an explanation: a kind, an underlying, and which of its numbers."""
+"""The arguments of an explanation: a kind, an underlying, and the selection of a number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEVELS = (
     "call_resistance", "call_wall_2", "call_wall_3", "put_support", "put_wall_2", "put_wall_3", "call_wall", "put_wall",
     "max_positive_gamma", "max_negative_gamma", "highest_oi_strike", "zero_dte_magnet", "hvl", "gamma_flip",
 )  # fmt: skip
-# kind → what it takes beside an underlying, a moment and venues
+# kind → its arguments besides an underlying, a moment and venues
 KINDS: dict[str, tuple[str, ...]] = {
     "max-pain": ("expiry", "expires_at"),
     "gex": ("expiry", "expires_at", "strike"),
@@ -28,9 +28,9 @@ BY_FORM = ("expiry", "expires_at", "strike", "level", "instrument")  # on the co
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """Which number is to be explained. Without an expiry it is that of all live expiries.
+    """The number to explain. Without an expiry it covers all live expiries.
 
-    Dates, instants and venues may be given in any of their forms; fields have them as a `date`, ISO text in UTC and a list of lower case.
+    Dates, instants and venues are accepted in any form; fields hold them as a `date`, ISO text in UTC and a list of lower case.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class ExplainRequest:
     top: int = argument("so many strikes and contracts", default=5)
 
     def __post_init__(self) -> None:
-        """Bring every argument to its one form; raise `UsageError` for what the kind does not know."""
+        """Normalize every argument; raise `UsageError` for one that the kind does not have."""
         names = re.split(r"[^a-z]+", self.venues.lower()) if isinstance(self.venues, str) else [one.lower() for one in self.venues or ()]
         vars(self).update(
             kind=self.kind.replace("_", "-"),

@@ -1,4 +1,4 @@
-"""Cooldowns of venues, `venue_rest.json`: until when a venue asked not to be called. Kept between runs."""
+"""Cooldowns of venues, `venue_rest.json`: until when a venue asked not to be called. They persist between runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from warehouse.home.files import disk_errors, write_whole
 from warehouse.home.paths import Home
 
 LOG = logging.getLogger("strikehouse.fetch")
-_WRITING = threading.Lock()  # two venues may ask for a cooldown at the same instant, and both must be noted
+_WRITING = threading.Lock()  # two venues may ask for a cooldown at the same instant, and both must be recorded
 
 
 def read_cooldowns(home: Home) -> dict[str, datetime]:
     """Venue → the aware instant until which it asked not to be called, by name; raises `DiskProblem`.
 
-    An entry that cannot be read is logged and left out: at worst the venue is called once too often.
+    An unreadable entry is logged and skipped: at worst the venue is called once too often.
     """
     with disk_errors(home.rest_file):
         if not home.rest_file.exists():

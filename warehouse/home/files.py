@@ -1,4 +1,4 @@
-"""Whole-file writes, and errors of the disk in words."""
+"""Atomic file writes, and disk errors with advice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to in the folder of `path`; at the end of the block the file is durable under its name, after an error it is gone."""
+    """A temporary path in the folder of `path`; after the block the file is durable under its name, after an error it is removed."""
     with temporary_file(path) as temporary:
         yield temporary
         rename_durably(temporary, path)
@@ -48,13 +48,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
-    """A path in the folder of `path` that no reader looks at; removed at the end of the block, unless the file was renamed.
+    """A path in the folder of `path` that readers ignore; removed at the end of the block, unless the file was renamed.
 
-    `remove_leftovers` recognises it when this process is killed.
+    `remove_leftovers` removes it if this process is killed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
-        temporary.unlink(missing_ok=True)  # of a process with the same number before a restart
+        temporary.unlink(missing_ok=True)  # left by a process with the same id before a restart
         try:
             yield temporary
         finally:
@@ -62,7 +62,7 @@ def temporary_file(path: Path) -> Iterator[Path]:
 
 
 def rename_durably(source: Path, target: Path) -> None:
-    """Put a file that is written and closed under another name in its folder: fsync, rename, fsync of the folder."""
+    """Rename a written and closed file within its folder: fsync, rename, fsync of the folder."""
     with disk_errors(target):
         sync(source)
         source.replace(target)
@@ -70,9 +70,9 @@ def rename_durably(source: Path, target: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that killed processes left in a folder; one whose process still runs is its own to remove.
+    """Remove temporary files that killed processes left in a folder; files of running processes stay.
 
-    A name without the number of a process is of a publication by an earlier version, of which there was never more than one at a time.
+    A name without a process id is from a publication by an earlier version, which ran one at a time.
     """
     for path in folder.glob(".*.tmp"):
         named = re.fullmatch(r".+\.(\d+)\.tmp", path.name)
@@ -86,7 +86,7 @@ def _is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # another user's
+        return True  # another user's process
     return True
 
 

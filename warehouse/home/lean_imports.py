@@ -1,7 +1,7 @@
-"""Start-up without SQLAlchemy, which dataframely loads only because it is installed; for processes of our own.
+"""Start-up without SQLAlchemy, which dataframely loads only because it is installed; for Strikehouse's own processes.
 
-Prefect brings it, and nothing here uses dataframely with it: 0.2 s in every command. `lean_start` lets dataframely find out, once, that
-there is none; later imports work as ever. Only commands call it: in a notebook, dataframely's own use of SQLAlchemy would be missing.
+Prefect installs it, and Strikehouse never uses dataframely with it; importing it costs every command 0.2 s. `lean_start` hides it while
+dataframely is imported; later imports work as usual. Only commands call it: in a notebook, dataframely would lack SQLAlchemy support.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-SELDOM = (50_000, 20, 20)  # when the collector looks for cycles: imports make many objects, and columns few
+SELDOM = (50_000, 20, 20)  # threshold of the garbage collector: imports create many objects, columns few
 
 
 class _Without(MetaPathFinder):
@@ -33,8 +33,7 @@ class _Without(MetaPathFinder):
 def lean_start() -> None:
     """Load dataframely without SQLAlchemy, unless one of them is loaded already.
 
-    What is loaded stays to the end: the collector does not look through it, neither now and then nor when the process ends. To take it
-    apart there took a command 0.2 s.
+    Loaded modules stay until exit, so the garbage collector skips them, also at exit: collecting them there took a command 0.2 s.
     """
     if "dataframely" in sys.modules:
         return

@@ -1,7 +1,7 @@
-"""One process at a time: operating-system locks whose message names the holder.
+"""Locks between processes: operating-system locks whose error message names the holder.
 
-A lock belongs to an open file: it ends with its process, so a crash leaves no stale lock behind. Its note (who, since when, doing what) is
-for the message only; one that a killed process left is replaced by the next holder.
+A lock belongs to an open file and ends with its process, so a crash leaves no stale lock. Its note (who, since when, doing what) is for
+the message only; the next holder replaces the note of a killed process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from warehouse.home.files import disk_errors
 from warehouse.home.paths import Home
 
 RETRY_SECONDS = 0.1
-LOG_WAIT_SECONDS = 30.0  # for what is held for an instant, or while one address is tried
+LOG_WAIT_SECONDS = 30.0  # for locks of short sections, or of one delivery attempt
 
 
 @contextmanager
@@ -50,9 +50,9 @@ def underlying_lock(home: Home, underlying: str, doing: str, *, wait_s: float = 
 
 @contextmanager
 def underlying_locks(home: Home, underlyings: Collection[str], doing: str, *, wait_s: float) -> Iterator[None]:
-    """Hold the locks of several underlyings; raises `AlreadyRunning` when one of them is still being run after `wait_s`.
+    """Hold the locks of several underlyings; raises `AlreadyRunning` when a run of one of them has not ended after `wait_s`.
 
-    They are taken by name, so that two that wait never wait for each other.
+    They are acquired in order of name, so that two processes cannot deadlock.
     """
     with ExitStack() as locks:
         for underlying in sorted(underlyings):
@@ -73,7 +73,7 @@ def schedule_lock(home: Home) -> Iterator[None]:
 
 @contextmanager
 def alerts_lock(home: Home, doing: str) -> Iterator[None]:
-    """Hold the lock of whoever asks alert rules or delivers beside a run; raises `AlreadyRunning` after half a minute."""
+    """Hold the lock for evaluating alert rules or delivering outside a run; raises `AlreadyRunning` after half a minute."""
 
     def refusal(holder: str) -> StrikehouseError:
         return AlreadyRunning(f"alert rules are being asked by {holder}, for too long. Look at that process, or stop it.")
@@ -84,7 +84,7 @@ def alerts_lock(home: Home, doing: str) -> Iterator[None]:
 
 @contextmanager
 def schedule_log_lock(home: Home) -> Iterator[None]:
-    """Hold the lock of published/schedule.json, which is held for an instant only; raises `AlreadyRunning` after half a minute."""
+    """Hold the lock of published/schedule.json, used for short sections only; raises `AlreadyRunning` after half a minute."""
 
     def refusal(holder: str) -> StrikehouseError:
         return AlreadyRunning(f"{home.schedule_file} is being written by {holder}, for too long. Look at that process, or stop it.")

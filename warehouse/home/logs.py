@@ -1,8 +1,8 @@
-"""Logs, set up in this one place: lines on standard error, and a file per day in `<home>/logs`.
+"""Logging: lines on standard error, and a file per day in `<home>/logs`.
 
-Every line has the instant (UTC), level, run id, underlying, venue, step and message; those that do not apply are empty. What a command
-prints anyway (`extra={"shown": True}`) is in the file, and on standard error only as JSON. No secret passes the formatter. Only the logger
-`strikehouse` is ours: Prefect's and everybody else's stay as they are.
+Every line has the instant (UTC), level, run id, underlying, venue, step and message; those that do not apply are empty. Lines that a
+command also prints (`extra={"shown": True}`) go to the file, and to standard error only as JSON. The formatter removes secrets. Only the
+logger `strikehouse` is configured: those of Prefect and other libraries are unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from warehouse.home.paths import Home
 from warehouse.settings import LogSettings, Settings
 
 LOGGER = logging.getLogger("strikehouse")
-LOGGER.addHandler(logging.NullHandler())  # unless somebody asks, nothing is printed
+LOGGER.addHandler(logging.NullHandler())  # nothing is printed by default
 FIELDS = ("run_id", "underlying", "venue", "step")
 _CONTEXT: ContextVar[dict[str, str]] = ContextVar("strikehouse_log_context", default={})  # noqa: B039 - never changed, only replaced
 
@@ -39,7 +39,7 @@ def logged(**fields: str) -> Iterator[None]:
 
 
 def log_fields() -> dict[str, str]:
-    """The fields that hold here, to be taken into another thread."""
+    """The current fields, to pass to another thread."""
     return dict(_CONTEXT.get())
 
 
@@ -51,13 +51,13 @@ class LineFormatter(logging.Formatter):
         self._as_json, self._secrets = as_json, secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
+        """Format a record as one line."""
         ts = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         context = _CONTEXT.get()
         message = record.getMessage()
         if record.exc_info:
             message = f"{message}\n{self.formatException(record.exc_info)}"
-        # a secret is looked for in the text as it was; in JSON its quotes would be escaped
+        # secrets are removed from the raw text: in JSON their quotes would be escaped
         message = redact(message, self._secrets)
         fields = {name: redact(context.get(name, ""), self._secrets) for name in FIELDS}
         if self._as_json:
@@ -68,7 +68,7 @@ class LineFormatter(logging.Formatter):
 
 
 class ErrorLines(logging.Handler):
-    """Standard error as it is at that moment; what the command prints itself is left out of text."""
+    """Writes to the current standard error; as text, without lines that the command prints itself."""
 
     def __init__(self, level: str, *, as_json: bool, secrets: frozenset[str]) -> None:
         super().__init__(level)
@@ -82,7 +82,7 @@ class ErrorLines(logging.Handler):
 
 
 class DailyFile(logging.Handler):
-    """`strikehouse-<date>.log` of the UTC day; several processes may append. A disk that fails ends the file, never the command."""
+    """`strikehouse-<date>.log` of the UTC day; several processes may append. A disk error ends the log file, not the command."""
 
     def __init__(self, folder: Path, settings: LogSettings, secrets: frozenset[str]) -> None:
         super().__init__(settings.file_level)
@@ -126,7 +126,7 @@ class DailyFile(logging.Handler):
 
 
 def start_logs(settings: Settings, *, level: str | None = None, as_json: bool = False) -> None:
-    """Lines on standard error from now on, as the settings or these options say; replaces an earlier set-up."""
+    """Lines on standard error from now on, as set by the settings or these options; replaces an earlier set-up."""
     stop_logs()
     as_json = as_json or settings.logs.format == "json"
     handler = ErrorLines(level or settings.logs.level, as_json=as_json, secrets=settings.secrets)
@@ -136,20 +136,20 @@ def start_logs(settings: Settings, *, level: str | None = None, as_json: bool = 
 
 
 def start_log_file(home: Home, settings: Settings) -> None:
-    """Lines in the file of the day too; for commands that change something."""
+    """Also log to the file of the day; for commands that write."""
     if settings.logs.keep_days and not any(isinstance(one, DailyFile) for one in LOGGER.handlers):
         LOGGER.addHandler(DailyFile(home.logs, settings.logs, settings.secrets))
 
 
 def start_worker_log(home: Home, settings: Settings) -> None:
-    """Lines of a worker process: in the file of the day only; on standard error its parent speaks."""
+    """Lines of a worker process: in the file of the day only; its parent writes to standard error."""
     LOGGER.propagate = False
     LOGGER.setLevel(settings.logs.file_level)
     start_log_file(home, settings)
 
 
 def stop_logs() -> str | None:
-    """End the set-up; says why no file could be kept, if so."""
+    """End logging; returns the error that ended the log file, if any."""
     trouble = None
     for handler in LOGGER.handlers[:]:
         if isinstance(handler, ErrorLines | DailyFile):

@@ -1,4 +1,4 @@
-"""Where data lives: the folders and files of one home."""
+"""The folders and files of one home."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Home:
 
     @property
     def work_file(self) -> Path:
-        """The database that one writer at a time fills."""
+        """The database to which one process at a time writes."""
         return self.root / "work.duckdb"
 
     @property
     def lock_file(self) -> Path:
-        """Held while somebody writes."""
+        """Lock of the writer."""
         return self.root / "work.lock"
 
     @property
     def locks(self) -> Path:
-        """Held while an underlying is run, and while schedules are served."""
+        """Locks of runs per underlying, and of serving schedules."""
         return self.root / "locks"
 
     @property
@@ -47,7 +47,7 @@ class Home:
 
     @property
     def published(self) -> Path:
-        """What readers see."""
+        """Files for readers."""
         return self.root / "published"
 
     @property
@@ -62,22 +62,22 @@ class Home:
 
     @property
     def alerts_file(self) -> Path:
-        """Alerts that were found beside a run, until the next evaluation takes them into the work file."""
+        """Outbox of alerts raised during a run, until the next evaluation flushes it into the work file."""
         return self.published / "alerts.json"
 
     @property
     def schedule_file(self) -> Path:
-        """What became of the runs that were due."""
+        """Outcomes of scheduled runs."""
         return self.published / "schedule.json"
 
     @property
     def charts(self) -> Path:
-        """Pages that runs draw, one per underlying: those of its newest snapshot."""
+        """Pages that runs draw: one per underlying, of its newest snapshot."""
         return self.root / "charts"
 
     @property
     def logs(self) -> Path:
-        """A file of log lines per day."""
+        """One log file per day."""
         return self.root / "logs"
 
     @property
@@ -93,5 +93,5 @@ class Home:
 
 
 def home_of(settings: Settings) -> Home:
-    """The home that the settings name."""
+    """The home in the settings."""
     return Home(settings.home.expanduser().absolute())

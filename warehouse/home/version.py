@@ -1,4 +1,4 @@
-"""Which Strikehouse this is."""
+"""The version of Strikehouse."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One snapshot computed, merged and written."""
+"""Loading: snapshots are computed, merged and written to the work file."""

@@ -1,6 +1,6 @@
-"""Computed rows on their way from one process to another: a folder of Arrow files, mapped into memory instead of copied through a pipe.
+"""Passes computed rows between processes as a folder of Arrow files, memory-mapped instead of copied through a pipe.
 
-Old months do not go that way: their rows become the Parquet files in which they stay (warehouse/storage/parquet_files.py).
+Rows of old months are written directly to their final Parquet files (warehouse/storage/parquet_files.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHECK_RESULTS = "ops.check_results"
 
 
 def write_computed(computed: Computed, folder: Path, moving: Moving) -> list[MonthFile]:
-    """Write what was computed, as it is stored, into a folder that does not exist yet; returns the files that old months became."""
+    """Write computed rows, in stored form, into a new folder; returns the Parquet files of old months."""
     folder.mkdir(parents=True)
     stored = {name: ddl.as_stored(name, frame) for name, frame in {**computed.tables, CHECK_RESULTS: computed.check_results}.items()}
     left, files = split_months(stored, moving)
@@ -30,9 +30,9 @@ def write_computed(computed: Computed, folder: Path, moving: Moving) -> list[Mon
 
 
 def read_computed(folder: Path, files: Sequence[MonthFile] = (), parquet: Path = Path()) -> Computed:
-    """What `write_computed` wrote; the rows stay in the files, which may be removed while frames of them are in use.
+    """Read what `write_computed` wrote; frames are memory-mapped, and the files may be removed while they are in use.
 
-    `files` below the folder `parquet` are read too: of a group that cannot stand on them as they are.
+    `files` below the folder `parquet` are read too, for a group that cannot add them as cold partitions.
     """
     tables = {file.name.removesuffix(".arrow"): _mapped(file) for file in sorted(folder.glob("*.arrow"))}
     for file in files:

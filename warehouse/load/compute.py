@@ -1,8 +1,8 @@
-"""Phase 1: everything that one snapshot's contracts determine, as frames. Pure but for an in-memory DuckDB.
+"""Phase 1: computes all rows that depend on one snapshot only, as frames. Pure except for an in-memory DuckDB.
 
 The models run once in polars; then the relations of sql/ and the checks run on the snapshot alone, in a scratch database. A venue
-that fails a required check is set aside and everything is computed again without it. Several snapshots may share a scratch database:
-every relation is by snapshot_id, and most of what one costs alone is planning.
+that fails a required check is set aside and all rows are computed again without it. Several snapshots can share a scratch database:
+every relation is keyed by snapshot_id, and most of the cost of a single snapshot is planning.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from warehouse.catalog.relations import all_relations, functions_sql, relation_f
 from warehouse.settings import Settings
 
 LIVE_CONTRACTS = "core.live_contracts"
-CHECKED = ("snapshot-venue", "snapshot")  # scope and needs of the checks that look at one snapshot alone
+CHECKED = ("snapshot-venue", "snapshot")  # scope and needs of the checks that read one snapshot only
 _CONTRACT = ("snapshot_id", "venue", "instrument")  # key of quotes and greeks
-# what live contracts show of either
+# columns of live contracts from either
 _OF_QUOTE = ("expires_at", "expiry", "strike", "option_type", "oi_base", "quoted_at", "venue_iv", "venue_forward", "venue_gamma")
 _OF_GREEKS = ("forward", "forward_source", "tau", "iv", "gamma", "gex_usd_1pct", "dex_usd", "vex_usd_1vol", "chex_usd_day")
 
 
 class Captured(NamedTuple):
-    """What was captured of one snapshot: rows of `core.snapshot_venues` and of `core.option_quotes`."""
+    """Captured rows of one snapshot: those of `core.snapshot_venues` and of `core.option_quotes`."""
 
     venues: pl.DataFrame
     quotes: pl.DataFrame
@@ -41,13 +41,13 @@ class Captured(NamedTuple):
 
 @dataclass(frozen=True)
 class Computed:
-    """Rows of every table that phase 1 fills, of one snapshot or several, by published name; and what their checks found."""
+    """Rows of every phase-1 table, of one or more snapshots, by published name, with the results of their checks."""
 
     tables: dict[str, pl.DataFrame]
     check_results: pl.DataFrame
 
     def without(self, snapshot_ids: Sequence[str]) -> Computed:
-        """The same but for some snapshots."""
+        """The same without some snapshots."""
         if not snapshot_ids:
             return self
         tables = {name: _without(frame, snapshot_ids) for name, frame in self.tables.items()}
@@ -55,7 +55,7 @@ class Computed:
 
 
 def greeks_rules(settings: Settings) -> GreeksRules:
-    """What the models need to know."""
+    """The rules of the models, from the settings."""
     models = settings.models
     return GreeksRules(
         rates={"us": models.rate_us, "crypto": models.rate_crypto},
@@ -75,9 +75,9 @@ def compute_snapshot(
     refused: dict[str, str] | None = None,
     check_results: pl.DataFrame | None = None,
 ) -> Computed:
-    """All phase-1 rows of the snapshot that these rows of `core.snapshot_venues` and `core.option_quotes` make up.
+    """All phase-1 rows of a snapshot, from its rows of `core.snapshot_venues` and `core.option_quotes`.
 
-    `refused` (venue → check) is set aside from the start; `check_results` are those of the checks over history that say so.
+    `refused` (venue → check) is set aside from the start; `check_results` are those of the history checks that refused it.
     """
     return compute_snapshots(
         [Captured(_set_aside(venues, refused or {}), quotes)], calendar=calendar, settings=settings, check_results=check_results
@@ -87,9 +87,9 @@ def compute_snapshot(
 def compute_snapshots(
     captured: Sequence[Captured], *, calendar: TradingCalendar, settings: Settings, check_results: pl.DataFrame | None = None
 ) -> Computed:
-    """All phase-1 rows of one or more snapshots, each of which comes out as it would alone: a relation is planned once for all of them.
+    """All phase-1 rows of one or more snapshots, with results equal to computing each alone; each relation is planned once for all.
 
-    `core.calendar` is among them, with the instants of these contracts.
+    `core.calendar` is included, with the instants of these contracts.
     """
     parts: dict[str, list[pl.DataFrame]] = {}
     results = [check_results_of([]) if check_results is None else check_results]
@@ -106,7 +106,7 @@ def compute_snapshots(
             if len(failing) < len(captured):
                 for name, frame in Computed(tables, results[-1]).without(list(failing)).tables.items():
                     parts.setdefault(name, []).append(frame)
-            # what fails is computed again without the venues that make it fail; the others are done
+            # failing snapshots are computed again without the failing venues; the others are done
             again = [(one, failing.get(one.venues["snapshot_id"][0])) for one in captured]
             captured = [Captured(_set_aside(one.venues, venues), one.quotes) for one, venues in again if venues]
     tables = {"core.calendar": expiry_types} | {name: pl.concat(frames) for name, frames in parts.items()}
@@ -118,7 +118,7 @@ def _without(frame: pl.DataFrame, snapshot_ids: Sequence[str]) -> pl.DataFrame:
 
 
 def _modelled(captured: Sequence[Captured], settings: Settings) -> dict[str, pl.DataFrame]:
-    """What the models make of each snapshot: the tables that relations read. Without a usable venue a snapshot has captured rows only."""
+    """Model results of each snapshot: the tables that relations read. Without a usable venue there are captured rows only."""
     rules = greeks_rules(settings)
     parts: dict[str, list[pl.DataFrame]] = {}
     for venues, quotes in captured:
@@ -135,7 +135,7 @@ def _modelled(captured: Sequence[Captured], settings: Settings) -> dict[str, pl.
 
 
 def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Adds the rows of sql/ to what the models gave; returns what the checks find in them."""
+    """Add the rows of sql/ to the model results; returns the results of the checks."""
     if tables["core.snapshots"].is_empty():
         return check_results_of([])
     for name, frame in tables.items():
@@ -158,15 +158,15 @@ def _add_relations(scratch: duckdb.DuckDBPyConnection, tables: dict[str, pl.Data
 
 @cache
 def _read_on_the_way() -> frozenset[str]:
-    """What other relations or checks read. The others are results only and need no table in the scratch database."""
+    """Relations that other relations or checks read. The others need no table in the scratch database."""
     checks = [relation_from(check.name, check.sql) for check in all_checks() if (check.scope, check.needs) == CHECKED]
     return frozenset().union(*(one.inputs for one in (*all_relations(), *checks)))
 
 
 def live_contracts_of(tables: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-    """Rows of `core.live_contracts`, where the live quotes lie in the order of their greeks, as the models leave them; else None.
+    """Rows of `core.live_contracts`, when the live quotes are in the order of their greeks, as the models produce them; else None.
 
-    Then no row has to be found by its key, three strings, and no column is copied; the SQL gives the same rows.
+    This avoids a join on three strings and copies of columns; the SQL gives the same rows.
     """
     greeks, venues = tables["core.option_greeks"], tables["core.snapshot_venues"]
     quotes = tables["core.option_quotes"].filter("is_live")
@@ -189,14 +189,14 @@ def _scratch(settings: Settings) -> duckdb.DuckDBPyConnection:
 
 
 def _show(scratch: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    """Let SQL read a frame where it lies."""
+    """Register a frame in DuckDB without copying it."""
     local = name.replace(".", "_")
     scratch.register(local, frame)
     scratch.execute(f"create or replace view {name} as select * from {local}")
 
 
 def _set_aside(venues: pl.DataFrame, failing: dict[str, str]) -> pl.DataFrame:
-    if list(failing) == ["all"]:  # only the sum of the venues fails, so none of them can be trusted
+    if list(failing) == ["all"]:  # the check fails for the sum of the venues, so all of them are set aside
         failing = dict.fromkeys(venues["venue"], failing["all"])
     is_failing = pl.col("venue").is_in(list(failing)) & (pl.col("status") == OK)
     return venues.with_columns(

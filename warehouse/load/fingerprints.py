@@ -1,4 +1,4 @@
-"""Hashes of tables, snapshot by snapshot: how a rebuild proves that it gave the same rows, bit for bit."""
+"""Hashes of tables, snapshot by snapshot: they verify that a rebuild gives the same rows, bit for bit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from warehouse.catalog import ddl
 
 # `received_at` and `run_id` belong to the rows: the manifests in raw/ carry them, so a rebuild gives the same ones.
 _NOT_DERIVED = {"core.listing_rules", "core.parameters", "core.sessions", "core.sign_scenarios"}
-HASHES = {"oi_hash", "quotes_hash", "content_hash"}  # of values, so they differ as soon as a last bit does
+HASHES = {"oi_hash", "quotes_hash", "content_hash"}  # of values, so they differ when a last bit does
 SHOWN_ROWS = 20
 
 
 def is_derived(name: str) -> bool:
-    """Whether a table is built from raw/ and so must come out equal."""
+    """Whether a table is derived from raw/, so that a rebuild must reproduce it."""
     return name.startswith(("core.", "marts.")) and name not in _NOT_DERIVED
 
 
@@ -52,7 +52,7 @@ def table_hashes(con: duckdb.DuckDBPyConnection, snapshots: Collection[str] | No
 
 
 def differences(ours: dict[tuple[str, str], tuple[int, str]], theirs: dict[tuple[str, str], tuple[int, str]]) -> list[str]:
-    """One line per table and snapshot that is not the same in both."""
+    """One line per table and snapshot that differs."""
     lines = []
     for key in sorted(ours.keys() | theirs.keys()):
         if ours.get(key) != theirs.get(key):
@@ -65,7 +65,7 @@ def differences(ours: dict[tuple[str, str], tuple[int, str]], theirs: dict[tuple
 def value_differences(con: duckdb.DuckDBPyConnection, rebuilt: Path, tolerance: float) -> list[str]:
     """Rows that differ from those of a rebuilt work file by more than a relative tolerance; texts, instants and nulls must be equal.
 
-    For machines that differ in their processor: their last bits may. One line per table and row, at most `SHOWN_ROWS` a table.
+    For machines with other processors, whose last bits can differ. One line per table and row, at most `SHOWN_ROWS` a table.
     """
     con.execute(f"attach {ddl.literal(str(rebuilt))} as rebuilt (read_only)")
     try:

@@ -1,4 +1,4 @@
-"""Phase 2: checks that compare a snapshot with earlier ones, in order of captured_at, so that the order of loading never matters."""
+"""Phase 2: checks that compare a snapshot with earlier ones, in order of captured_at, so that the order of loading does not matter."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from warehouse.load.compute import compute_snapshot
 from warehouse.settings import Settings
 from warehouse.storage.work_file import read_calendar
 
-FEW = 16  # so many snapshots are checked one by one; of more, all of the warehouse at once
+FEW = 16  # up to this many snapshots are checked one by one; for more, the whole warehouse at once
 
 
 def settle_history(con: duckdb.DuckDBPyConnection, fresh: Collection[str], settings: Settings) -> None:
-    """Bring phase 2 up to date after snapshots were loaded: for them, and for those of their underlyings after them.
+    """Bring phase 2 up to date after snapshots were loaded: for them, and for later ones of their underlyings.
 
-    A check that looks back may set a venue aside, which changes what later snapshots look back to: the earliest finding of each
-    underlying is settled first, until none is new.
+    A history check can set a venue aside, which changes the input of the checks of later snapshots: the earliest finding of each
+    underlying is settled first, until there are no new ones.
     """
     if not fresh:
         return
@@ -58,7 +58,7 @@ def _from(con: duckdb.DuckDBPyConnection, first: dict[str, str]) -> list[str]:
 
 
 def _readmit(con: duckdb.DuckDBPyConnection, first: dict[str, str], fresh: Collection[str], settings: Settings) -> None:
-    """Compute again, without refusal, what later snapshots were refused for: the snapshot before them may be another one now."""
+    """Recompute later snapshots with their refused venues, because the snapshot before them may have changed."""
     names = [check.name for check in all_checks() if check.needs == "history"]
     refused = con.execute(_REFUSED, {"checks": names}).fetchall()
     for snapshot_id in sorted({row[0] for row in refused} & set(_from(con, first)) - set(fresh)):

@@ -1,7 +1,7 @@
-"""Load: snapshots into the work file, each load one transaction that may be repeated.
+"""Loads snapshots into the work file; each load is one idempotent transaction.
 
-Of several loads of one (snapshot_id, venue) the one received last wins; the same replies again change nothing. Phase 2, what depends
-on other snapshots, runs in the same transaction.
+Of several loads of one (snapshot_id, venue) the one received last wins; loading the same replies again changes nothing. Phase 2, which
+depends on other snapshots, runs in the same transaction.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from warehouse.storage.transactions import mark_unpublished, transaction
 
 @dataclass(frozen=True)
 class SnapshotLoad:
-    """What one load did."""
+    """The result of one load."""
 
     snapshot_id: str
     is_changed: bool
-    venues: pl.DataFrame  # rows of core.snapshot_venues as they now are
+    venues: pl.DataFrame  # rows of core.snapshot_venues after the load
     check_results: pl.DataFrame  # rows of ops.check_results for it
 
 
 @dataclass(frozen=True)
 class VenueRows:
-    """What one run read of one underlying: rows of core.snapshot_venues, core.option_quotes and ops.rejected_rows."""
+    """Rows that one run read of one underlying: those of core.snapshot_venues, core.option_quotes and ops.rejected_rows."""
 
     venues: pl.DataFrame
     quotes: pl.DataFrame
@@ -50,7 +50,7 @@ def load_snapshot(con: duckdb.DuckDBPyConnection, rows: VenueRows, *, calendar: 
     """Load one run's rows of one underlying, with phase 1 and phase 2, in one transaction."""
     merged = merge(con, rows)
     if merged is not None:
-        # phase 1 before anything is written: a failure in it leaves the warehouse as it was
+        # phase 1 runs before any write: a failure leaves the warehouse unchanged
         computed = compute_snapshot(merged.venues, merged.quotes, calendar=calendar, settings=settings)
         with transaction(con):
             replace(con, merged, computed)
@@ -61,7 +61,7 @@ def load_snapshot(con: duckdb.DuckDBPyConnection, rows: VenueRows, *, calendar: 
 
 
 def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
-    """What the snapshot holds after this load: stored rows, and newer ones in their place; None when nothing is newer."""
+    """The rows of the snapshot after this load: stored rows, replaced by newer ones; None when nothing is newer."""
     stored = snapshot_rows.rows_of(con, "core.snapshot_venues", rows.snapshot_id)
     newer = _newer(rows.venues, stored)
     if newer.is_empty():
@@ -81,7 +81,7 @@ def merge(con: duckdb.DuckDBPyConnection, rows: VenueRows) -> VenueRows | None:
 
 
 def add_new(con: duckdb.DuckDBPyConnection, rows: Sequence[VenueRows], groups: Sequence[Computed]) -> None:
-    """Append snapshots that are not stored yet, in the groups in which they were computed; phase 2 is the caller's."""
+    """Append snapshots that are not stored yet, in the groups in which they were computed; the caller runs phase 2."""
     snapshot_rows.add(con, groups, [one.rejected for one in rows])
     mark_unpublished(con)
 
@@ -94,9 +94,9 @@ def replace(con: duckdb.DuckDBPyConnection, rows: VenueRows, computed: Computed)
 
 
 def _newer(venues: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
-    """The venue rows that replace what is stored: other replies that came later, or the same ones of an earlier run that loads late.
+    """The venue rows that replace stored ones: later replies, or the same replies of an earlier run that is loaded later.
 
-    Never a failure over something. So it does not matter which of two runs with the same replies is loaded first.
+    A failure never replaces data. The load order of two runs with the same replies does not matter.
     """
     before = stored.select("venue", stored_hash="content_hash", stored_at="received_at", is_stored=pl.lit(True))
     joined = venues.join(before, on="venue", how="left", maintain_order="left")

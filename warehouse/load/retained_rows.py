@@ -1,6 +1,6 @@
 """Rows of snapshots whose replies `maintain` has removed: a rebuild copies them, and compares them with their tombstones.
 
-They come from the work file, or from the published file where there is no work file.
+They come from the work file, or without one from the published file.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from warehouse.load.fingerprints import table_hashes
 from warehouse.load.runs import loaded_runs
 from warehouse.storage.transactions import transaction
 
-# What was read from the replies; all else is computed from it, and may be computed anew by other settings or a later version.
+# Rows parsed from replies; all other rows are computed from them, and can be recomputed with other settings or a later version.
 _FROM_REPLIES = "core.option_quotes"
 
 
 @dataclass(frozen=True)
 class MigratedRows:
-    """What a rebuild kept because its replies are gone."""
+    """Rows that a rebuild retained because their replies were removed."""
 
     snapshots: int = 0
-    problems: tuple[str, ...] = ()  # what is lost, or is not what was verified
+    problems: tuple[str, ...] = ()  # rows that are lost or differ from the verified hashes
 
 
 def migrate_rows(con: duckdb.DuckDBPyConnection, home: Home) -> MigratedRows:
-    """Copy into a new work file what raw/ cannot give any more, and compare it with its tombstones. Again changes nothing."""
+    """Copy rows whose replies were removed into a new work file, and compare them with their tombstones. Idempotent."""
     buried = tombstones(home)
     missing = buried.keys() - loaded_runs(con)
     source = home.work_file if home.work_file.exists() else home.published_file
@@ -51,7 +51,7 @@ def migrate_rows(con: duckdb.DuckDBPyConnection, home: Home) -> MigratedRows:
 
 
 def _with_later_parts(con: duckdb.DuckDBPyConnection, buried: Collection[str]) -> set[str]:
-    """Snapshots to which a run that came after the tombstones gave something."""
+    """Snapshots with data from runs later than their tombstones."""
     parts = con.execute("select distinct snapshot_id, run_id from core.snapshot_venues").fetchall()
     return {snapshot_id for snapshot_id, run_id in parts if run_id not in buried}
 
@@ -75,7 +75,7 @@ def _copy(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
             rows = f"from old.{union_view} where snapshot_id in (from taken)"
         elif name in ("ops.runs", "ops.payloads"):
             rows = f"from old.{name} where run_id in (from gone)"
-        elif name in ("core.calendar", "core.delivery_prices"):  # of no snapshot: what is not there yet
+        elif name in ("core.calendar", "core.delivery_prices"):  # tables without snapshots: only missing rows
             rows = f"from old.{name} anti join {name} using ({', '.join(contract.primary_key())})"
         else:
             continue

@@ -1,4 +1,4 @@
-"""Runs that the work file knows: `ops.runs` and `ops.payloads`, derived from the manifests in raw/."""
+"""Runs recorded in the work file: `ops.runs` and `ops.payloads`, derived from the manifests in raw/."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from warehouse.storage.work_file import insert
 
 
 def loaded_runs(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """Runs that are loaded whole."""
+    """Runs that are completely loaded."""
     return {row[0] for row in con.execute("select run_id from ops.runs").fetchall()}
 
 
 def import_failures(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Imports that are loaded whole, and what each could not read: run → venue and file → error."""
+    """Completely loaded imports with their failures: run → venue and file → error."""
     return {run_id: orjson.loads(failures) for run_id, failures in con.execute(_IMPORTS).fetchall()}
 
 
@@ -33,7 +33,7 @@ _IMPORTS = "select run_id, failures from ops.runs where origin = 'import'"
 
 
 def venues_of_runs(con: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> pl.DataFrame:
-    """Rows of `core.snapshot_venues` that these runs gave, in order of time."""
+    """Rows of `core.snapshot_venues` from these runs, in order of time."""
     return con.execute(_VENUES, {"runs": list(run_ids)}).pl()
 
 
@@ -43,12 +43,12 @@ _VENUES = """
 
 
 def record_run(con: duckdb.DuckDBPyConnection, home: Home, manifest: Mapping[str, Any], failures: Mapping[str, str] | None = None) -> None:
-    """Note that a run is loaded whole; again changes nothing. `failures`: what only reading the archive has shown."""
+    """Record that a run is completely loaded; idempotent. `failures`: errors that only reading the archive showed."""
     record_runs(con, home, [(manifest, failures or {})])
 
 
 def record_runs(con: duckdb.DuckDBPyConnection, home: Home, ended: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> None:
-    """The same of several runs, each with its failures, in one statement a table."""
+    """Record several runs with their failures, in one statement per table."""
     if not ended:
         return
     rows: dict[str, tuple[type[dy.Schema], list[dict[str, Any]]]] = {
@@ -92,9 +92,9 @@ def _payload_rows(home: Home, manifest: Mapping[str, Any]) -> list[dict[str, Any
 
 
 def forget_sessions(con: duckdb.DuckDBPyConnection, first: date | None, last: date | None, *, but: Collection[str] = ()) -> None:
-    """Remove the snapshots of some session dates, and the note that their runs are loaded, so that they are loaded again.
+    """Remove the snapshots of some session dates and the records of their runs, so that they are loaded again.
 
-    `but`: runs whose replies are gone; their snapshots stay.
+    `but`: runs whose replies were removed; their snapshots stay.
     """
     rows = con.execute(_IN_SESSIONS, {"first": first, "last": last}).fetchall()
     _forget(con, rows, but)
@@ -107,7 +107,7 @@ _IN_SESSIONS = """
 
 
 def forget_runs(con: duckdb.DuckDBPyConnection, run_ids: Collection[str]) -> None:
-    """Remove the snapshots that these runs gave anything to, and the note that they, and others of these snapshots, are loaded."""
+    """Remove the snapshots with data from these runs, and the records of all runs of these snapshots."""
     forgotten = {"runs": sorted(run_ids)}
     _forget(con, con.execute(_TOUCHED, forgotten).fetchall(), ())
     con.execute("delete from ops.runs where run_id in (select unnest($runs::varchar[]))", forgotten)
@@ -120,7 +120,7 @@ _TOUCHED = """
 
 
 def _forget(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str]], but: Collection[str]) -> None:
-    """Remove these snapshots, and the note of these runs; `rows`: snapshot_id, run_id."""
+    """Remove these snapshots and the records of these runs; `rows`: snapshot_id, run_id."""
     stay = {snapshot_id for snapshot_id, run_id in rows if run_id in but}
     rows = [row for row in rows if row[0] not in stay]
     with transaction(con):

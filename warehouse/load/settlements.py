@@ -1,7 +1,7 @@
-"""Settlement prices as venues and files give them, in the work file: each price as it was first received.
+"""Settlement prices of venues and files in the work file: each price as first received.
 
-A venue tells the same prices in every run: hearing them again changes nothing. A corrected price stands beside the first, and
-core.settlement_prices takes the one received last. So it does not matter in which order runs are loaded.
+A venue sends the same prices in every run: loading them again changes nothing. A corrected price is stored in addition to the first, and
+core.settlement_prices takes the one received last. So the order in which runs are loaded does not matter.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from models.contracts.settlements import DeliveryPrices
 from warehouse.storage.transactions import mark_unpublished
 
 NAME = "core.delivery_prices"
-_ORDER = "received_at, payload_sha256, row_number, run_id"  # whole, so that even receipts of one instant have a first one
+_ORDER = "received_at, payload_sha256, row_number, run_id"  # a total order, so that equal receipt times have a first one too
 
 
 def load_settlements(con: duckdb.DuckDBPyConnection, prices: pl.DataFrame) -> int:
-    """Keep rows of `core.delivery_prices` that are new, or were received before what is stored; returns how many.
+    """Store rows of `core.delivery_prices` that are new or were received before the stored ones; returns their number.
 
-    The transaction is the caller's.
+    The caller opens the transaction.
     """
     if prices.is_empty():
         return 0

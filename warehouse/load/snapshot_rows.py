@@ -37,7 +37,7 @@ def is_stored(con: duckdb.DuckDBPyConnection, snapshot_id: str) -> bool:
 
 
 def has_snapshots(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether there is anything to publish."""
+    """Whether any snapshot can be published."""
     return bool(con.execute("select 1 from core.snapshots limit 1").fetchall())
 
 
@@ -47,7 +47,7 @@ def stored_snapshots(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -> None:
-    """Delete a snapshot's rows from every table but one; a month that is in Parquet becomes native again for that."""
+    """Delete a snapshot's rows from every table but one; its month is rehydrated first."""
     cold_partitions.rehydrate(con, [snapshot_id])
     for name, contract in TABLES.items():
         if "snapshot_id" in contract.column_names() and name != but:
@@ -55,12 +55,12 @@ def remove(con: duckdb.DuckDBPyConnection, snapshot_id: str, *, but: str = "") -
 
 
 def add(con: duckdb.DuckDBPyConnection, groups: Sequence[Computed], rejected: Sequence[pl.DataFrame]) -> None:
-    """Append snapshots, as they were computed together, to every table: large tables group by group, the others in one statement."""
+    """Append groups of snapshots to every table: large tables group by group, the others in one statement."""
     frames: dict[str, list[pl.DataFrame]] = {REJECTED_ROWS: list(rejected)}
     for computed in groups:
         for name, frame in {**computed.tables, "ops.check_results": computed.check_results}.items():
             frames.setdefault(name, []).append(frame)
-    calendar = frames.pop(CALENDAR, [])  # it is shared by all snapshots
+    calendar = frames.pop(CALENDAR, [])  # all snapshots share it
     for name in list(frames):
         parts = [frame for frame in frames.pop(name) if frame.height]
         for part in parts if is_moved(name) or not parts else [pl.concat(parts)]:
@@ -70,7 +70,7 @@ def add(con: duckdb.DuckDBPyConnection, groups: Sequence[Computed], rejected: Se
 
 
 def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
-    """Venues that a check had set aside are tried again when their snapshot is computed again."""
+    """Reset venues that a check set aside, so that they are tried again when their snapshot is recomputed."""
     by_check = (pl.col("status") == REJECTED) & pl.col("error").is_in([check.name for check in all_checks()])
     return venues.with_columns(
         pl.when(by_check).then(pl.lit(OK)).otherwise("status").alias("status"),
@@ -79,7 +79,7 @@ def reset_checks(venues: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_to_calendar(con: duckdb.DuckDBPyConnection, seen: pl.DataFrame) -> None:
-    """Add the settlement instants that the calendar does not know yet: of dates without a session, or at unusual hours."""
+    """Add settlement instants missing from the calendar: those of dates without a session, or at unusual hours."""
     con.register("seen", seen)
     unknown = con.execute(f"select * from seen anti join {CALENDAR} using (market, expires_at) order by market, expires_at").pl()
     con.unregister("seen")

@@ -1,7 +1,7 @@
 """Outbox of alerts that were raised during a run: published/alerts.json, until the next evaluation flushes it into the work file.
 
-While a run has the work file, or hangs with it, nothing can be written into `ops.alerts`; what is stale must be told all the same, once.
-Whoever evaluates rules holds `alerts_lock` meanwhile and leaves status.json with what is open, so that both sides know what the other told.
+While a run has locked the work file, or hangs with it, `ops.alerts` cannot be written; stale data must still be reported, once. Every
+evaluation holds `alerts_lock` and writes the open alerts to status.json, so that runs and other evaluations know what was delivered.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class PendingAlert:
 
     @property
     def addresses(self) -> frozenset[str]:
-        """Addresses that took it."""
+        """Addresses that accepted it."""
         return frozenset(self.delivered_to.split(",")) - {""}
 
 
 def read_outbox(home: Home) -> list[PendingAlert]:
-    """The outbox, oldest first. A damaged file counts as empty, so that at worst an alert is delivered twice."""
+    """Read the outbox, oldest first. A damaged file counts as empty, so that at worst an alert is delivered twice."""
     try:
         with disk_errors(home.alerts_file):
             rows = orjson.loads(home.alerts_file.read_bytes()) if home.alerts_file.exists() else []
@@ -61,7 +61,7 @@ def read_outbox(home: Home) -> list[PendingAlert]:
 
 
 def outbox_as_status(home: Home) -> list[dict[str, Any]]:
-    """The outbox, as status.json has the open alerts of `ops.alerts`."""
+    """The outbox in the form of open alerts in status.json."""
     return [
         {
             "alert_key": one.alert_key, "rule": one.rule, "underlying": one.underlying, "message": one.message,
@@ -84,9 +84,9 @@ def write_outbox(home: Home, alerts: Sequence[PendingAlert]) -> None:
 def merged_outbox(
     pending: Sequence[PendingAlert], conditions: Sequence[Condition], is_open: Collection[str], now: datetime
 ) -> list[PendingAlert]:
-    """The outbox after an evaluation at `now` (naive UTC): pending alerts, seen again or not, and conditions that were not open.
+    """The outbox after an evaluation at `now` (naive UTC): pending alerts, updated if seen again, and newly open conditions.
 
-    Nothing is cleared here: a run that ends does that.
+    Alerts are not cleared here: the end of a run does that.
     """
     by_key = {one.alert_key: one for one in conditions}
     again = [replace(one, last_seen_at=now, message=by_key[one.alert_key].message) if one.alert_key in by_key else one for one in pending]
@@ -95,13 +95,13 @@ def merged_outbox(
 
 
 def delivered(one: PendingAlert, addresses: Sequence[str], failures: Mapping[str, str], now: datetime) -> PendingAlert:
-    """An alert after a delivery at `now`; `failures`: address → why it did not take it."""
+    """An alert after a delivery at `now`; `failures`: address → error."""
     taken = ",".join(name for name in addresses if name not in failures or name in one.addresses)
     return replace(one, delivered_to=taken, delivered_at=None if failures else now, delivery_error="; ".join(failures.values()) or None)
 
 
 def flush_outbox(con: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Move the outbox into `ops.alerts`. May be repeated after a kill at any point."""
+    """Move the outbox into `ops.alerts`. Can be repeated after a kill at any point."""
     pending = read_outbox(home)
     if not pending:
         return

@@ -1,8 +1,8 @@
-"""Alerts: which rules find something now, and the book of it in `ops.alerts`.
+"""Alerts: evaluates the rules and records their conditions in `ops.alerts`.
 
-A condition has a key. While it goes on holding it stays one alert, which is delivered once; when it no longer holds the alert is over,
-and when it holds again it is a new one. Rules on numbers are queries of sql/alerts on the newest live snapshot of each underlying;
-`stale` and `venue_missing` look at what the runs reported, because what never came is in no table.
+A condition has a key. While it holds it stays one alert, which is delivered once; when it no longer holds the alert ends, and when it
+holds again it is a new one. Rules on numbers are queries of sql/alerts on the newest live snapshot of each underlying;
+`stale` and `venue_missing` read what the runs reported, because data that never arrived are in no table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SCHEMA = pl.Schema({name: column.dtype for name, column in Alerts.columns().ite
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that a rule finds."""
+    """A condition that a rule detects."""
 
     alert_key: str
     rule: str
@@ -43,38 +43,38 @@ class Condition:
 
 @dataclass(frozen=True)
 class Changes:
-    """What an evaluation changed."""
+    """Changes of one evaluation."""
 
     opened: Sequence[Condition]
-    cleared: Sequence[str]  # messages of the alerts that are over
+    cleared: Sequence[str]  # messages of the alerts that ended
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something to tell: an alert, or that it is over."""
+    """A notification: an alert, or its end."""
 
     alert_key: str
     first_seen_at: datetime  # naive UTC
     message: str
     is_clear_note: bool
-    delivered_to: frozenset[str]  # addresses that took it already
+    delivered_to: frozenset[str]  # addresses that already accepted it
 
 
 def conditions(
     con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], venues: Sequence[Freshness], *, hold_reason: str | None = None
 ) -> list[Condition]:
-    """What the rules find, sorted by key; `hold_reason` is why the run was not published, if it was not. Changes nothing."""
+    """The conditions that the rules detect, sorted by key; `hold_reason`: why the run was not published, if so. Read-only."""
     matches = [one for rule in rules for one in _conditions_of(con, rule, venues, hold_reason)]
     return sorted(matches, key=lambda one: one.alert_key)
 
 
 def stale_conditions(rules: Sequence[Rule], venues: Sequence[Freshness]) -> list[Condition]:
-    """What the rules of kind `stale` find, sorted by key: they need no tables."""
+    """The conditions of rules of kind `stale`, sorted by key; they need no tables."""
     return sorted((one for rule in rules if isinstance(rule, Stale) for one in _stale(rule, venues)), key=lambda one: one.alert_key)
 
 
 def record(con: duckdb.DuckDBPyConnection, current: Sequence[Condition], now: datetime, *, tell_cleared: bool) -> Changes:
-    """Bring `ops.alerts` up to date: new alerts for what was not open, an end for what no longer holds."""
+    """Update `ops.alerts`: open alerts for new conditions, end those whose conditions no longer hold."""
     at = _naive(now)
     was_open = {key for (key,) in con.execute("select alert_key from ops.alerts where cleared_at is null").fetchall()}
     if not current and not was_open:
@@ -105,7 +105,7 @@ _CLEARED = """
 
 
 def notes_due(con: duckdb.DuckDBPyConnection) -> list[Note]:
-    """What is still to be told, oldest first: open alerts, alerts whose delivery failed, and ends that are to be told."""
+    """Notifications that are due, oldest first: open alerts, alerts whose delivery failed, and ends to report."""
     rows = con.execute(_DUE).fetchall()
     return [Note(key, first, message, over, frozenset(to.split(",")) - {""}) for key, first, message, over, to in rows]
 
@@ -121,7 +121,7 @@ _DUE = """
 def record_deliveries(
     con: duckdb.DuckDBPyConnection, notes: Sequence[Note], addresses: Sequence[str], failures: Mapping[str, str], now: datetime
 ) -> None:
-    """Note which addresses took the notes; `failures`: address → why it did not. An end is told once, whether it arrives or not."""
+    """Record which addresses accepted the notes; `failures`: address → error. An end is sent once, delivered or not."""
     outcome = {"error": "; ".join(failures.values()) if failures else None, "at": None if failures else _naive(now)}
     with transaction(con):
         for note in notes:
@@ -142,7 +142,7 @@ _THIS = "alert_key = $key and first_seen_at = $first"
 
 
 def carry_over(con: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Take the alerts of the home's work file, or of its published one, into a new work file: they are history that raw/ does not hold."""
+    """Copy the alerts of the home's work file, or of its published one, into a new work file: raw/ does not contain them."""
     if con.execute("select 1 from ops.alerts limit 1").fetchall():
         return
     for file in (home.work_file, home.published_file):
@@ -153,7 +153,7 @@ def carry_over(con: duckdb.DuckDBPyConnection, home: Home) -> None:
 
 
 def _alerts_of(file: Path) -> pl.DataFrame | None:
-    """Alerts of another file; None when it is not there, is of a version without them, or is damaged: a rebuild mends that."""
+    """Alerts of another file; None when it is missing, of a version without alerts, or damaged, which a rebuild repairs."""
     if not file.exists():
         return None
     try:
@@ -184,7 +184,7 @@ def _conditions_of(con: duckdb.DuckDBPyConnection, rule: Rule, venues: Sequence[
 
 
 def _stale(rule: Stale, venues: Sequence[Freshness]) -> list[Condition]:
-    """Of the watchlist only: what was asked once, by hand, may grow old."""
+    """Stale data of the watchlist only: data of manual runs may age."""
     return [
         _condition(rule, one.underlying, one.venue, f"{one.underlying} on {one.venue} is {one.state}: {one.why}")
         for one in venues

@@ -1,12 +1,12 @@
-"""How fresh the last usable data of each underlying and venue are, computed when it is asked.
+"""Freshness of the last usable data per underlying and venue, computed on demand.
 
-healthy      what the schedule promises is there
-degraded     a little late, or the last run failed there and the data before it are still recent
+healthy      data are as recent as the schedule promises
+degraded     a little late, or the last run failed there and earlier data are still recent
 stale        too late to be relied on
-unavailable  very late, or nothing usable ever came
+unavailable  very late, or no usable data were ever received
 
-Crypto trades always: its age counts in hours. US options are fresh until a session has closed without data of it: sessions count, so
-that nights, weekends and holidays do not. The limits are settings (`[freshness]`).
+Crypto trades always: its age is in hours. US options are fresh until a session has closed without data of it: sessions are counted, not
+nights, weekends and holidays. The limits are settings (`[freshness]`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HEALTHY, DEGRADED, STALE, UNAVAILABLE = STATES = ("healthy", "degraded", "stale"
 
 @dataclass(frozen=True)
 class Freshness:
-    """How old the last usable data of one underlying on one venue are."""
+    """Age of the last usable data of one underlying on one venue."""
 
     underlying: str
     venue: str
@@ -37,13 +37,13 @@ class Freshness:
     why: str
     captured_at: datetime | None  # UTC, of the last usable snapshot
     age_hours: float | None
-    sessions_missed: int | None  # US: closed since without data; None for crypto
-    last_status: str  # of the last run that asked
+    sessions_missed: int | None  # US: sessions closed since without data; None for crypto
+    last_status: str  # of the last run that requested it
     error: str | None
     is_watched: bool
 
     def is_at_least(self, state: str) -> bool:
-        """Whether it is as bad as a state, or worse."""
+        """Whether the state is as bad as the given one, or worse."""
         return STATES.index(self.state) >= STATES.index(state)
 
 
@@ -54,12 +54,12 @@ def freshness(
     calendar: TradingCalendar,
     watchlist: Mapping[str, Watch],
 ) -> list[Freshness]:
-    """Per underlying and venue of status.json, how old its last usable data are at an aware instant, in the order given."""
+    """Per underlying and venue of status.json, the age of its last usable data at an aware instant, in input order."""
     return [_row(one, limits, now, calendar, watchlist) for one in venues]
 
 
 def read_trading_calendar(home: Home) -> TradingCalendar:
-    """The sessions of the published file; without a readable one, those that ship with the project."""
+    """The sessions of the published file; without a readable one, the built-in ones."""
     try:
         with open_published(home) as con:
             return TradingCalendar(query_on(con, _SESSIONS))

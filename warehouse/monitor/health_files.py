@@ -1,4 +1,4 @@
-"""The doctor's checks of a home: lock, work file, publication, generations, archive. They only read."""
+"""The doctor's checks of a home: lock, work file, publication, generations, archive. They are read-only."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from warehouse.settings import Settings
 
 LONG_RUN = timedelta(hours=6)
 SAMPLE = 50  # replies: the newest, and others evenly over the archive
-SHOWN = 3  # damaged files that are named
+SHOWN = 3  # most damaged files that are named
 BLOCK_BYTES = 1 << 22
 
 
 def lock_holder(home: Home, now: datetime) -> Iterator[Finding]:
-    """Whether a process writes now, and since when; the lock itself ends with its process."""
+    """Whether a process writes now, and since when; the lock ends with its process."""
     try:
         with home.lock_file.open("rb") as file:
             is_free = _is_free(file.fileno())
@@ -108,11 +108,11 @@ _VERSION = "select coalesce(max(version), 0) from main.work_version"
 
 
 def publication(home: Home, settings: Settings, *, deep: bool) -> Iterator[Finding]:
-    """Whether what readers open is what was published, byte for byte, and whether the kept generations are whole."""
+    """Whether the live file equals the published one, byte for byte, and whether the retained generations are complete."""
     remedy = "`strikehouse publish` makes a new one, `strikehouse publish --rollback` goes back one generation"
     manifest = home.published / "manifest.json"
     try:
-        if manifest.exists():  # the live generation is told by its file; others read this one
+        if manifest.exists():  # the file identifies the live generation; other checks use this one
             orjson.loads(manifest.read_bytes())
         live = live_manifest(home)
     except (OSError, orjson.JSONDecodeError):
@@ -203,7 +203,7 @@ def archive(home: Home, *, deep: bool) -> Iterator[Finding]:
 
 
 def rests(home: Home, now: datetime) -> Iterator[Finding]:
-    """Which venues asked to be left alone, and until when."""
+    """Venues in cooldown, and until when."""
     for venue, until in read_cooldowns(home).items():
         if until > now:
             what = f"{venue} asked not to be called before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,6 +1,6 @@
-"""The doctor's checks of the machine and the settings: each gives findings that say what is wrong and how to mend it.
+"""The doctor's checks of the machine and the settings: each returns findings with the problem and its fix.
 
-It only looks: nothing is created, repaired or removed. warehouse/monitor/health_files.py examines what lies in the home.
+The checks repair nothing and leave nothing behind. warehouse/monitor/health_files.py checks the files of the home.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from warehouse.home.paths import Home
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 PYTHON_FROM, PYTHON_BEFORE = (3, 11), (3, 15)
-# Known before any time zone data are read: the New York open of a summer and of a winter day, UTC.
+# Known without time zone data: the New York open of a summer and of a winter day, UTC.
 KNOWN_OPENS = {date(2026, 7, 1): 13.5, date(2026, 1, 2): 14.5}
-LEAST_FREE_BYTES = 200_000_000  # a run writes replies, a log and spill space beside the copy that it publishes
+LEAST_FREE_BYTES = 200_000_000  # a run writes replies, a log and spill files besides the published copy
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)\s*(?:\[[^]]*\])?\s*([^;]*)(?:;(.*))?$")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The finding of one check."""
 
     check: str
     state: str  # ok, warning or problem
@@ -48,7 +48,7 @@ def python_version() -> Iterator[Finding]:
 
 
 def package_versions() -> Iterator[Finding]:
-    """Whether the libraries are those that this version was built for."""
+    """Whether the installed libraries meet the requirements of this version."""
     try:
         requirements = requires("strikehouse") or []
     except PackageNotFoundError:
@@ -63,7 +63,7 @@ def package_versions() -> Iterator[Finding]:
 
 
 def _wrong_version(requirement: str) -> str | None:
-    """Why an installed library is not what a requirement such as `duckdb<3,>=1.5.5` asks for."""
+    """Why an installed library does not meet a requirement such as `duckdb<3,>=1.5.5`."""
     parts = _REQUIREMENT.match(requirement)
     if parts is None or (parts[3] and "extra" in parts[3]):
         return None
@@ -81,7 +81,7 @@ def _wrong_version(requirement: str) -> str | None:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """1.5.0 → (1, 5): as many numbers as count."""
+    """1.5.0 → (1, 5): the leading numbers, without trailing zeros."""
     numbers = [int(part) for part in re.findall(r"\d+", re.split(r"[a-z+-]", text, maxsplit=1)[0])]
     while numbers and numbers[-1] == 0:
         numbers.pop()
@@ -89,7 +89,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def time_zones() -> Iterator[Finding]:
-    """Whether time zone data are there, and right for two days that are known."""
+    """Whether time zone data exist and are correct for two known days."""
     remedy = "install the system's time zone data (`apt-get install tzdata`)"
     try:
         zone = ZoneInfo("America/New_York")
@@ -108,7 +108,7 @@ def calendar_reach(calendar: TradingCalendar, now: datetime) -> Iterator[Finding
     """Whether the US sessions of the next year are known."""
     last = max(calendar.sessions["session_date"].to_list(), default=None)
     needed = (now + timedelta(days=365)).date()
-    if last is not None and last >= needed - timedelta(days=5):  # the last day of a year may be none
+    if last is not None and last >= needed - timedelta(days=5):  # the last day of a year may not be a session
         yield Finding("calendar", OK, f"US sessions are known to {last}")
     else:
         remedy = "update Strikehouse, then move work.duckdb away and run `strikehouse rebuild`"
@@ -116,7 +116,7 @@ def calendar_reach(calendar: TradingCalendar, now: datetime) -> Iterator[Finding
 
 
 def home_writable(home: Home) -> Iterator[Finding]:
-    """Whether runs can write into the home; a file is made there and removed."""
+    """Whether runs can write into the home; a file is created there and removed."""
     folder = next(path for path in (home.root, *home.root.parents) if path.exists())
     remedy = "change its owner or mode, or point STRIKEHOUSE_HOME to a folder that can be written"
     if not folder.is_dir():

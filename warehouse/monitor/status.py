@@ -1,4 +1,4 @@
-"""`strikehouse status`: what status.json says, and how fresh that is now."""
+"""`strikehouse status`: the content of status.json, and its current freshness."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from warehouse.settings import Settings
 def read_freshness(
     home: Home, settings: Settings, now: datetime, underlyings: Collection[str] = (), venues: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[Freshness]]:
-    """The last status, with the alerts found since, and the freshness of these underlyings and venues (empty: all) at an aware instant.
+    """The last status, with alerts raised since, and the freshness of these underlyings and venues (empty: all) at an aware instant.
 
-    Raises `PublicationMissing`, `PublicationUnreadable`, and `UsageError` for an underlying or venue that was never asked.
+    Raises `PublicationMissing`, `PublicationUnreadable`, and `UsageError` for an underlying or venue that was never requested.
     """
     state = read_status(home)
     state |= {"alerts": [*state["alerts"], *outbox_as_status(home)]}

@@ -1,10 +1,10 @@
-"""Publication: the work file, checked and copied beside the live file, then put in its place in one step.
+"""Publication: the work file is checked and copied, then replaces the live file atomically.
 
-    published/strikehouse.duckdb             what readers open; a hard link to the newest generation, or the one rolled back to
+    published/strikehouse.duckdb             the live file; a hard link to the newest generation, or to the one rolled back to
     published/generations/<n>.duckdb, .json  the last generations, each with its manifest
-    published/manifest.json                  manifest of the live generation; `parquet` names the files that it stands on
+    published/manifest.json                  manifest of the live generation; `parquet` names its cold files
 
-Readers that have the old file open keep it until they open again; nobody waits.
+Readers of the old file keep it open until they reopen; nothing blocks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COPY_BYTES = 1 << 22
 
 @dataclass(frozen=True)
 class Generation:
-    """One kept publication."""
+    """One retained publication."""
 
     number: int
     is_live: bool
@@ -49,7 +49,7 @@ class Generation:
 def publish(con: duckdb.DuckDBPyConnection, home: Home, settings: Settings, *, run_id: str | None, now: datetime, code_version: str) -> int:
     """Check and publish the work file that `con` has open; returns the generation.
 
-    Raises `StructureCheckFailed` when a structural check finds rows, and leaves what readers see as it is.
+    Raises `StructureCheckFailed` when a structural check finds rows, and leaves the live file unchanged.
     """
     check_structure(con)
     return write_generation(con, home, settings, run_id=run_id, now=now, code_version=code_version)
@@ -86,7 +86,7 @@ def write_generation(
     with whole_file(target) as temporary:
         digest = _copy(home.work_file, temporary)
         _smoke_test(temporary, rows)
-        temporary.chmod(0o444)  # a reader that forgets read-only must not lock the others out
+        temporary.chmod(0o444)  # a reader that does not open read-only must not lock out the others
     manifest = {
         "generation": number,
         "run_id": run_id,
@@ -127,7 +127,7 @@ def _roll_back(home: Home) -> int:
 
 
 def generations(home: Home) -> list[Generation]:
-    """Kept generations, oldest first; one whose manifest is damaged is not offered."""
+    """Retained generations, oldest first; those with a damaged manifest are left out."""
     manifests = []
     for path in sorted((home.published / "generations").glob("*.json")):
         manifest = _read(path)
@@ -138,10 +138,10 @@ def generations(home: Home) -> list[Generation]:
 
 
 def _live_number(home: Home, manifests: Sequence[dict[str, Any]]) -> int | None:
-    """The generation that readers open: the one that the live name is a link to.
+    """The live generation: the target of the link with the live name.
 
-    manifest.json, which is written a moment later, decides where links tell nothing: in a home that was copied without them, and where
-    something else was put in the place of the live file.
+    manifest.json, which is written a moment later, decides without a matching link: in a home copied without hard links, or with a
+    replaced live file.
     """
     with suppress(FileNotFoundError):
         live = home.published_file.stat()
@@ -154,12 +154,12 @@ def _live_number(home: Home, manifests: Sequence[dict[str, Any]]) -> int | None:
 
 
 def live_generation(home: Home) -> int | None:
-    """Number of the live generation; None before the first publication, or when nothing tells which it is (publish again)."""
+    """Number of the live generation; None before the first publication, or when it cannot be determined (publish again)."""
     return next((generation.number for generation in generations(home) if generation.is_live), None)
 
 
 def repair_manifest(home: Home) -> None:
-    """Make manifest.json say what is live, after a kill between the two; for a process that holds the writer lock."""
+    """Make manifest.json match the live file, after a kill between the two writes; for a process that holds the writer lock."""
     live = next((generation.manifest for generation in generations(home) if generation.is_live), None)
     if live is not None and _read(home.published / "manifest.json") != live:
         write_whole(home.published / "manifest.json", orjson.dumps(live, option=orjson.OPT_INDENT_2))
@@ -181,7 +181,7 @@ def live_manifest(home: Home) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A manifest; None when it is not there or damaged."""
+    """A manifest; None when it is missing or damaged."""
     try:
         manifest: dict[str, Any] = orjson.loads(path.read_bytes())
         return manifest if isinstance(manifest["generation"], int) and isinstance(manifest["file"], str) else None
@@ -196,7 +196,7 @@ def _make_live(home: Home, manifest: dict[str, Any]) -> None:
 
 
 def _prune(home: Home, retention: int) -> None:
-    """Remove generations beyond those kept, and what a publication that was killed left: temporary files, a manifest without its file."""
+    """Remove old generations, and leftovers of a killed publication: temporary files, a manifest without its file."""
     for generation in generations(home)[:-retention]:
         if not generation.is_live:
             path = home.published / "generations" / generation.manifest["file"]
@@ -222,7 +222,7 @@ def _copy(source: Path, target: Path) -> str:
 
 
 def _smoke_test(file: Path, rows: dict[str, int]) -> None:
-    """Open the copy as a reader would: every relation answers, with the rows that the work file has, and every Parquet file is there."""
+    """Open the copy as a reader would: every relation has the row count of the work file, and every Parquet file exists."""
     with duckdb.connect(str(file), read_only=True) as con:
         for name, count in _counts(con).items():
             if count != rows[name]:

@@ -1,6 +1,6 @@
-"""published/schedule.json: what became of the runs that were due, so that none is decided twice and `status` can tell.
+"""published/schedule.json: outcomes of due runs, so that none is decided twice and `status` can report them.
 
-Per underlying the instant up to which all is decided, and a row per due instant of the last days. It is replaced as a whole, under a lock.
+It has, per underlying, the instant up to which all runs are decided, and a row per recent due instant. It is replaced whole, under a lock.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from warehouse.home.paths import Home
 
 @dataclass
 class ScheduleLog:
-    """What is decided: `rows` hold underlying, due_at, decided_at, outcome, reason, run_id; instants are ISO texts in UTC."""
+    """Decisions: `rows` hold underlying, due_at, decided_at, outcome, reason, run_id; instants are ISO texts in UTC."""
 
     decided_until: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def decided(self, underlying: str) -> datetime | None:
-        """The instant up to which everything due of an underlying is decided; None when nothing ever was."""
+        """The instant up to which everything due of an underlying is decided; None when nothing was ever decided."""
         text = self.decided_until.get(underlying)
         return datetime.fromisoformat(text) if text else None
 
     def begin(self, underlying: str, at: datetime) -> None:
-        """Decide nothing that was due up to here: there was no schedule."""
+        """Skip everything due up to this instant: there was no schedule."""
         self.decided_until.setdefault(underlying, _text(at))
 
     def add(self, underlying: str, decisions: Sequence[Decision], run_id: str | None) -> None:
-        """Note decisions, in order of time; `run_id` of the one that runs."""
+        """Add decisions, in order of time; `run_id` is that of the run to start."""
         for one in decisions:
             self.rows.append(
                 {
@@ -58,7 +58,7 @@ class ScheduleLog:
 
 
 def read_schedule_log(home: Home) -> ScheduleLog:
-    """What is decided so far; raises `PublicationUnreadable`."""
+    """Read the log; raises `PublicationUnreadable`."""
     try:
         content = orjson.loads(home.schedule_file.read_bytes())
         return ScheduleLog(content["decided_until"], content["runs"])
@@ -71,7 +71,7 @@ def read_schedule_log(home: Home) -> ScheduleLog:
 
 @contextmanager
 def changing_schedule_log(home: Home, *, retention: timedelta, now: datetime) -> Iterator[ScheduleLog]:
-    """The log, to be changed by one process at a time; written when the block ends well, without rows older than `retention`."""
+    """Change the log under its lock; it is written if the block succeeds, without rows older than `retention`."""
     home.prepare()
     with schedule_log_lock(home):
         log = read_schedule_log(home)

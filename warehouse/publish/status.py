@@ -1,6 +1,6 @@
-"""published/status.json: what the last runs did. Written after every run.
+"""published/status.json: results of the last runs. Written after every run.
 
-How fresh that is depends on when it is read: warehouse/monitor/freshness.py.
+Freshness is computed at reading time: warehouse/monitor/freshness.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class VenueOutcome:
-    """What came of one underlying on one venue in a run."""
+    """Outcome of one underlying on one venue in a run."""
 
     underlying: str
     venue: str
@@ -59,7 +59,7 @@ def write_status(
 
 
 def status_venues(con: duckdb.DuckDBPyConnection, home: Home, outcomes: Sequence[VenueOutcome] = ()) -> list[dict[str, Any]]:
-    """What came of each underlying and venue that was ever asked: of the last status.json, and of a run that it does not know yet."""
+    """Outcome of each underlying and venue ever requested: from the last status.json and a run that it does not include yet."""
     try:
         known = {(one["underlying"], one["venue"]): one for one in read_status(home)["venues"]}
     except (PublicationMissing, PublicationUnreadable):
@@ -73,7 +73,7 @@ def status_venues(con: duckdb.DuckDBPyConnection, home: Home, outcomes: Sequence
 
 
 def open_alerts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Alerts of `ops.alerts` that are not over, oldest first."""
+    """Open alerts of `ops.alerts`, oldest first."""
     rows = con.execute(_OPEN).fetchall()
     return [
         {
@@ -107,7 +107,7 @@ def read_status(home: Home) -> dict[str, Any]:
 
 
 def _check(status: Any) -> None:
-    """Raise what a reader of a damaged file would come upon later."""
+    """Validate the file; raises the errors that a damaged one would cause in readers."""
     if not isinstance(status, dict) or not isinstance(status["venues"], list):
         raise TypeError("it is no status")
     _aware(status["written_at"])
@@ -124,12 +124,12 @@ def _aware(text: str) -> None:
 
 
 def note_generation(home: Home, generation: int) -> None:
-    """Note that another generation is live, after a publication or a way back that no run has made."""
+    """Record the live generation, after a publication or rollback outside a run."""
     _note(home, {"generation": generation, "held": None})
 
 
 def note_alerts(con: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Note which alerts are open, after an evaluation that no run has made."""
+    """Record the open alerts, after an evaluation outside a run."""
     _note(home, {"alerts": open_alerts(con)})
 
 
@@ -142,11 +142,11 @@ def _note(home: Home, changed: dict[str, Any]) -> None:
 
 
 def snapshots_with_other_settings(status: dict[str, Any], settings: Settings) -> int:
-    """How many snapshots were computed with settings that are not those of now."""
+    """Number of snapshots computed with other settings than the current ones."""
     by_settings: dict[str, int] = status.get("snapshots_by_settings", {})
     return sum(count for settings_hash, count in by_settings.items() if settings_hash != settings.numbers_hash)
 
 
 def instant_text(instant: datetime | None) -> str | None:
-    """A naive UTC instant as status.json has it."""
+    """Format a naive UTC instant for status.json."""
     return None if instant is None else instant.replace(tzinfo=UTC).isoformat(timespec="seconds")

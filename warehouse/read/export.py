@@ -1,7 +1,7 @@
-"""Tables written out for other tools: Parquet in hive folders by session and underlying, CSV, or an Arrow stream.
+"""Exports tables for other tools: Parquet in hive folders by session and underlying, CSV, or an Arrow stream.
 
 One partition (a session of an underlying) is read and written at a time, in the order of the table's key, so that memory stays small and
-the same rows give the same file. All of it comes from one generation.
+equal rows give equal files. All rows come from one generation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SESSION, UNDERLYING = "session_date", "underlying"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """The result of an export."""
 
     rows: int
     files: int
@@ -47,7 +47,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class _Query:
-    """The rows of a relation in a range, and what they are ordered and put into folders by."""
+    """The rows of a relation in a range, with its order and partition keys."""
 
     relation: str  # FROM clause with `source` as its alias
     key: tuple[str, ...]
@@ -56,7 +56,7 @@ class _Query:
     parameters: dict[str, Any]
 
     def partitions(self, con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-        """Session and underlying of each partition that has rows, in order; one without either for other relations."""
+        """Session and underlying of each partition that has rows, in order; a single one for other relations."""
         where = " and ".join(("true", *self.conditions))
         if not self.partitioned_by:
             return [{}] if _ask(con, f"select 1 {self.relation} where {where} limit 1", self.parameters).fetchone() else []
@@ -84,10 +84,10 @@ def export_table(
 ) -> Exported:
     """Write the rows of a published relation (`marts.max_pain`, `latest.gex_levels`, `core.option_quotes` …) of some sessions.
 
-    Parquet goes to a folder, `session_date=…/underlying=…/data.parquet`, where these two are known; a partition that is exported again is
+    Parquet goes to a folder, `session_date=…/underlying=…/data.parquet`, if these two are known; a partition that is exported again is
     replaced, others stay. CSV and Arrow go to a file or, without `output` or with `-`, to standard output. A relation of snapshots that
-    has no session or underlying of its own takes those of its snapshot. Raises `UsageError` for an unknown table, or a range where there
-    is none to choose by, or no rows in it.
+    has no session or underlying of its own takes those of its snapshot. Raises `UsageError` for an unknown table, a range on a
+    relation without sessions, or a range without rows.
     """
     query = _query(table, [name.upper() for name in underlyings], sessions)
     is_stdout = output is None or str(output) == "-"
@@ -169,7 +169,7 @@ def _write_stream(con: duckdb.DuckDBPyConnection, query: _Query, partitions: lis
 
 @contextmanager
 def _target(path: Path | None) -> Iterator[IO[bytes]]:
-    """A file that is there whole or not at all, or standard output."""
+    """An output file, written atomically, or standard output."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

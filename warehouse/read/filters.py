@@ -1,4 +1,4 @@
-"""The request of a chart: an underlying, the filters of the table macros, and how much of it to show."""
+"""The request of a chart: an underlying, the filters of the table macros, and the range to show."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _VIEW = ("zoom_pct", "strike_step")
 
 @dataclass(frozen=True)
 class ChartRequest(Filters):
-    """An underlying and filters; `zoom_pct` and `strike_step` change only what is seen."""
+    """An underlying and filters; `zoom_pct` and `strike_step` change only the view."""
 
     underlying: str
     _: KW_ONLY
-    venues: list[str] | None = argument(_MEANINGS["venues"])  # these two in the types that titles and messages use
+    venues: list[str] | None = argument(_MEANINGS["venues"])  # these two have the types of titles and messages
     expiry: date | None = argument(_MEANINGS["expiry"])
     zoom_pct: float | None = argument("show strikes within so many percent of spot; nothing is computed again")
     strike_step: float | None = argument("of `heatmap`: add strikes up in steps of so many USD")
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for sizes that are none."""
+        """Raise `UsageError` for invalid sizes."""
         for name in _VIEW:
             size = getattr(self, name)
             if size is not None and not 0 < size < float("inf"):
@@ -37,17 +37,17 @@ class ChartRequest(Filters):
         return {name: value for name, value in super().arguments().items() if name not in _VIEW} | changed
 
     def scope_arguments(self) -> dict[str, Any]:
-        """Only what chooses the snapshot and its venues."""
+        """Only the arguments that select the snapshot and its venues."""
         arguments = self.arguments()
         return {name: arguments[name] for name in ("underlying", "as_of", "venues", "complete_only")}
 
     @property
     def has_strike_filter(self) -> bool:
-        """Whether some strikes are left out of everything computed."""
+        """Whether a filter excludes strikes from all computations."""
         return any(getattr(self, name) is not None for name in STRIKE_FILTERS)
 
     def filters_in_words(self) -> str:
-        """What is left out, for the subtitle; empty when nothing is. The expiry is in the title."""
+        """The filters in words, for the subtitle; empty without filters. The expiry is in the title."""
         ranges = (
             ("strikes", self.strike_min, self.strike_max),
             ("strike/spot", self.moneyness_min, self.moneyness_max),

@@ -1,4 +1,4 @@
-"""What JSON has no form for, as `orjson.dumps(…, default=json_value)` needs it."""
+"""Serializes types without a JSON form, for `orjson.dumps(…, default=json_value)`."""
 
 from __future__ import annotations
 

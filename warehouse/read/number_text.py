@@ -1,4 +1,4 @@
-"""How charts write numbers, dates and expiries."""
+"""Formats of numbers, dates and expiries in charts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
-    """A value that is in percent."""
+    """Format a value in percent."""
     return "not measured" if value is None else f"{value:.{decimals}f} %".replace("-", "−")
 
 
@@ -45,5 +45,5 @@ def instant(value: datetime) -> str:
 
 
 def floats(values: Iterable[Any]) -> list[float | None]:
-    """Numbers as plotly takes them; null stays null and becomes a gap."""
+    """Numbers for plotly; null stays null and becomes a gap."""
     return [None if value is None else float(value) for value in values]

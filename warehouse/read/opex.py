@@ -1,4 +1,4 @@
-"""The OPEX calendar of a home, also of one that holds nothing yet: scheduled expiries need no chain (definitions §8)."""
+"""The OPEX calendar of a home, also without data: scheduled expiries need no chain (definitions §8)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def opex_calendar(home: Home, settings: Settings, arguments: dict[str, Any]) -> 
     """Rows of the macro `opex_calendar`; raises `PublicationMissing` when nothing is published and there is no `until`."""
     if arguments.get("until") is None or home.published_file.exists():
         return call_macro(home, "opex_calendar", arguments)
-    from warehouse.storage.work_file import warehouse_in_memory  # with the exchange's calendar: only where no file holds it
+    from warehouse.storage.work_file import warehouse_in_memory  # loads the exchange's calendar: only if no file contains it
 
     with warehouse_in_memory(settings) as con:
         return call_macro_on(con, "opex_calendar", arguments)

@@ -1,4 +1,4 @@
-"""The read surface: the published file, opened read-only, with nothing else of the machine in reach."""
+"""Read access: the published file, opened read-only, without access to other files of the machine."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from warehouse.catalog.relations import SQL_FOLDER
 from warehouse.home.paths import Home
 from warehouse.storage.cold_partitions import all_files
 
-# Connections of one process to one generation share a database, which can be closed only once.
+# Connections of one process to one generation share a database, which must be closed only once.
 _CLOSING = threading.Lock()
-# What writes a file. A file that may be read may also be overwritten by COPY, in a database that is opened read-only, even by its mode.
+# Statements that write files: COPY can overwrite any file that may be read, even from a database opened read-only.
 _WRITES = (duckdb.StatementType.COPY, duckdb.StatementType.EXPORT, duckdb.StatementType.PREPARE, duckdb.StatementType.EXECUTE)
 _WRITING_WORDS = re.compile(r"\b(copy|export|prepare|execute)\b", re.IGNORECASE)
 
 
 @contextmanager
 def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The published file for as long as a block lasts; see `connect_published`."""
+    """Open the published file for a block; see `connect_published`."""
     with connect_published(home) as con:
         yield con
 
 
 def connect_published(home: Home) -> duckdb.DuckDBPyConnection:
-    """The published file: read-only, external access off, configuration locked.
+    """Connect to the published file: read-only, external access off, configuration locked.
 
     Raises `PublicationMissing` or `PublicationUnreadable`. A connection sees the generation that was live when it was opened.
     """
@@ -42,7 +42,7 @@ def connect_published(home: Home) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise PublicationMissing(f"{path}: nothing is published yet. Run `strikehouse snapshot`, or `strikehouse demo` to try it.")
     try:
-        # its real name: a process that still holds an older generation would otherwise be given that one again
+        # its real name: otherwise DuckDB would return an older generation that this process still has open
         con = duckdb.connect(str(_generation_file(path)), read_only=True)
         with _CLOSING:
             _close(con)
@@ -53,20 +53,20 @@ def connect_published(home: Home) -> duckdb.DuckDBPyConnection:
 
 
 def _close(con: duckdb.DuckDBPyConnection) -> None:
-    """Leave nothing in reach but the file and the Parquet files that it names, exactly, and lock that."""
+    """Restrict access to exactly the file and the Parquet files that it names, and lock the configuration."""
     if con.execute("select current_setting('lock_configuration')").fetchall() == [(True,)]:
         return
     con.execute("set allowed_paths = $files", {"files": all_files(con)})
     con.execute("set enable_external_access = false")
-    con.execute("set enable_progress_bar = false")  # `python -c` counts as interactive: it would stand among results
+    con.execute("set enable_progress_bar = false")  # `python -c` counts as interactive: progress bars would mix with results
     con.execute("set lock_configuration = true")
 
 
 def _generation_file(path: Path) -> Path:
-    """The generation that the live name is a link to."""
+    """The generation file to which the live name links."""
     live = path.stat()
     for one in sorted((path.parent / "generations").glob("*.duckdb"), reverse=True):
-        with suppress(FileNotFoundError):  # removed since it was listed: a publication ends while somebody opens
+        with suppress(FileNotFoundError):  # removed since it was listed: a publication ended meanwhile
             if os.path.samestat(one.stat(), live):
                 return one
     return path
@@ -83,7 +83,7 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
     try:
         _refuse_writing(con, sql)
         con.execute(sql, parameters or {})
-        return con.pl() if con.description else pl.DataFrame()  # nothing was said where the statement is empty
+        return con.pl() if con.description else pl.DataFrame()  # an empty statement has no result
     except duckdb.Error as error:
         raise QueryFailed(f"The query was refused. {error}") from error
     except pl.exceptions.PolarsError as error:
@@ -91,7 +91,7 @@ def query_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any
 
 
 def rows_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """The rows of a statement of ours as dictionaries; for a few rows faster than a frame. Raises `QueryFailed`."""
+    """The rows of an internal statement as dictionaries; for few rows faster than a frame. Raises `QueryFailed`."""
     try:
         con.execute(sql, parameters or {})
         names = [column[0] for column in con.description or ()]
@@ -101,7 +101,7 @@ def rows_on(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any]
 
 
 def _refuse_writing(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """EXPLAIN ANALYZE runs what it explains; which statement that is, is not told, so words decide there."""
+    """Refuse statements that write. EXPLAIN ANALYZE runs its statement without naming its type, so keywords decide there."""
     for statement in con.extract_statements(sql):
         is_explained = statement.type == duckdb.StatementType.EXPLAIN and _WRITING_WORDS.search(statement.query)
         if statement.type in _WRITES or is_explained:
@@ -126,7 +126,7 @@ def call_macro(home: Home, macro: str, arguments: dict[str, Any]) -> pl.DataFram
 
 
 def call_macro_on(con: duckdb.DuckDBPyConnection, macro: str, arguments: dict[str, Any], *, keep: Collection[str] = ()) -> pl.DataFrame:
-    """The rows of a table macro on an open warehouse; arguments that are None are left out, but for those to `keep`."""
+    """The rows of a table macro on an open warehouse; arguments that are None are left out, except those in `keep`."""
     given = {name: value for name, value in arguments.items() if value is not None or name in keep}
     call = ", ".join(f"{name} := ${name}" for name in given)
     return query_on(con, f"from {macro}({call})", given)

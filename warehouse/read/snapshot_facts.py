@@ -1,4 +1,4 @@
-"""Which snapshot a chart shows, and what a reader must know of it: instant, spot, venues, what is missing."""
+"""Facts of the snapshot that a chart shows: instant, spot, venues, missing data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from warehouse.read.query import call_macro_on, report_on
 
 @dataclass(frozen=True)
 class Facts:
-    """One snapshot in the scope asked for."""
+    """One snapshot in the requested scope."""
 
     snapshot_id: str
     underlying: str
@@ -37,7 +37,7 @@ class Facts:
 
     @property
     def venues_in_words(self) -> str:
-        """`all venues (bybit, deribit)`, or the venues asked for."""
+        """`all venues (bybit, deribit)`, or the requested venues."""
         names = self.venues.split(",")
         if self.scope_venue != "all":
             selected = self.scope_venue.split("+")
@@ -46,7 +46,7 @@ class Facts:
 
     @property
     def lines(self) -> list[str]:
-        """What stands under every title."""
+        """The lines under every title."""
         spot = "spot not measured" if self.spot is None else f"spot {number(self.spot)}"
         parts = [f"Captured {instant(self.captured_at)}", spot, self.venues_in_words]
         if self.market == "us" and self.oi_as_of is not None:
@@ -55,7 +55,7 @@ class Facts:
 
     @property
     def warnings(self) -> list[str]:
-        """What makes this snapshot less than it could be."""
+        """Warnings about incomplete or late data of this snapshot."""
         texts = []
         if self.status == "partial":
             missing = self.venues_missing.replace(",", ", ")
@@ -67,7 +67,7 @@ class Facts:
         return texts
 
     def labels(self, instants: Sequence[datetime]) -> list[str]:
-        """A short name for each live expiry: `21 Aug`, with the year where there are several, with AM or PM where a date has both."""
+        """A short name for each live expiry: `21 Aug`, with the year if there are several, with AM or PM if a date has both."""
         known = {one["expires_at"]: one for one in self.expiries}
         chosen = [known[one] for one in instants]
         dates = [one["expiry"] for one in self.expiries]
@@ -88,7 +88,7 @@ class Facts:
 
 
 def read_facts(con: duckdb.DuckDBPyConnection, request: ChartRequest) -> Facts:
-    """The snapshot that the request's filters choose; raises `UsageError` when there is none."""
+    """The snapshot that the request's filters select; raises `UsageError` when there is none."""
     expiries = call_macro_on(con, "max_pain", request.scope_arguments())
     if expiries.is_empty():
         raise UsageError(_nothing(con, request))
@@ -105,7 +105,7 @@ def read_facts(con: duckdb.DuckDBPyConnection, request: ChartRequest) -> Facts:
 
 
 def selected_expiries(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> list[dict[str, Any]]:
-    """The live expiries that the filters leave, nearest first; raises `UsageError` when there is none."""
+    """The live expiries that pass the filters, nearest first; raises `UsageError` when there is none."""
     left = set(call_macro_on(con, "max_pain", request.arguments(expiry=None))["expires_at"])
     selected = [one for one in facts.expiries if one["expires_at"] in left and request.expiry in (None, one["expiry"])]
     if not selected:
@@ -114,7 +114,7 @@ def selected_expiries(con: duckdb.DuckDBPyConnection, facts: Facts, request: Cha
 
 
 def no_rows(facts: Facts, request: ChartRequest, what: str) -> UsageError:
-    """The error for filters that leave nothing."""
+    """The error for filters that match no rows."""
     filters = request.filters_in_words()
     return UsageError(f"{facts.snapshot_id} has no {what}{f' ({filters})' if filters else ''}: ask for more, or leave filters out.")
 

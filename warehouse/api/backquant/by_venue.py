@@ -1,4 +1,4 @@
-"""Open interest of each venue, and whether it adds up."""
+"""Open interest per venue, reconciled with the total."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def by_venue(scope: Scope, listed: pl.DataFrame) -> dict[str, dict[str, float | 
 
 
 def unattributed(scope: Scope, blocks: dict[str, dict[str, float | None]], call: Any, put: Any) -> dict[str, float | None] | None:
-    """What the venues' blocks leave of the totals; null when they reconcile."""
+    """Total open interest that the venues' blocks do not account for; null when they reconcile."""
     left = {name: (value or 0) - sum(block[name] or 0 for block in blocks.values()) for name, value in (("call_oi", call), ("put_oi", put))}
     if all(abs(value) < 0.5e-3 for value in left.values()):  # blocks are rounded to 1e-4
         return None

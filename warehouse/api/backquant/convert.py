@@ -1,4 +1,4 @@
-"""The one conversion of this dialect: frames of the warehouse → numbers as they are sent.
+"""Converts warehouse frames to the numbers of this dialect; no other module rounds or scales.
 
 GEX and pain: whole USD. Notionals, spot and moves: 0.01 USD. Volatilities: percent, two decimals. Shares: percent, two decimals; moves in
 percent of spot: three; put/call ratios and open interest: four. Greeks: six significant digits, vega per volatility point, charm per day.
@@ -62,30 +62,30 @@ def greek(value: Any, divided_by: float = 1.0) -> float | None:
 
 
 def both(call: Any, put: Any) -> Any:
-    """Call and put together; a side that was not measured adds nothing, and without either nothing was."""
+    """Call and put together; a null side adds nothing; null when both are null."""
     if call is None or put is None:
         return put if call is None else call
     return call + put
 
 
 def total(values: Sequence[Any]) -> Any:
-    """Sum of what was measured: 0 of nothing at all, null where nothing was measured."""
+    """Sum of the non-null values: 0 for an empty column, null when all values are null."""
     measured = [value for value in values if value is not None]
     return sum(measured) if measured or not values else None
 
 
 def put_call_ratio(call: Any, put: Any) -> float | None:
-    """Put open interest / call open interest; null where calls have none."""
+    """Put open interest / call open interest; null when call open interest is 0 or null."""
     return None if put is None or not call else ratio(float(put) / float(call))
 
 
 def oi_columns(market: str) -> tuple[str, str]:
-    """Which columns this dialect calls `call_oi` and `put_oi`."""
+    """The source columns for `call_oi` and `put_oi`."""
     return ("call_oi_contracts", "put_oi_contracts") if market == "us" else ("call_oi", "put_oi")
 
 
 def measured_sum(name: str) -> pl.Expr:
-    """Sum over a group, null where nothing was measured."""
+    """Sum over a group; null when all values are null."""
     return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
 
 

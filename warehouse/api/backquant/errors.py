@@ -1,4 +1,4 @@
-"""Errors of this dialect: what is raised while a request is answered, and the bodies and headers that the server asks for."""
+"""Errors of this dialect: exceptions, response bodies, rate-limit headers and exception handlers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from warehouse.api.dependencies import now_of
 from warehouse.api.dialects import Refusal
 from warehouse.api.server.keys import Rate
 
-OPEN_PATHS = frozenset({"/v2/health", "/v2/openapi.json", "/v2/docs", "/v2/redoc"})  # no key is asked
+OPEN_PATHS = frozenset({"/v2/health", "/v2/openapi.json", "/v2/docs", "/v2/redoc"})  # no key is required
 CODES = {
     400: "VALIDATION_ERROR",
     401: "UNAUTHORIZED",
@@ -74,7 +74,7 @@ class Invalid(ApiError):
 
 
 class InFuture(Invalid):
-    """An `as_of` that has not come yet."""
+    """An `as_of` in the future."""
 
     status = 400
 
@@ -112,7 +112,7 @@ def refuse(refusal: Refusal) -> Response:
 
 
 def on_invalid(errors: Sequence[Mapping[str, Any]], request_id: str) -> Response:
-    """Parameters that FastAPI itself refuses, outside this dialect's own routes."""
+    """Validation errors that FastAPI raises outside this dialect's routes."""
     return error_response(422, "Invalid request parameters", request_id, now=datetime.now(UTC), details=Invalid(errors).details)
 
 
@@ -145,7 +145,7 @@ exception_handlers: dict[type[Exception], Callable[[Request, Exception], Awaitab
 
 
 class DialectRoute(APIRoute):
-    """A route that answers in this dialect whatever application it is part of."""
+    """A route that returns errors in this dialect, in whatever application it is mounted."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The endpoint, with its errors turned into replies."""
@@ -157,7 +157,7 @@ class DialectRoute(APIRoute):
                 return await answer(request)
             except RequestValidationError as error:
                 return await on_api_error(request, Invalid(error.errors()))
-            except PublicationMissing:  # their own words name files of this machine
+            except PublicationMissing:  # the original messages contain file paths of this machine
                 return await on_api_error(request, Unavailable("Nothing is published yet"))
             except PublicationUnreadable:
                 return await on_api_error(request, Unavailable("The published file cannot be read"))

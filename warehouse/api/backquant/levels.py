@@ -16,7 +16,7 @@ WALLS = ("call_resistance", "call_wall_2", "call_wall_3", "put_support", "put_wa
 
 
 def running_sum(cells: pl.DataFrame) -> dict[float, Any]:
-    """Net exposure summed from the lowest strike up, by strike; what is not measured adds nothing. `cells`: rows of the heatmap."""
+    """Net exposure summed from the lowest strike up, by strike; nulls add nothing. `cells`: rows of the heatmap."""
     profile = cells.group_by("strike").agg(pl.col("net_gex_usd_1pct").sum()).sort("strike")
     sums = profile["net_gex_usd_1pct"].cum_sum()
     return dict(zip(profile["strike"].to_list(), sums.to_list(), strict=True))

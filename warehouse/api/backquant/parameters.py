@@ -1,4 +1,4 @@
-"""Query parameters that endpoints share: what they accept, and what a request asks with them."""
+"""Query parameters shared by endpoints: their types, validation and defaults."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def names(text: str | None, name: str, allowed: Sequence[str]) -> tuple[str, ...
 
 
 def moment(text: str | None, now: datetime, name: str = "as_of") -> Moment | None:
-    """An instant; raises `Invalid` when it is none, `InFuture` for an `as_of` later than now."""
+    """Parse an instant; raises `Invalid` when it is not one, `InFuture` for an `as_of` later than now."""
     if text is None:
         return None
     try:
@@ -60,7 +60,7 @@ def moment(text: str | None, now: datetime, name: str = "as_of") -> Moment | Non
 
 
 def venue_filter(text: str | None, known: Sequence[str]) -> VenueFilter | None:
-    """The venues asked for; null without any name. Raises `Invalid` when none of them is known: all of them is not what was asked."""
+    """The requested venues; None without any name. Raises `Invalid` when no name is known, rather than read all venues."""
     requested = listed((text or "").lower())
     if not requested:
         return None
@@ -87,7 +87,7 @@ def positioned(requested: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SymbolQuery:
-    """A request about one symbol: its scope, and the instant it came."""
+    """A request about one symbol: its scope and its time of receipt."""
 
     request: Request
     scope: Scope
@@ -104,12 +104,12 @@ def about_one(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", exchange
     at = moment(as_of, now)
     underlying, market = underlying_of(symbol, supported(wh))
     scope = open_scope(wh, symbol, underlying, market, venue_filter(exchanges, VENUES[market]), at)
-    request.state.may_keep = True  # a generation and a question have one answer, but for the clock in its meta
+    request.state.may_keep = True  # responses are deterministic per generation and query, except the clock in `meta`
     return SymbolQuery(request, scope, now)
 
 
 def about_all_venues(request: Request, wh: Reader, symbol: Symbol = "BTCUSDT", as_of: AsOf = None) -> SymbolQuery:
-    """The same where venues are not told apart."""
+    """The same for endpoints without a venue filter."""
     return about_one(request, wh, symbol, None, as_of)
 
 

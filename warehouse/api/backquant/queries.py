@@ -1,4 +1,4 @@
-"""Questions that no table macro answers: the files sql/api/backquant_<name>.sql."""
+"""Queries that no table macro covers: the files sql/api/backquant_<name>.sql."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from warehouse.client.warehouse import Warehouse
 
 @cache
 def text_of(name: str) -> str:
-    """The SQL of a question."""
+    """The SQL text of a query."""
     return (SQL_FOLDER / "api" / f"backquant_{name}.sql").read_text()
 
 
 def ask(wh: Warehouse, name: str, **parameters: Any) -> pl.DataFrame:
-    """The rows of a question; columns as its file says."""
+    """Run a query; columns are those of its file."""
     return wh.sql(text_of(name), parameters)

@@ -1,4 +1,4 @@
-"""What one request reads: a snapshot, the venues asked of it, and the frames over them."""
+"""The scope of one request: a snapshot, the requested venues, and the frames over them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from warehouse.api.backquant.tokens import date_of, token_of
 from warehouse.api.mart_reads import OF_AN_INSTANT, is_stored_for, stored
 from warehouse.client.warehouse import Warehouse
 
-NO_VENUE = "none"  # what macros are told when a snapshot has none of the venues asked: no row, instead of those of an older snapshot
+NO_VENUE = "none"  # macro argument when a snapshot has none of the requested venues: no rows, instead of those of an older snapshot
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class VenueFilter:
 
 @dataclass(frozen=True)
 class Moment:
-    """`as_of=`: as it was asked, in UTC."""
+    """`as_of=`: the original text and the instant in UTC."""
 
     requested: datetime
 
     @property
     def naive(self) -> datetime:
-        """As the tables hold instants."""
+        """As a naive UTC datetime, the form in the tables."""
         return self.requested.replace(tzinfo=None)
 
     def as_meta(self, snapshot_ts: datetime) -> dict[str, Any]:
@@ -61,14 +61,14 @@ class Scope:
     market: str
     snapshot_id: str
     captured_at: datetime  # naive UTC
-    venues: tuple[str, ...]  # those asked that the snapshot has, in the order of the dialect
+    venues: tuple[str, ...]  # requested venues that the snapshot has, in the order of the dialect
     all_venues: tuple[str, ...]
     spot: float | None
     exchanges: VenueFilter | None
     as_of: Moment | None
 
     def read(self, macro: str, *columns: str, **filters: Any) -> pl.DataFrame:
-        """The frame of a macro over this scope, all columns or those named; as stored where the marts hold it."""
+        """The frame of a macro over this scope, all columns or those named; read from the marts where they store it."""
         given = {name: value for name, value in filters.items() if value is not None}
         scope_venue, instant = self._stored_as, self._instant(given) if macro in OF_AN_INSTANT else None
         if scope_venue is not None and is_stored_for(macro, scope_venue) and (not given or instant is not None):
@@ -79,7 +79,7 @@ class Scope:
 
     @property
     def _stored_as(self) -> str | None:
-        """The scope of the marts that this is: all venues, or one of them; None where the venues asked are added up anew."""
+        """The `scope_venue` of the marts that equals this scope: all venues or one; None when the venues must be aggregated again."""
         if self.exchanges is None:
             return "all"
         return self.venues[0] if len(self.venues) == 1 else None
@@ -95,7 +95,7 @@ class Scope:
         return chosen["expires_at"][0] if chosen.height == 1 else None
 
     def ask(self, name: str) -> pl.DataFrame:
-        """The rows of a question of sql/api about this snapshot and these venues."""
+        """Run a query of sql/api for this snapshot and these venues."""
         return ask(self.wh, name, snapshot_id=self.snapshot_id, venues=list(self.venues))
 
     @cached_property
@@ -105,7 +105,7 @@ class Scope:
 
     @cached_property
     def calendar(self) -> pl.DataFrame:
-        """One row per expiry (date), of the instant that speaks for it."""
+        """One row per expiry (date), for its main settlement instant."""
         return self.instants.filter(pl.col("is_main")).sort("expiry")
 
     def by_date(self, macro: str) -> pl.DataFrame:
@@ -117,11 +117,11 @@ class Scope:
         return pl.concat([frame.filter(~pl.col("expiry").is_in(shared)), *pooled]).sort("expiry")
 
     def main_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Of a frame per settlement instant the row that speaks for each expiry (date), by date."""
+        """The row of the main settlement instant of each expiry (date), by date."""
         return frame.join(self.calendar.select("expires_at"), on="expires_at", how="semi").sort("expiry")
 
     def expiry_of(self, text: str, name: str = "expiry") -> date:
-        """The date of a token; raises `Invalid` when it is none, `NoData` when the snapshot lists no such expiry."""
+        """The date of a token; raises `Invalid` when it is not one, `NoData` when the snapshot lists no such expiry."""
         expiry = date_of(text, name)
         if expiry not in self.calendar["expiry"].to_list():
             listed = ask(self.wh, "expiries", snapshot_id=self.snapshot_id, venues=list(self.all_venues))
@@ -152,7 +152,7 @@ class Scope:
         return self.dte_of(dates[0]) if len(dates) == 1 else None
 
     def zero_dte_filter(self) -> dict[str, Any] | None:
-        """What selects the 0DTE contracts in a macro; null without any (definitions §6)."""
+        """The macro filter for 0DTE contracts; null without any (definitions §6)."""
         if self.zero_dte.is_empty():
             return None
         dates = self.zero_dte["expiry"].unique().to_list()

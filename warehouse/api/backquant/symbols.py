@@ -8,11 +8,11 @@ from warehouse.client.warehouse import Warehouse
 
 PUBLISHED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "HYPEUSDT")
 QUOTE = "USDT"
-VENUES = {"crypto": ("deribit", "bybit", "okx", "binance"), "us": ("cboe",)}  # the order in which they are shown
+VENUES = {"crypto": ("deribit", "bybit", "okx", "binance"), "us": ("cboe",)}  # display order
 
 
 def symbol_of(underlying: str, market: str) -> str:
-    """How this dialect calls an underlying."""
+    """The symbol of an underlying in this dialect."""
     return f"{underlying}{QUOTE}" if market == "crypto" else underlying
 
 
@@ -24,7 +24,7 @@ def supported(wh: Warehouse) -> dict[str, tuple[str, str]]:
 
 
 def underlying_of(symbol: str, known: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    """Underlying and market of a symbol; raises `Invalid` with what to write instead."""
+    """Underlying and market of a symbol; raises `Invalid`, which names the accepted form."""
     if symbol in known:
         return known[symbol]
     advice = f"use {symbol}{QUOTE}" if f"{symbol}{QUOTE}" in known else "GET /v2/symbols lists them"
@@ -32,6 +32,6 @@ def underlying_of(symbol: str, known: dict[str, tuple[str, str]]) -> tuple[str, 
 
 
 def in_order(venues: list[str] | tuple[str, ...], market: str) -> tuple[str, ...]:
-    """Venues in the order in which this dialect shows them; one that it does not know comes last."""
+    """Venues in the display order of this dialect; unknown ones come last."""
     order = VENUES[market]
     return tuple(sorted(venues, key=lambda venue: (order.index(venue) if venue in order else len(order), venue)))

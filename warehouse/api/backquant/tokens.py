@@ -1,4 +1,4 @@
-"""Expiry tokens: `DDMMMYY`, zero-padded on output, forgiving on input."""
+"""Expiry tokens: `DDMMMYY`, zero-padded on output, padding and case optional on input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def date_of(text: str, name: str = "expiry") -> date:
         if _DATE.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError:
-        pass  # no day of the calendar: told below, as any other text
+        pass  # not a calendar day: refused below like any other text
     raise _malformed(text, name)
 
 

@@ -8,7 +8,7 @@ from warehouse.api.flashalpha.routes import historical_router, router
 
 
 def dialect() -> Dialect:
-    """What the server needs to know of it."""
+    """The FlashAlpha dialect for the server."""
     return Dialect(
         name="flashalpha",
         prefixes=("/v1", "/historical"),

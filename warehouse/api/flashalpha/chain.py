@@ -1,4 +1,4 @@
-"""The chain that a request is about: one snapshot of one symbol, and the questions put to it."""
+"""The chain of a request: one snapshot of one symbol, and the queries on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from warehouse.settings import Settings
 
 @dataclass(frozen=True)
 class Moment:
-    """What a request reads, and at which moment."""
+    """The warehouse and the instant of a request."""
 
     warehouse: Warehouse
     settings: Settings
@@ -40,25 +40,25 @@ class Moment:
         return self.warehouse.report("api", f"flashalpha_{name}", parameters)
 
     def rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
-        """The same as dictionaries, which is faster for a few."""
+        """The same as dictionaries, which is faster for few rows."""
         return self.warehouse.rows(statement("api", f"flashalpha_{name}"), parameters)
 
     def snapshot(self, underlying: str, at: datetime | None) -> dict[str, Any] | None:
-        """The newest snapshot at or before a moment (naive UTC), or of all, as in `sql/api/flashalpha_snapshots.sql`."""
+        """The newest snapshot at or before a moment (naive UTC), or the newest of all; columns as `sql/api/flashalpha_snapshots.sql`."""
         snapshots = self.warehouse.index(statement("api", "flashalpha_snapshots"), {"underlying": underlying})
         last = snapshots.tail(1) if at is None else snapshots.filter(pl.col("captured_at") <= at).tail(1)
         return last.row(0, named=True) if last.height else None
 
 
 def moment(request: Request, at: At = None) -> Moment:
-    """The moment of a request; its answer may be kept as long as the generation lives."""
+    """The moment of a request; its response can be cached for the life of the generation."""
     now = dependencies.now_of(request)
     request.state.endpoint = getattr(request.scope.get("route"), "path", "unmatched")
     request.state.may_keep = True
     return Moment(dependencies.warehouse(request), dependencies.settings(request), read_at(at, now), now.replace(tzinfo=None))
 
 
-# what is read of a settlement, by the macro that pools it where a date has several
+# columns read of a settlement, by the macro that pools dates with several settlements
 OF_A_SETTLEMENT = {
     "max_pain": (
         "expires_at", "expiry", "dte", "max_pain_strike", "distance_abs", "distance_pct", "direction", "signal", "pcr", "spot",
@@ -125,9 +125,9 @@ class Chain:
         return stored_rows(self.when.warehouse, macro, self.snapshot["snapshot_id"], columns, **one)
 
     def levels(self, expiry: date | None = None) -> dict[str, Any]:
-        """The levels of the expirations asked; raises `no_data`.
+        """The levels of the requested expirations; raises `no_data`.
 
-        Of the only settlement of 0DTE they are those that the mart has of 0DTE; of another date the macro pools what settles on it.
+        A single 0DTE settlement is read from the mart; for any other date the macro pools its settlements.
         """
         if expiry is not None and [row["expiry"] for row in self.instants if row["is_zero_dte"]] != [expiry]:
             rows = self.mart("gex_levels", expiry).filter(pl.col("scope_expiry") == "all").select(LEVELS).to_dicts()
@@ -143,9 +143,9 @@ class Chain:
         return sorted((row for row in rows if row["expires_at"] is not None), key=itemgetter("expires_at"))
 
     def settlement(self, expiry: date, *macros: str) -> dict[str, Any]:
-        """What marts hold of an expiration date: the columns of `OF_A_SETTLEMENT`, of all or of some of its macros; raises `no_data`.
+        """An expiration date in the marts: the columns of `OF_A_SETTLEMENT`, for all or some of its macros; raises `no_data`.
 
-        As stored where one instant (`settles_once`) has that date, else pooled by the macros.
+        Read as stored when the date has one instant (`settles_once`), else pooled by the macros.
         """
         chosen = macros or tuple(OF_A_SETTLEMENT)
         stored = {macro: self.stored(macro, OF_A_SETTLEMENT[macro], expiry=expiry) for macro in chosen}
@@ -159,7 +159,7 @@ class Chain:
         return columns
 
     def settles_once(self, expiry: date) -> datetime | None:
-        """The only settlement instant of a date; None where there are several, or none."""
+        """The only settlement instant of a date; None when there are several, or none."""
         instants: list[datetime] = [row["expires_at"] for row in self.instants if row["expiry"] == expiry]
         return instants[0] if len(instants) == 1 else None
 
@@ -175,7 +175,7 @@ class Chain:
         return self._contracts[expiry]
 
     def profile(self, expiry: date | None = None) -> pl.DataFrame:
-        """`PROFILE` of the expirations asked, by strike."""
+        """`PROFILE` of the requested expirations, by strike."""
         wh, snapshot_id = self.when.warehouse, self.snapshot["snapshot_id"]
         if expiry is None:
             return stored(wh, "gex_profile", snapshot_id, *PROFILE)
@@ -185,7 +185,7 @@ class Chain:
         return stored(wh, "gex_heatmap", snapshot_id, *PROFILE, expires_at=once)
 
     def volumes(self, expiry: date | None = None) -> dict[tuple[float, str], float]:
-        """Volume by strike and option type of the expirations asked, contracts or coins; nothing where no venue says."""
+        """Volume by strike and option type of the requested expirations, contracts or coins; no entry when no venue reports it."""
         parts: defaultdict[tuple[float, str], list[float]] = defaultdict(list)
         usable = self.snapshot["venues"].split(",")
         for row in self.when.rows("volumes", snapshot_id=self.snapshot["snapshot_id"], expiry=expiry):
@@ -215,12 +215,12 @@ class Chain:
         return no_data(f"{self.symbol} has {what} at {instant(self.captured_at)}.")
 
     def head(self) -> dict[str, Any]:
-        """Fields that every answer about a symbol has."""
+        """Fields of every response about a symbol."""
         as_of = instant(self.captured_at)
         return {"symbol": self.symbol, "underlying_price": self.spot, "as_of": as_of, "data_as_of": self.feeds()}
 
     def feeds(self) -> DataAsOf:
-        """When its feeds were received; crypto stands under equity (our choice)."""
+        """When its feeds were received; crypto is reported as equity (our choice)."""
         at, oi_at = instant(self.captured_at), instant(self.snapshot["oi_at"])
         kind = "index" if self.market == "us" and exercise_of(self.symbol) == "european" else "equity"
         return DataAsOf.model_validate(
@@ -229,7 +229,7 @@ class Chain:
 
 
 def find_chain(when: Moment, symbol: str) -> Chain:
-    """The newest snapshot of a symbol at the moment asked; raises `symbol_not_found`, or `no_data` when it is too old for that moment."""
+    """The newest snapshot of a symbol at that moment; raises `symbol_not_found`, or `no_data` when it is too old for that moment."""
     snapshot = when.snapshot(symbol, when.at)
     if snapshot is None:
         raise unknown_symbol(symbol)

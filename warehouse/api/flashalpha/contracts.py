@@ -1,4 +1,4 @@
-"""Contracts that several venues list, as one: means weighted by open interest, sums of interest and volume (definitions §7)."""
+"""Folds contracts that several venues list into one: means weighted by open interest, sums of interest and volume (definitions §7)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ EXACT = 1e6  # open interest and volume are added as whole millionths, as everyw
 def folded(listed: pl.DataFrame) -> pl.DataFrame:
     """One row per expires_at, strike, option_type from the rows of sql/api/flashalpha_contracts.sql, which are in order.
 
-    Columns: these and expiry, oi, oi_base, volume (null where no venue says), iv, delta, gamma, theta, mid, spread_pct (null where no venue
+    Columns: these and expiry, oi, oi_base, volume (null if not reported), iv, delta, gamma, theta, mid, spread_pct (null where no venue
     with weight has one; without open interest all weigh the same), contracts, with_oi, without_iv (counts).
     """
     if listed.is_empty():
         return listed.select(*CONTRACT, *SUMS, *MEANS, contracts=pl.lit(0), with_oi=pl.lit(0), without_iv=pl.lit(0))
     starts = _starts(listed)
-    numbers = {name: listed[name].to_numpy() for name in (*SUMS, *MEANS)}  # null is not a number here
+    numbers = {name: listed[name].to_numpy() for name in (*SUMS, *MEANS)}  # numpy has no null
     oi = np.nan_to_num(numbers["oi_base"])
     groups = np.diff(np.append(starts, listed.height))
     weight = np.where(np.repeat(_sums(oi, starts) > 0, groups), oi, 1.0)
@@ -49,7 +49,7 @@ def _starts(listed: pl.DataFrame) -> Any:
 
 
 def _sums(values: Any, starts: Any) -> Any:
-    """Sum of each group, one after the other, so that the last bits are those of a loop; a contract has few rows."""
+    """Sum of each group, added in row order, so that the result matches a loop bit for bit; groups are small."""
     sizes = np.diff(np.append(starts, len(values)))
     sums = values[starts]
     for offset in range(1, int(sizes.max())):

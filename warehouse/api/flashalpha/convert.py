@@ -1,8 +1,8 @@
-"""From tables to this dialect: the one place where units, signs and rounding change.
+"""Converts table values to this dialect; units, signs and rounding change only here.
 
 | quantity | tables | here |
 |---|---|---|
-| open interest, volume | units of the underlying | US: whole contracts; crypto: coins, fractions kept |
+| open interest, volume | units of the underlying | US: whole contracts; crypto: coins, with fractions |
 | delta exposure of puts | sign × delta: positive | its natural sign: negated (definitions §5) |
 | charm exposure | sign × charm | negated: positive when dealers buy as time passes |
 | volatility | fraction | fraction, or percent where the contract says so |
@@ -34,7 +34,7 @@ def number(value: Value, digits: int | None = None) -> float | None:
 
 
 def known(value: Value) -> float:
-    """A number that may not be null: 0 where nothing is measured."""
+    """A number that must not be null: 0 for null."""
     return number(value) or 0.0
 
 

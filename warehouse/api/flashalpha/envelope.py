@@ -1,4 +1,4 @@
-"""What every answer carries, and the types of its numbers."""
+"""Fields common to all responses, and the types of their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the dialect: always an object with `error` and `message`, but for 401, as its clients expect them."""
+"""Errors of the dialect: always an object with `error` and `message`, but for 401, as its clients expect."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class QuotaBody(BaseModel):
 
 
 class ApiError(Exception):
-    """A refusal of an endpoint, with status and body."""
+    """An error raised by an endpoint, with status and body."""
 
     def __init__(self, status: int, error: str, message: str) -> None:
         super().__init__(message)
@@ -47,22 +47,22 @@ class ApiError(Exception):
 
 
 def invalid(parameter: str, message: str) -> ApiError:
-    """A parameter that cannot be read: 400."""
+    """An invalid parameter: 400."""
     return ApiError(400, CODES.get(parameter, f"invalid_{parameter}"), message)
 
 
 def unknown_symbol(symbol: str) -> ApiError:
-    """Nothing was ever stored of it: 404."""
+    """A symbol with no stored data: 404."""
     return ApiError(404, "symbol_not_found", f"No data for {symbol}.")
 
 
 def no_data(message: str) -> ApiError:
-    """The symbol is known, but not at that moment, or not that expiration: 404."""
+    """A known symbol without data at that moment or for that expiration: 404."""
     return ApiError(404, "no_data", message)
 
 
 def no_coverage(symbol: str) -> ApiError:
-    """Asked for its coverage, and there is none: 404."""
+    """A coverage request for a symbol without any: 404."""
     return ApiError(404, "no_coverage", f"{symbol} was never stored.")
 
 
@@ -80,7 +80,7 @@ _WORDS = {
 
 
 def refuse(refusal: Refusal) -> Response:
-    """A refusal of the server in this dialect's shape."""
+    """A refusal by the server in this dialect's format."""
     if refusal.reason is Reason.UNAUTHORIZED:
         return JSONResponse({"title": "Unauthorized", "status": 401, "detail": refusal.message}, 401)
     if refusal.reason is Reason.BUSY and refusal.rate is not None:
@@ -91,7 +91,7 @@ def refuse(refusal: Refusal) -> Response:
 
 
 def on_invalid(errors: Sequence[dict[str, Any]], _request_id: str) -> Response:
-    """Parameters that do not have their declared form: 400, named after the first of them."""
+    """Validation errors: 400 with the name of the first invalid parameter."""
     location, parameter = errors[0]["loc"][0], str(errors[0]["loc"][-1])
     error = invalid(parameter, f"{location} parameter {parameter}: {errors[0]['msg']}.")
     return JSONResponse(error.body, error.status)

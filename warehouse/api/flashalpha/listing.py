@@ -1,4 +1,4 @@
-"""/v1/options, /v1/tickers and /v1/symbols: what there is; under /historical, coverage."""
+"""/v1/options, /v1/tickers and /v1/symbols: stored chains and symbols; under /historical, their coverage."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _coverage(when: Moment, row: dict[str, Any]) -> CoverageOfSymbol:
 
 
 def newest_feeds(when: Moment, names: list[str]) -> DataAsOf:
-    """Of several underlyings each feed's newest instant."""
+    """The newest instant of each feed over several underlyings."""
     feeds: dict[str, str] = {}
     for name in names:
         snapshot = when.snapshot(name, when.at)

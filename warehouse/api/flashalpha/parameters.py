@@ -1,4 +1,4 @@
-"""Parameters of the dialect: what a request asks for, read or refused with 400."""
+"""Parameters of the dialect; invalid ones raise 400."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ StrikeRange = Annotated[float, Query(ge=0.001, le=0.10, allow_inf_nan=False, des
 
 
 def normalised(symbol: str) -> str:
-    """A symbol as it is stored: decoded, upper case."""
+    """A symbol in its stored form: decoded, upper case."""
     return unquote(symbol).strip().upper()
 
 
@@ -51,7 +51,7 @@ def read_date(parameter: str, text: str | None) -> date | None:
 
 
 def read_at(text: str | None, now: datetime) -> datetime | None:
-    """The moment asked for as naive UTC; raises `invalid_at` when it cannot be read or has not come yet."""
+    """The requested moment as naive UTC; raises `invalid_at` when it is malformed or in the future."""
     if text is None:
         return None
     try:

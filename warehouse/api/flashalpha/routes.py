@@ -1,4 +1,4 @@
-"""The paths of the dialect, mounted twice: as they are, and under `/historical` with `at` required."""
+"""The paths of the dialect, mounted twice: at the root, and under `/historical` with `at` required."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OF_A_SYMBOL: tuple[tuple[str, Callable[..., Any], Any, str], ...] = (
 
 
 def _as_text(endpoint: Callable[..., BaseModel]) -> Callable[..., Response]:
-    """An endpoint whose answer is not checked again against its own model, which FastAPI would do."""
+    """Wrap an endpoint so that FastAPI does not validate its response model a second time."""
 
     @wraps(endpoint)
     def answer(*args: Any, **arguments: Any) -> Response:
@@ -45,7 +45,7 @@ def _as_text(endpoint: Callable[..., BaseModel]) -> Callable[..., Response]:
 
 
 def _needs_at(at: RequiredAt) -> None:
-    """Refuse a request without `at`; what it says is read later."""
+    """Refuse a request without `at`; its value is parsed later."""
 
 
 def _mounted(prefix: str) -> APIRouter:

@@ -1,6 +1,6 @@
-"""The access log: one line of JSON per request, never with a key in it.
+"""The access log: one line of JSON per request, without keys.
 
-Lines are made and written by a thread of their own, those of a moment together: a slow disk or terminal keeps nobody waiting.
+A background thread formats and writes lines in batches, so a slow disk or terminal does not delay requests.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ import orjson
 
 access_log = logging.getLogger("strikehouse.api.access")
 KEY_PARAMETERS = ("apikey", "api_key", "key", "token")
-LONGEST_SHOWN = 2000  # characters of a path and of a query, so that nobody can fill the log
-MOMENT_S = 0.05  # lines wait so long for others
-MOST_WAITING = 200_000  # lines; more than that, and the log is not being read
+LONGEST_SHOWN = 2000  # characters of a path and of a query, so that a client cannot fill the log
+MOMENT_S = 0.05  # seconds over which lines are batched
+MOST_WAITING = 200_000  # lines; a longer queue means that the log is not being read
 
 
 class Served(NamedTuple):
-    """One request, when it is over."""
+    """One finished request."""
 
     at: float  # Unix time
     request_id: str
     dialect: str
     method: str
-    path: str  # as it came, percent-escaped
+    path: str  # as received, percent-escaped
     query: bytes
-    endpoint: str  # the route's template: few values, whatever is asked
+    endpoint: str  # the route's template: few distinct values
     status: int
     seconds: float
     size: int  # bytes of the body that was sent
-    cache: str  # hit, miss, revalidated, or none: it may not be kept
+    cache: str  # hit, miss, revalidated, or none: not cacheable
     generation: int | None
     client: str
-    key: int | None  # which of the keys, counted from 1
+    key: int | None  # number of the key, counted from 1
 
 
 class AccessLog:
-    """Writes requests to the logger `strikehouse.api.access`, in order; what comes within a moment is one record of several lines."""
+    """Writes requests to the logger `strikehouse.api.access`, in order; one record holds all lines of a batch."""
 
     def __init__(self) -> None:
         self._waiting: deque[Served] = deque()
@@ -52,7 +52,7 @@ class AccessLog:
         self._thread: threading.Thread | None = None
 
     def note(self, served: Served) -> None:
-        """Have one request written soon."""
+        """Queue one request for writing."""
         if not access_log.isEnabledFor(logging.INFO):
             return
         if len(self._waiting) >= MOST_WAITING:
@@ -66,7 +66,7 @@ class AccessLog:
             self._wake.set()
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write the queued lines."""
         with self._lock:
             lines = [_line(self._waiting.popleft()) for _ in range(len(self._waiting))]
             lost, self._lost = self._lost, 0
@@ -79,7 +79,7 @@ class AccessLog:
         while True:
             self._wake.wait()
             time.sleep(MOMENT_S)
-            self._wake.clear()  # before the lines are taken: one that comes now wakes it again
+            self._wake.clear()  # before the queue is drained: a line added now sets the event again
             self.flush()
 
 
@@ -108,6 +108,6 @@ def _text(at: float) -> str:
 
 
 def without_keys(query: str) -> str:
-    """A query string whose keys are hidden."""
+    """A query string with its keys redacted."""
     pairs = parse_qsl(query, keep_blank_values=True)
     return urlencode([(name, "hidden" if name.lower() in KEY_PARAMETERS else value) for name, value in pairs])

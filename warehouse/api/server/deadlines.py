@@ -1,4 +1,4 @@
-"""Time limits of questions: one thread watches over all connections that are at work, instead of one for each."""
+"""Time limits of queries: one thread interrupts all overdue connections, instead of one thread per connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_EVERY_S = 0.05
 
 
 class Deadlines:
-    """Interrupts connections that are still at work when their time is up; to within a twentieth of a second."""
+    """Interrupts connections that still run a query at their deadline; to within a twentieth of a second."""
 
     def __init__(self) -> None:
         self._at_work: dict[duckdb.DuckDBPyConnection, float] = {}
@@ -23,7 +23,7 @@ class Deadlines:
 
     @contextmanager
     def watching(self, con: duckdb.DuckDBPyConnection, deadline: float) -> Iterator[None]:
-        """Watch over what a block does with a connection; `deadline` in seconds of the monotonic clock."""
+        """Enforce a deadline on a connection within the block; `deadline` in seconds of the monotonic clock."""
         with self._lock:
             self._at_work[con] = deadline
             if self._thread is None:
@@ -33,7 +33,7 @@ class Deadlines:
         try:
             yield
         finally:
-            with self._lock:  # nobody is interrupted after this
+            with self._lock:  # no interrupt after this point
                 del self._at_work[con]
 
     def _watch(self) -> None:

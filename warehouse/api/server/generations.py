@@ -1,7 +1,6 @@
-"""Generations as requests read them: each request keeps the one that was live when it began, with what is remembered of it.
+"""Generations for requests: each request reads the generation that was live when it began, and its cache.
 
-A publication changes nothing for requests under way. Their connection to the old file ends with the last of them; what was remembered of
-the old generation goes with it.
+A publication does not affect requests in progress. The old file and its cache are released when the last of them ends.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ MIB = 1 << 20
 
 
 class Remembered(Generic[Thing]):
-    """The most recently used things, up to a number of bytes; safe to share between threads."""
+    """An LRU cache limited by bytes; thread-safe."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -42,7 +41,7 @@ class Remembered(Generic[Thing]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Thing | None:
-        """The thing of that name, if it is still there."""
+        """The cached value of a key, if present."""
         with self._lock:
             entry = self._things.get(key)
             if entry is None:
@@ -51,7 +50,7 @@ class Remembered(Generic[Thing]):
             return entry[0]
 
     def put(self, key: Hashable, thing: Thing, size: int) -> None:
-        """Remember a thing of `size` bytes; the least recently used make room. One larger than a quarter of all is not kept."""
+        """Cache a value of `size` bytes, evicting the least recently used; values larger than a quarter of the cache are not stored."""
         if size > self._capacity / 4:
             return
         with self._lock:
@@ -64,23 +63,23 @@ class Remembered(Generic[Thing]):
 
 
 class Generation:
-    """One published file, open."""
+    """One open published file."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, identity: Identity, cache_bytes: int) -> None:
         self._con = con
         self._lock = threading.Lock()
-        self._idle: list[duckdb.DuckDBPyConnection] = []  # connections that were used before: a new one plans more slowly at first
+        self._idle: list[duckdb.DuckDBPyConnection] = []  # reused connections: a new one plans its first queries more slowly
         self.identity = identity
         self.frames: Remembered[pl.DataFrame] = Remembered(cache_bytes)
         self.rows: Remembered[list[dict[str, Any]]] = Remembered(cache_bytes)
-        self.index: dict[tuple[str, str], pl.DataFrame] = {}  # of snapshots: so little, and needed by every question
+        self.index: dict[tuple[str, str], pl.DataFrame] = {}  # small results about snapshots, needed by every query
         self.answers: Remembered[Answer] = Remembered(cache_bytes)
-        self.under_way: dict[Hashable, asyncio.Event] = {}  # answers that are being made; of the event loop only
+        self.under_way: dict[Hashable, asyncio.Event] = {}  # responses in progress; used by the event loop only
         with self.cursor() as cursor:
             row = cursor.table("ops.publication").fetchone()
         assert row is not None
         self.number: int = row[0]
-        self.stamp = f"{row[0]}-{row[1]:%Y%m%dT%H%M%S}-{row[4]}"  # tells generations apart, after a rebuild too
+        self.stamp = f"{row[0]}-{row[1]:%Y%m%dT%H%M%S}-{row[4]}"  # unique per generation, also after a rebuild
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new connection, for one thread at a time."""
@@ -89,7 +88,7 @@ class Generation:
 
     @contextmanager
     def connection(self, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one question, interrupted at a deadline (monotonic seconds)."""
+        """A connection for one query, interrupted at a deadline (monotonic seconds)."""
         with self._lock:
             con = self._idle.pop() if self._idle else self._con.cursor()
         with DEADLINES.watching(con, deadline):
@@ -99,22 +98,22 @@ class Generation:
 
 
 class Generations:
-    """Gives each request the live generation, and opens a new one when it is published."""
+    """Gives each request the live generation, and opens a new generation after a publication."""
 
     def __init__(self, home: Home, cache_bytes: int) -> None:
         self._home = home
-        self._file = home.published_file  # made once: each request looks at it
+        self._file = home.published_file  # allocated once: every request checks it
         self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
         self._live: Generation | None = None
 
     def known(self) -> Generation | None:
-        """The live generation if it is open already; does not wait."""
+        """The live generation if it is already open; does not block."""
         live = self._live
         return live if live is not None and live.identity == self._identity() else None
 
     def current(self) -> Generation:
-        """The live generation; raises `PublicationMissing` or `PublicationUnreadable` when there never was one to read."""
+        """The live generation; raises `PublicationMissing` or `PublicationUnreadable` when none could ever be read."""
         with self._lock:
             live = self.known()
             if live is None:
@@ -129,7 +128,7 @@ class Generations:
         return state.st_dev, state.st_ino, state.st_mtime_ns
 
     def _open(self) -> Generation:
-        for _ in range(3):  # another publication may come between
+        for _ in range(3):  # another publication may happen in between
             identity = self._identity()
             try:
                 generation = Generation(connect_published(self._home), identity or (0, 0, 0), self._cache_bytes)
@@ -148,9 +147,9 @@ class Generations:
 
 
 class Reading(Warehouse):
-    """The warehouse of one request: one generation, until a deadline, at most so many rows a question.
+    """The warehouse of one request: one generation, a deadline, and a row limit per query.
 
-    Questions asked before on the same generation are answered from memory. Raises `QueryTooSlow`, `QueryTooLarge`.
+    Results are cached per generation. Raises `QueryTooSlow`, `QueryTooLarge`.
     """
 
     def __init__(self, home: Home, generation: Generation, *, timeout_s: float, max_rows: int) -> None:
@@ -159,7 +158,7 @@ class Reading(Warehouse):
         self._deadline = time.monotonic() + timeout_s
         self._timeout_s = timeout_s
         self._max_rows = max_rows
-        self._frames: dict[tuple[str, str], pl.DataFrame] = {}  # in this request, also where nothing is kept for the next
+        self._frames: dict[tuple[str, str], pl.DataFrame] = {}  # per request, also when the cache is off
         self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def _live(self) -> duckdb.DuckDBPyConnection:
@@ -178,7 +177,7 @@ class Reading(Warehouse):
         return frame
 
     def index(self, statement: str, parameters: dict[str, Any]) -> pl.DataFrame:
-        """The result of a statement, asked once for a generation, whatever is kept of answers."""
+        """The result of a statement, run once per generation, independent of the response cache."""
         question = (statement, repr(parameters))
         frame = self.of.index.get(question)
         if frame is None:
@@ -188,7 +187,7 @@ class Reading(Warehouse):
         return frame
 
     def rows(self, statement: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows as dictionaries, which are not to be changed: others may be given the same."""
+        """Rows as dictionaries; callers must not mutate them, because they are shared."""
         question = (statement, repr(parameters))
         rows = self._rows.get(question)
         if rows is None:

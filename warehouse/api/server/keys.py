@@ -1,4 +1,4 @@
-"""Who may ask: keys, compared in constant time and never logged; and how often."""
+"""API keys, compared in constant time and never logged, and rate limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WINDOW_S = 60
 
 
 class Keys:
-    """The keys of the settings; none of them: everybody may ask."""
+    """The keys from the settings; without any, requests need no key."""
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         self._digests = [sha256(key.get_secret_value().encode()).digest() for key in keys]
@@ -31,7 +31,7 @@ class Keys:
         return bool(self._digests)
 
     def number_of(self, given: bytes | None) -> int | None:
-        """Which of the keys was given, counted from 1; None for another. Takes as long for a wrong key as for the first or the last."""
+        """Number of the given key, counted from 1; None for an unknown key. Takes constant time."""
         digest = sha256(given or b"").digest()
         key_number = None
         for number, known in enumerate(self._digests, start=1):
@@ -55,10 +55,10 @@ def check_bind(host: str, keys: Sequence[SecretStr]) -> None:
 
 @dataclass(frozen=True)
 class Quota:
-    """Where somebody stands in the present month."""
+    """Usage of a caller in the current month."""
 
     limit: int
-    used: int  # with this request; those beyond the limit are not counted
+    used: int  # including this request; refused requests are not counted
     period: date  # its first day, UTC
     reset_at: datetime  # UTC
     is_exceeded: bool
@@ -66,31 +66,31 @@ class Quota:
 
 @dataclass(frozen=True)
 class Rate:
-    """Where somebody stands in the present minute, and month."""
+    """Usage of a caller in the current minute and month."""
 
     limit: int | None  # None: no limit
     remaining: int
     reset_at: datetime  # UTC; without a limit the next midnight
-    retry_after_s: int  # whole seconds until another request may be answered, at least 1
+    retry_after_s: int  # whole seconds until the next request is allowed, at least 1
     is_exceeded: bool  # of either
     quota: Quota | None = None
 
     @property
     def spent(self) -> tuple[int | None, str, datetime]:
-        """Which limit is used up: so many requests, in what, until when."""
+        """The exhausted limit: number of requests, period, reset time."""
         if self.quota is not None and self.quota.is_exceeded:
             return self.quota.limit, "month", self.quota.reset_at
         return self.limit, "minute", self.reset_at
 
     @property
     def refusal(self) -> str:
-        """A sentence for whoever has used it up."""
+        """The error message for a caller over the limit."""
         limit, period, _ = self.spent
         return f"More than {limit} requests in a {period}. Wait until the next one."
 
 
 class RateLimit:
-    """So many requests per caller and minute, and per month; both begin with the clock's, in UTC. Counts live as long as the server."""
+    """Limits requests per caller, per calendar minute and month in UTC. Counts are lost when the server stops."""
 
     def __init__(self, per_minute: int | None, per_month: int | None = None, clock: Callable[[], float] = time.time) -> None:
         self._per_minute = per_minute
@@ -136,7 +136,7 @@ class RateLimit:
         return Rate(self._per_minute, max(self._per_minute - count, 0), reset_at, retry_after_s, is_exceeded)
 
     def _without_limit(self, now: float) -> Rate:
-        """The same for all until midnight."""
+        """One shared state for all callers until midnight."""
         if now >= self._unlimited.reset_at.timestamp():
             midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             self._unlimited = Rate(None, 0, midnight, 1, is_exceeded=False)

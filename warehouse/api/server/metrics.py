@@ -1,7 +1,7 @@
 """Counters of one server, in the text format of Prometheus.
 
-Plain numbers, changed by the event loop's thread alone: the library's own counters take a lock and look up labels for each of them, which
-costs more than an answer from the cache. It writes their text.
+The counters are plain numbers that only the event loop's thread changes: the library's counters take a lock and look up labels each time,
+which costs more than a cached response. The library only formats the text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class _Times:
-    """How many requests took how long."""
+    """Histogram of request durations."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BUCKETS) + 1)
@@ -29,7 +29,7 @@ class _Times:
 
 
 class Metrics(Collector):
-    """What was answered since the server began. Not to be shared between threads, but for reading."""
+    """Request counters since the server started. Only one thread may write."""
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -53,11 +53,11 @@ class Metrics(Collector):
             self._generation = served.generation
 
     def text(self) -> bytes:
-        """All of them."""
+        """The metrics in text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """As the library wants them."""
+        """The metrics in the form of the library."""
         requests = CounterMetricFamily("strikehouse_api_requests", "Requests answered.", labels=("dialect", "endpoint", "status"))
         for (dialect, endpoint, status), count in sorted(self._requests.items()):
             requests.add_metric((dialect, endpoint, str(status)), count)

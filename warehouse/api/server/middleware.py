@@ -1,7 +1,7 @@
-"""What every request passes: request id, key, rate limit, one generation to read, its cache, compression, the log.
+"""The middleware of all requests: request id, key, rate limit, generation, cache, compression, access log.
 
-The outermost layer of the application. A cached answer is looked up by the raw scope and sent from here: neither routes nor parameters
-are looked at. Everything here runs in the thread of the event loop, but for packing and opening a generation.
+It is the outermost layer of the application. A cached response is looked up by the raw scope and sent from here, without routing or
+parameter parsing. All of it runs in the event loop's thread, except compressing a body and opening a generation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPEN_PATHS = frozenset({"/health", "/openapi.json"})
 
 
 class ApiMiddleware:
-    """ASGI in, ASGI out. Bodies are JSON and buffered whole, so that they can be cached and compressed."""
+    """ASGI middleware. Bodies are JSON and fully buffered, so that they can be cached and compressed."""
 
     def __init__(self, app: ASGIApp, *, home: Home, settings: Settings, dialects: tuple[Dialect, ...], generations: Generations) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class ApiMiddleware:
         self._access_log = AccessLog()
         self._rate_headers: dict[str, tuple[Rate, Headers]] = {}  # dialect → its headers of the last rate
         shown = settings.model_dump_json(exclude={"api": {"keys"}})
-        self._salt = sha256(shown.encode()).hexdigest()[:12]  # another setting may give another answer
+        self._salt = sha256(shown.encode()).hexdigest()[:12]  # other settings may give other responses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,7 +65,7 @@ class ApiMiddleware:
             self._metrics.under_way -= 1
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """From the server's start to its end; the log's last lines are written then."""
+        """Run the lifespan of the server; the access log is flushed at its end."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
@@ -85,7 +85,7 @@ class ApiMiddleware:
             return self._refuse(request, Reason.INTERNAL, f"Something failed; the log has it under {request.request_id}.")
 
     def _refused(self, request: ApiRequest) -> Answer | None:
-        """Size, then key and rate limit, which open paths have not."""
+        """Check the size, then key and rate limit, except on open paths."""
         if len(request.path) + len(request.query) > LONGEST_QUESTION:
             return self._refuse(request, Reason.TOO_LONG, f"Path and query may have {LONGEST_QUESTION:,} bytes together.")
         if sum(len(name) + len(value) for name, value in request.scope["headers"]) > LARGEST_HEADERS:
@@ -93,7 +93,7 @@ class ApiMiddleware:
         return None if request.path in self._open_paths else self._not_admitted(request)
 
     def _not_admitted(self, request: ApiRequest) -> Answer | None:
-        """Key and rate limit. An address that gave too many wrong keys is refused without a look at the next."""
+        """Check key and rate limit. An address with too many wrong keys is refused without checking its next key."""
         caller = f"client {request.client}"
         if self._keys.are_required:
             wrong = self._wrong_keys.peek(caller)
@@ -115,7 +115,7 @@ class ApiMiddleware:
         return None
 
     def _cached(self, request: ApiRequest) -> Answer | None:
-        """What is known already; None while the live generation is not open."""
+        """The cached response; None if there is none or the live generation is not open."""
         if request.question is None:
             return None
         request.generation = generation = self._generations.known()
@@ -134,7 +134,7 @@ class ApiMiddleware:
         return cached
 
     async def _made(self, request: ApiRequest, receive: Receive) -> Answer:
-        """An answer that is not there yet; the same question at the same time is asked once."""
+        """Compute an uncached response; concurrent equal requests share one computation."""
         if request.question is None:
             if request.path == self._settings.metrics_path and request.scope["method"] == "GET":
                 return Answer(200, [(b"content-type", METRICS_TYPE.encode())], self._metrics.text(), "metrics")
@@ -160,7 +160,7 @@ class ApiMiddleware:
                 del generation.under_way[request.question]
 
     async def _answer_and_cache(self, request: ApiRequest, receive: Receive, generation: Generation, question: tuple[str, str]) -> Answer:
-        """What the application answers, put into the cache where that is allowed."""
+        """Call the application, and cache its response if allowed."""
         answer = await self._call_app(request, receive)
         answer.generation = generation.number
         state = request.scope["state"]
@@ -171,12 +171,12 @@ class ApiMiddleware:
             answer.etag = self._etag(generation, question)
         request.cache = "miss"
         if answer.is_worth_packing:
-            await run_in_threadpool(answer.pack)  # now: those who come next do not wait for a thread
+            await run_in_threadpool(answer.pack)  # now: later requests need not wait for a thread
         generation.answers.put(question, answer, answer.size)
         return answer
 
     async def _call_app(self, request: ApiRequest, receive: Receive) -> Answer:
-        """What the application answers."""
+        """The response of the application."""
         state: dict[str, Any] = {**request.scope.get("state", {}), "request_id": request.request_id, "rate": request.rate}
         state |= {"dialect": request.dialect}
         if request.generation is not None:
@@ -200,7 +200,7 @@ class ApiMiddleware:
         return answer
 
     def _etag(self, generation: Generation, question: tuple[str, str]) -> str:
-        """Weak: the same generation, settings and question mean the same answer, packed or not."""
+        """A weak ETag: equal generation, settings and query give an equal response, compressed or not."""
         return f'W/"{generation.number}-{sha256(repr((generation.stamp, self._salt, question)).encode()).hexdigest()[:20]}"'
 
     def _refuse(self, request: ApiRequest, reason: Reason, message: str) -> Answer:
@@ -213,12 +213,12 @@ class ApiMiddleware:
         if answer.generation is None and request.generation is not None:
             answer.generation = request.generation.number
         headers, body = answer.sent(request.request_id, request.rate, self._of_rate(request), is_packed=is_packed)
-        self._note(request, answer, len(body))  # first: what is counted is there for whoever has the answer
+        self._note(request, answer, len(body))  # first: metrics include every response that a client has received
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.scope["method"] == "HEAD" else body})
 
     def _of_rate(self, request: ApiRequest) -> Headers:
-        """Headers that state a caller's limits, as the dialect has them."""
+        """The dialect's rate-limit headers."""
         rate = request.rate
         if rate is None:
             return []

@@ -1,6 +1,6 @@
-"""A request: what the middleware needs of it, read off the raw scope once.
+"""The request as the middleware needs it, parsed once from the raw ASGI scope.
 
-The path stays as it came, percent-escaped: `BRK%2FB` is one segment, which its endpoint decodes.
+The path stays percent-escaped: `BRK%2FB` is one segment, which its endpoint decodes.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from warehouse.api.server.generations import Generation
 from warehouse.api.server.keys import Rate
 
 KEY_HEADER, KEY_QUERY = b"x-api-key", "apiKey"
-SHORT = 512  # bytes of a query string or header whose reading is remembered
+SHORT = 512  # bytes of the longest query string or header whose parsing is cached
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
-Question = tuple[str, str]  # path, parameters in order of name
+Question = tuple[str, str]  # path, parameters sorted by name
 
 
 @dataclass(slots=True)
 class ApiRequest:
-    """A request on its way."""
+    """A parsed request."""
 
     scope: Scope
     path: str
@@ -43,14 +43,14 @@ class ApiRequest:
     key: int | None = None
     rate: Rate | None = None
     generation: Generation | None = None
-    question: Question | None = None  # None: its answer is nobody else's
+    question: Question | None = None  # None: its response cannot be shared
     cache: str = "none"
 
     @classmethod
     def of(cls, scope: Scope, dialects: Sequence[Dialect]) -> ApiRequest:
-        """What a scope says; paths that are no dialect's are the first one's."""
+        """Parse a scope; paths of no dialect belong to the first dialect."""
         path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "backslashreplace")
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of headers that come twice the first
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of repeated headers the first
         given = headers.get(b"x-request-id")
         client = scope.get("client")
         return cls(
@@ -75,7 +75,7 @@ class ApiRequest:
         return next((value.encode() for name, value in pairs if name == KEY_QUERY), None)
 
     def asks(self) -> Question:
-        """The question, without its key: the same parameters in another order ask the same."""
+        """The cache key of the request, without its API key: the order of parameters does not matter."""
         if not self.query:
             return self.path, ""
         return self.path, (_parameters if len(self.query) > SHORT else _remembered_parameters)(self.query)

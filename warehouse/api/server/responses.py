@@ -1,7 +1,7 @@
-"""Answers as they are sent, and kept: everything that is the same for all who ask is made once.
+"""Responses as they are sent and cached: the part that is the same for all clients is built once.
 
-Some answers end in what only the moment knows (request id, clock, limits). Of these the long first part is kept, packed too, and the end
-is told anew each time; gzip's format lets an end of its own follow the part that is packed already.
+Some bodies end in per-request data (request id, clock, limits). For these the long first part is cached, also compressed, and the end is
+built for each request; the gzip format allows a separately compressed end to follow the cached part.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from warehouse.api.server.keys import Rate
 
 COMPRESS_FROM = 1024  # bytes
 LEVEL = 5
-# Set by the middleware whatever an endpoint says.
+# Set by the middleware; endpoints cannot override them.
 OURS = frozenset({b"content-length", b"etag", b"cache-control", b"x-request-id", b"vary", b"x-content-type-options"})
 _GZIP_HEADER = gzip.compress(b"", LEVEL, mtime=0)[:10]
 
 Headers = list[tuple[bytes, bytes]]
-Renewed = Callable[[str, Rate | None], bytes]  # request id, where the caller stands → the end of a body
+Renewed = Callable[[str, Rate | None], bytes]  # request id, rate of the caller → the end of a body
 
 
 class Packed:
-    """A body with gzip to which an end can be added."""
+    """A gzip-compressed body to which an end can be appended."""
 
     def __init__(self, body: bytes) -> None:
         deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -44,7 +44,7 @@ class Packed:
 
 @dataclass(slots=True)
 class Answer:
-    """A whole response, or all of it but the end that `renewed` makes."""
+    """A whole response, or all of it except the end that `renewed` builds."""
 
     status: int
     headers: Headers
@@ -53,27 +53,27 @@ class Answer:
     etag: str | None = None
     generation: int | None = None
     renewed: Renewed | None = None
-    second: int | None = None  # Unix time for which alone it holds; None: as long as its generation
+    second: int | None = None  # Unix second in which it is valid; None: as long as its generation
     packed: Packed | None = None
     _shared_headers: dict[bool, Headers] = field(default_factory=dict)
 
     @classmethod
     def of(cls, response: Response) -> Answer:
-        """A response that was not sent yet."""
+        """Build an answer from an unsent response."""
         return cls(response.status_code, list(response.raw_headers), bytes(response.body))
 
     @property
     def is_worth_packing(self) -> bool:
-        """Whether gzip pays."""
+        """Whether the body is large enough for gzip."""
         return len(self.body) >= COMPRESS_FROM
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes to keep it."""
+        """Approximate memory in bytes."""
         return 2 * len(self.body) + 1024
 
     def pack(self) -> None:
-        """Make the packed body."""
+        """Compress the body."""
         if self.packed is None:
             self.packed = Packed(self.body)
 
@@ -93,12 +93,12 @@ class Answer:
         return headers, body
 
     def _common(self, is_packed: bool, further: set[bytes]) -> Headers:
-        """The headers that are the same for all; a limited caller's answers are never kept, so `further` has the same names each time."""
+        """The shared headers; responses to rate-limited callers are never cached, so `further` always has the same names."""
         headers = [(name, value) for name, value in self.headers if name.lower() not in OURS and name.lower() not in further]
         if is_packed:
             headers.append((b"content-encoding", b"gzip"))
         headers += [(b"vary", b"Accept-Encoding, X-API-Key"), (b"x-content-type-options", b"nosniff")]
-        # no-cache: may be kept, must be asked about
+        # no-cache: may be stored, must be revalidated
         headers.append((b"cache-control", b"private, no-cache" if self.etag else b"no-store"))
         if self.etag:
             headers.append((b"etag", self.etag.encode()))

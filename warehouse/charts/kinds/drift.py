@@ -23,7 +23,7 @@ MOST_EXPIRIES = 6
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> pl.DataFrame:
-    """Max pain and spot by snapshot for the expiry asked for, or for the live ones with most open interest; raises `UsageError`."""
+    """Max pain and spot by snapshot for the requested expiry, or for the live ones with most open interest; raises `UsageError`."""
     if "+" in facts.scope_venue:
         raise UsageError("Drift is drawn for all venues or for one: name one --venue, or none.")
     if request.has_strike_filter:
@@ -36,7 +36,7 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
 
 
 def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
-    """A line of max pain per expiry, spot beside it, the tied strikes as a band for a single expiry."""
+    """A line of max pain per expiry, spot, and the tied strikes as a band for a single expiry."""
     spots = rows.select("captured_at", "spot").unique("captured_at").sort("captured_at")
     figure = theme.new_figure()
     by_expiry = [part for _, part in rows.group_by("expires_at", maintain_order=True)]
@@ -72,7 +72,7 @@ def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
 
 
 def _band(figure: Figure, part: pl.DataFrame) -> None:
-    """The tied strikes around max pain, where there are several."""
+    """The tied strikes around max pain, when there are several."""
     low, high, times = floats(part["max_pain_low"]), floats(part["max_pain_high"]), part["captured_at"].to_list()
     if low == high:
         return

@@ -19,7 +19,7 @@ from warehouse.read.snapshot_facts import Facts, no_rows
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> StrikeRows:
-    """The profile over the expiries asked for and its levels; raises `UsageError` without rows."""
+    """The profile over the requested expiries and its levels; raises `UsageError` without rows."""
     profile = call_macro_on(con, "gex_profile", request.arguments())
     if profile.is_empty():
         raise no_rows(facts, request, "gamma exposure")

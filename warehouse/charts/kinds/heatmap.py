@@ -16,13 +16,13 @@ from warehouse.read.number_text import day, floats, number, percent, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
 
-MOST_EXPIRIES, MOST_ROWS = 26, 44  # columns and rows that can still be read
-CLIP_SHARE = 0.98  # of the cells: the few beyond have the strongest colour
+MOST_EXPIRIES, MOST_ROWS = 26, 44  # most columns and rows that are readable
+CLIP_SHARE = 0.98  # quantile of the cells: larger ones have the strongest colour
 _HUES = ("#8c1530", "#d1384f", "#f3bcc4", "#fbfbfc", "#a9dccf", "#0d8a72", "#04503f")
 
 
 class Grid(NamedTuple):
-    """What is drawn: a label per expiry, strikes from low to high, and values by strike and expiry; None is not listed or not measured."""
+    """Drawn values: a label per expiry, strikes from low to high, and values by strike and expiry; None is not listed or not measured."""
 
     expiries: list[dict[str, Any]]
     strikes: list[float]
@@ -41,7 +41,7 @@ def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) ->
 
 
 def grid(facts: Facts, request: ChartRequest, cells: pl.DataFrame) -> Grid:
-    """The nearest expiries and the strikes in view, neighbouring strikes added up where single ones would be too many to read."""
+    """The nearest expiries and the strikes in view, neighbouring strikes summed when there are too many."""
     known = {one["expires_at"]: one for one in facts.expiries}
     instants = cells["expires_at"].unique().sort()[:MOST_EXPIRIES].to_list()
     near = cells.filter(pl.col("expires_at").is_in(instants))
@@ -99,13 +99,13 @@ def draw(facts: Facts, request: ChartRequest, cells: pl.DataFrame) -> Chart:
 
 
 def _as_named(instants: list[Any], wide: pl.DataFrame) -> list[str]:
-    """The names that `pivot` gives to instants."""
+    """Column names that `pivot` gives to instants."""
     by_time = {name[:19]: name for name in wide.columns if name != "strike"}
     return [by_time.get(str(instant)[:19], str(instant)) for instant in instants]
 
 
 def _readable_step(strikes: pl.Series) -> float | None:
-    """The round step that leaves at most MOST_ROWS rows; None when the strikes themselves are that few."""
+    """The round step that leaves at most MOST_ROWS rows; None when there are no more strikes than that."""
     if len(strikes) <= MOST_ROWS:
         return None
     span = float(strikes[-1] - strikes[0])
@@ -117,7 +117,7 @@ def _readable_gap(strikes: list[float]) -> float:
 
 
 def _colors() -> list[tuple[float, str]]:
-    """Diverging colours whose strength grows with the square root of the value: most cells are small, and should still be told apart."""
+    """Diverging colours whose strength grows with the square root of the value: most cells are small and must stay distinguishable."""
     half = (len(_HUES) - 1) // 2
     positions = [0.5 + 0.5 * np.sign(index - half) * (abs(index - half) / half) ** 2 for index in range(len(_HUES))]
     return [(float(position), color) for position, color in zip(positions, _HUES, strict=True)]

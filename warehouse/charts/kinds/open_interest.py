@@ -18,7 +18,7 @@ from warehouse.read.snapshot_facts import Facts, no_rows
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> StrikeRows:
-    """Open interest by strike, and max pain when one expiry is asked for; raises `UsageError` without rows."""
+    """Open interest by strike, and max pain when one expiry is requested; raises `UsageError` without rows."""
     profile = call_macro_on(con, "gex_profile", request.arguments())
     if profile.is_empty():
         raise no_rows(facts, request, "open interest")

@@ -12,7 +12,7 @@ from warehouse.read.number_text import day, floats, number, percent, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
 
-NEAREST, LATER_ANCHORS = 20, 12  # expiries that can still be read side by side
+NEAREST, LATER_ANCHORS = 20, 12  # most expiries that are readable side by side
 TYPES = {"daily": "#c3cedb", "weekly": "#8ba3bd", "monthly": "#3f74b5", "quarterly": "#173f77", "unknown": "#d8d2c4"}
 LEVELS = (  # column, name, colour, symbol
     ("call_resistance", "Call resistance", theme.CALLS, "triangle-up"),
@@ -36,7 +36,7 @@ def shown(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def draw(facts: Facts, request: ChartRequest, rows: pl.DataFrame) -> Chart:
-    """Above: roll-off per expiry, bars of open interest coloured by type and marks of gamma. Below: levels of each expiry beside spot."""
+    """Above: roll-off per expiry, bars of open interest coloured by type and marks of gamma. Below: levels of each expiry, and spot."""
     chosen = shown(rows)
     labels = facts.labels(chosen["expires_at"].to_list())
     figure = theme.new_figure(rows=2, row_heights=[0.56, 0.44], vertical_spacing=0.07)

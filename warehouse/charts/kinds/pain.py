@@ -27,7 +27,7 @@ class PainRows(NamedTuple):
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> PainRows:
-    """The expiry asked for, or the next monthly one; raises `UsageError` without rows."""
+    """Read the requested expiry, or the next monthly one; raises `UsageError` without rows."""
     arguments, _ = chosen_expiry(facts, request)
     curve, minimum = (call_macro_on(con, macro, arguments) for macro in ("pain_curve", "max_pain"))
     if curve.is_empty():
@@ -88,7 +88,7 @@ def _interest_by_strike(curve: pl.DataFrame) -> list[float | None]:
 
 
 def _show_tie(figure: Any, minimum: dict[str, Any]) -> None:
-    """A band where several strikes tie for the least pain."""
+    """A band when several strikes tie for the least pain."""
     low, high = minimum["max_pain_low"], minimum["max_pain_high"]
     if low is not None and high > low:
         figure.add_vrect(x0=low, x1=high, fillcolor=theme.PAIN, opacity=0.10, line_width=0)

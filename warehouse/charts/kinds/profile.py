@@ -1,4 +1,4 @@
-"""The gamma profile: net gamma exposure if spot stood elsewhere, and where it flips (definitions §6)."""
+"""The gamma profile: net gamma exposure at other levels of spot, and its flip (definitions §6)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from warehouse.read.number_text import floats, number, usd
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
 
-DEFAULT_ZOOM_PCT = 10.0  # the table reaches 20 % either way; the flip is sought there
+DEFAULT_ZOOM_PCT = 10.0  # the table reaches 20 % either way; the flip is searched there
 SCOPES = {  # scope_expiry → name, colour, width
     "all": ("All expiries", theme.INK, 2.6),
     "ex_next": ("Without the next expiry", theme.OTHER, 1.6),
@@ -28,7 +28,7 @@ SCOPES = {  # scope_expiry → name, colour, width
 
 
 class ProfileRows(NamedTuple):
-    """Rows of the macros gamma_profile, gex_levels (over the expiries asked for) and gamma_flip_zones."""
+    """Rows of the macros gamma_profile, gex_levels (over the requested expiries) and gamma_flip_zones."""
 
     profile: pl.DataFrame
     levels: dict[str, Any]
@@ -36,7 +36,7 @@ class ProfileRows(NamedTuple):
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> ProfileRows:
-    """The profile over the expiries asked for; raises `UsageError` under strike filters, for which there is none, or without rows."""
+    """The profile over the requested expiries; raises `UsageError` under strike filters, for which there is none, or without rows."""
     if request.has_strike_filter:
         raise UsageError("The gamma profile is of all strikes: leave strike filters out; --zoom-pct shows less of it.")
     macros = ("gamma_profile", "gex_levels", "gamma_flip_zones")
@@ -86,7 +86,7 @@ def draw(facts: Facts, request: ChartRequest, rows: ProfileRows) -> Chart:
 
 
 def _fill(figure: Any, prices: list[float], net: list[float | None]) -> None:
-    """What is above zero in the colour of calls, what is below in that of puts."""
+    """Fill above zero in the colour of calls, below zero in that of puts."""
     sides = (("rgba(13,138,114,0.20)", max), ("rgba(209,56,79,0.18)", min))
     for color, side in sides:
         figure.add_scatter(

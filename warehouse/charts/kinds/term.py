@@ -15,7 +15,7 @@ from warehouse.read.number_text import day, floats, number, percent
 from warehouse.read.query import call_macro_on
 from warehouse.read.snapshot_facts import Facts, no_rows
 
-DEFAULT_DAYS = 120  # in view at first; further ones are a drag away
+DEFAULT_DAYS = 120  # in view at first; pan to see further ones
 _BAND = "rgba(43,108,176,0.13)"
 VOLATILITIES = (  # column, name, colour, width
     ("atm_iv", "At the money", theme.INK, 2.4),
@@ -32,7 +32,7 @@ class TermRows(NamedTuple):
 
 
 def read(con: duckdb.DuckDBPyConnection, facts: Facts, request: ChartRequest) -> TermRows:
-    """Every expiry that the filters leave; raises `UsageError` without any."""
+    """Every expiry that passes the filters; raises `UsageError` without any."""
     max_pain, summary = (call_macro_on(con, macro, request.arguments()) for macro in ("max_pain", "expiry_summary"))
     if max_pain.is_empty():
         raise no_rows(facts, request, "live expiry")

@@ -1,4 +1,4 @@
-"""What bears a gamma flip or an hvl out: the roots found, and the ladder around the one nearest spot."""
+"""Evidence for a gamma flip or an hvl: the roots, and the ladder around the one nearest spot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gamma exposure explained, of a strike, an expiry or the whole chain: which strikes, expiries, venues and contracts carry it."""
+"""Explains gamma exposure of a strike, an expiry or the chain: the contributing strikes, expiries, venues and contracts."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _largest(frame: pl.DataFrame, keys: list[str], top: int) -> tuple[Row, ...]:
 
 
 def _added(values: pl.Expr) -> pl.Expr:
-    """Their sum; null where none is measured."""
+    """Their sum; null when all are null."""
     return pl.when(values.is_not_null().any()).then(values.sum())
 
 

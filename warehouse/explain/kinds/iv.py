@@ -1,6 +1,6 @@
-"""An implied volatility explained: the candidates in their order, which one was taken, the forward it was solved with, other conventions.
+"""Explains an implied volatility: the candidates in order, the one used, its forward, and other conventions.
 
-Each candidate is what `strike_vols`, the model that fills the tables, says when only that candidate's quote is there.
+Each candidate is the result of `strike_vols`, the model that fills the tables, for that candidate's quote alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FORMULA = (
     "forward, else call); the first of: its venue IV within bounds, solved from its two-sided mid, the other side's venue IV, solved from "
     "its mark, the other side's mid, its mark; Black-76"
 )
-# source → side, what is read of it
+# source → side, column
 CANDIDATES = {
     "venue": ("otm", ("venue_iv",)), "mid": ("otm", ("bid", "ask")), "pair": ("itm", ("venue_iv",)), "mark": ("otm", ("mark",)),
     "pair_mid": ("itm", ("bid", "ask")), "pair_mark": ("itm", ("mark",)),
@@ -72,7 +72,7 @@ def explain(chain: Chain) -> Explanation:
 
 
 def _lines(chain: Chain) -> pl.DataFrame:
-    """Live contracts of the strike and expiry asked for, or of the instrument's; raises `UsageError` when there is none."""
+    """Live contracts of the requested strike and expiry, or of the instrument's; raises `UsageError` when there is none."""
     question = chain.question
     if question.instrument is None:
         live = chain.contracts.filter("is_live")
@@ -93,7 +93,7 @@ def _lines(chain: Chain) -> pl.DataFrame:
 
 
 def _both_sides(chain: Chain, lines: pl.DataFrame) -> pl.DataFrame:
-    """Both sides of the line asked for: that of the instrument, else the one with most open interest (a tie: the later, then by name)."""
+    """Both sides of the requested line: that of the instrument, else the one with most open interest (a tie: the later, then by name)."""
     named = chain.question.instrument
     if named is not None:
         own = lines.filter(pl.col("instrument").str.to_uppercase() == named.upper())
@@ -166,7 +166,7 @@ def _alternatives(
 
 
 def _without_carry(rows: pl.DataFrame) -> Any:
-    """The volatility of the mid if forward were spot: what a plain Black–Scholes page shows."""
+    """The volatility of the mid with spot as the forward, as in a plain Black–Scholes calculator."""
     settings = load_settings().models
     none = pl.lit(None, dtype=pl.Float64)
     plain = rows.with_columns(forward=pl.col("spot"), discount=pl.lit(1.0), venue_iv=none, mark=none)

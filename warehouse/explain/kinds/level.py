@@ -1,4 +1,4 @@
-"""A key level explained: the profile around it, by which place it was chosen, and what others mean by the name."""
+"""Explains a key level: the profile around it, the rule that chose it, and other meanings of its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CURVES = ("hvl", "gamma_flip")  # levels between strikes
 
 
 def explain(chain: Chain) -> Explanation:
-    """A level of the gamma profile over the expiries asked for, or over 0DTE (definitions §6)."""
+    """A level of the gamma profile over the requested expiries, or over 0DTE (definitions §6)."""
     level = str(chain.question.level)
     is_zero_dte = chain.question.zero_dte or level == "zero_dte_magnet"
     levels = chain.macro("gex_levels")
@@ -132,7 +132,7 @@ def _alternatives(chain: Chain, level: str, row: Row, ranking: pl.DataFrame, min
 
 
 def _other_places(ranking: pl.DataFrame) -> list[Alternative]:
-    """What other rules would choose of the same strikes."""
+    """The levels that other rules choose from the same strikes."""
     return [
         _first(
             ranking,

@@ -1,4 +1,4 @@
-"""What each level is, by which place it is chosen, and what other sources call by the same name."""
+"""The meaning of each level, the rule that chooses it, and other meanings of its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Meaning(NamedTuple):
     """How a level is chosen."""
 
     formula: str
-    rank_column: str | None  # column of sql/explain/level_ranking.sql whose number `number` is it
+    rank_column: str | None  # column of sql/explain/level_ranking.sql, in which the level has rank `number`
     number: int = 1
     side: str | None = None
 
@@ -50,7 +50,7 @@ _OTHERS = {
     ),
 }
 
-# our level → levels of ours that FlashAlpha or BackQuant show under the same or a like name
+# our level → our levels that FlashAlpha or BackQuant show under the same or a similar name
 FLASHALPHA = {
     "call_resistance": "call_wall", "call_wall_2": "call_wall", "call_wall_3": "call_wall", "call_wall": "call_wall",
     "put_support": "put_wall", "put_wall_2": "put_wall", "put_wall_3": "put_wall", "put_wall": "put_wall",

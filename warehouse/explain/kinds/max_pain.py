@@ -1,4 +1,4 @@
-"""Max pain explained: pain at it, beside it and at spot; the strikes whose open interest bends the curve; other conventions."""
+"""Explains max pain: pain there, at its neighbours and at spot; the strikes that bend the curve; other conventions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def explain(chain: Chain) -> Explanation:
 
 
 def pain_at(curve: pl.DataFrame, level: float) -> float:
-    """Total pain at any settlement price, USD: between two strikes the curve is a straight line, beyond the last it goes on as one."""
+    """Total pain at any settlement price, USD: linear between strikes and beyond the outermost ones."""
     below = curve.filter(pl.col("strike") <= level)
     if below.is_empty():
         first = curve.row(0, named=True)
@@ -102,7 +102,7 @@ def _neighbours(curve: pl.DataFrame, strike: float | None) -> tuple[Row, ...]:
 
 
 def _venues(chain: Chain, strike: float | None) -> tuple[Row, ...]:
-    """What each venue's open interest pays at the scope's max pain: the parts add up to the total."""
+    """The payout of each venue's open interest at the scope's max pain; they add up to the total."""
     parts: list[dict[str, Any]] = []
     live = chain.contracts.filter("is_live")
     for venue in chain.venues:
@@ -114,7 +114,7 @@ def _venues(chain: Chain, strike: float | None) -> tuple[Row, ...]:
 
 
 def _contracts(chain: Chain, curve: pl.DataFrame, strike: float | None) -> pl.DataFrame:
-    """The contracts with most open interest on the strikes that bend the curve most, and on max pain itself."""
+    """The contracts with most open interest at the strikes that bend the curve most, and at max pain."""
     bends = curve.with_columns(oi=pl.col("call_oi").fill_null(0) + pl.col("put_oi").fill_null(0)).sort("oi", "strike", descending=True)
     strikes = [*bends.head(chain.question.top)["strike"], *([] if strike is None else [strike])]
     live = chain.contracts.filter(pl.col("is_live") & pl.col("strike").is_in(strikes))

@@ -1,4 +1,4 @@
-"""The pin score explained: its four parts with what each is made of, and other ways to weigh them."""
+"""Explains the pin score: its four parts with their inputs, and other weightings."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _inputs(
 
 
 def move_of(row: Row) -> float | None:
-    """The move that `proximity_part` measures the distance by, USD: the part solved for it; null at max pain itself."""
+    """The expected move that scales the distance in `proximity_part`, USD, solved from that part; null at max pain itself."""
     part, distance = row["proximity_part"], row["distance_abs"]
     if not part or not distance or part >= 100:
         return None

@@ -71,12 +71,12 @@ def chain(
 
 
 def _hash(filters: dict[str, Any]) -> str:
-    """The same for the same filters, however they are written."""
+    """Hash of the normalized filters: equal filters have equal hashes."""
     return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _matching(scope: Scope, dates: list[Any], ranges: dict[str, tuple[Any, Any]], option_type: str) -> pl.DataFrame:
-    """Contracts that pass every filter; one whose value was not measured does not pass a filter on it."""
+    """Contracts that pass every filter; a null value fails a filter on it."""
     unit = "contracts" if scope.market == "us" else "base"
     frame = scope.ask("chain").join(scope.calendar.select("expiry", "dte"), on="expiry")
     spot = pl.lit(scope.spot, dtype=pl.Float64)
@@ -103,7 +103,7 @@ def _matching(scope: Scope, dates: list[Any], ranges: dict[str, tuple[Any, Any]]
 
 
 def _row(row: dict[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
-    """A contract with the parts asked for."""
+    """One contract with the requested groups of fields."""
     parts: dict[str, dict[str, Any]] = {
         "oi": {"oi": interest(row["oi"])},
         "iv": {"iv": percent(row["iv"])},

@@ -1,4 +1,4 @@
-"""`/v2/openapi.json`, `/v2/docs`, `/v2/redoc`: the schema of this dialect, and a page of it that loads nothing from elsewhere."""
+"""`/v2/openapi.json`, `/v2/docs`, `/v2/redoc`: the schema of this dialect, and an HTML page of it without external resources."""
 
 from __future__ import annotations
 

@@ -102,13 +102,13 @@ def strike_profile(
 
 
 def _expiries_of(scope: Scope, text: str) -> tuple[str, int | None, dict[str, Any]]:
-    """What `expiry=` stands for: its echo, days left of a single expiry, and the filter of the macros."""
+    """Resolve `expiry=`: its echo, days left of a single expiry, and the filter of the macros."""
     token = text.strip()
     if token.lower() == "all":
         return "all", None, {}
     if token.lower() == "0dte":
         only = scope.zero_dte_filter()
-        # no instant at all is selected by one that is not there
+        # an instant that does not exist selects no rows
         return "0dte", scope.zero_dte_days(), only or {"expires_at": scope.captured_at}
     expiry = scope.expiry_of(token)
     return token_of(expiry), scope.dte_of(expiry), {"expiry": expiry}
@@ -118,7 +118,7 @@ def _window(
     spot: float | None, *, strike_min: float | None, strike_max: float | None, moneyness_min: float | None,
     moneyness_max: float | None, window_pct: float | None,
 ) -> dict[str, float | None] | None:  # fmt: skip
-    """The strikes that all filters together leave."""
+    """The strike range that all filters together allow."""
     given = (strike_min, strike_max, moneyness_min, moneyness_max, window_pct)
     if all(value is None for value in given):
         return None

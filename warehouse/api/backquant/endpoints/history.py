@@ -1,4 +1,4 @@
-"""`/v2/gex/history`: a page of snapshots, walked backwards by its cursor."""
+"""`/v2/gex/history`: snapshots in pages, newest page first, with a cursor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def history(
         venues=None if scope.exchanges is None else list(scope.exchanges.accepted),
         until=scope.captured_at,
         before=None if cursor is None else cursor.naive,
-        rows=limit + 1,  # one more than asked tells whether something older exists
+        rows=limit + 1,  # one extra row shows whether older snapshots exist
     )
     rows = page.head(limit).reverse()
     timestamps = [instant_text(at, timespec="seconds") for at in rows["captured_at"].to_list()]

@@ -54,7 +54,7 @@ def multi_levels(
 
 
 def _scope(wh: Warehouse, symbol: str, underlying: str, market: str, venues: VenueFilter | None, at: Moment | None) -> Scope | None:
-    """A symbol's scope; null without data, also where none of the venues asked lists its market."""
+    """A symbol's scope; None without data, or when none of the requested venues lists its market."""
     if venues is not None and not set(venues.accepted) & set(VENUES[market]):
         return None
     try:
@@ -68,7 +68,7 @@ def _entry(scope: Scope, wanted: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _meta(scopes: list[Scope], venues: VenueFilter | None, now: Any, positioning: dict[str, Any]) -> dict[str, Any]:
-    """`meta` over several symbols: the oldest snapshot, and all venues that are behind the numbers; no symbol, no spot."""
+    """`meta` over several symbols: the oldest snapshot, and all venues behind the numbers; without symbol and spot."""
     if not scopes:
         accepted = None if venues is None else list(venues.accepted)
         return {"exchanges_filtered": accepted, "extra": {name: value for name, value in positioning.items() if value is not None}}

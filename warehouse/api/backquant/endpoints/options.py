@@ -1,4 +1,4 @@
-"""`/v2/options` but for the chain, and `/v2/expiries`."""
+"""`/v2/options` except the chain, and `/v2/expiries`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TYPES = ("daily", "weekly", "monthly", "quarterly")
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
-    """What identifies an expiry, of a row of the calendar."""
+    """Fields that identify an expiry, from a row of the calendar."""
     return {
         "expiry": token_of(row["expiry"]),
         "expiry_date": row["expiry"].isoformat(),

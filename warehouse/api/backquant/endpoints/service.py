@@ -1,4 +1,4 @@
-"""`/v2/status`, `/v2/health`, `/v2/symbols`: what is stored, and how fresh it is."""
+"""`/v2/status`, `/v2/health`, `/v2/symbols`: what is stored, and its freshness."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENDPOINTS = (
     "/v2/gex/levels", "/v2/gex/strike-profile", "/v2/gex/strike-expiry-heatmap", "/v2/gex/expiry-profile", "/v2/gex/max-pain",
     "/v2/gex/history", "/v2/options/opex", "/v2/options/expiry-summary", "/v2/options/expected-move", "/v2/options/chain", "/v2/expiries",
 )  # fmt: skip
-RECENT_HOURS = 24.0  # a run that found an empty chain so long ago still speaks for its venue
+RECENT_HOURS = 24.0  # a run with an empty chain counts for its venue this long
 ServerSettings = Annotated[Settings, Depends(settings)]
 
 
@@ -50,7 +50,7 @@ def sessions_missed(limits: FreshnessSettings) -> dict[str, int]:
 
 
 def cells(written: dict[str, Any], records: list[Freshness], now: datetime) -> dict[str, tuple[str, float | None]]:
-    """Symbol → state and age in seconds of its best venue's data; the others are told by `venues`."""
+    """Symbol → state and age in seconds of its best venue's data; `venues` reports the others."""
     markets = {one["underlying"]: one["market"] for one in written["venues"]}
     by_symbol: dict[str, tuple[str, float | None]] = {}
     for underlying, state in by_underlying(records).items():
@@ -120,7 +120,7 @@ def health(request: Request, wh: Reader, server_settings: ServerSettings) -> Res
     try:
         state = worst([*watched_states(fresh(home, read_status(home), server_settings, now_of(request))).values()])
     except (PublicationMissing, PublicationUnreadable):
-        state = "degraded"  # no run has ended; an imported home can be read all the same
+        state = "degraded"  # no run has ended yet; an imported home is readable without one
     if not subsystems["warehouse"] or state in ("unhealthy", "unavailable"):
         health_status = "unhealthy"
     else:

@@ -78,7 +78,7 @@ def _strikes(chain: Chain, expiry: date | None, min_oi: int) -> list[GexAtStrike
 
 
 def oi_changes(chain: Chain, expiry: date | None) -> dict[tuple[float, str], float | None]:
-    """Change of open interest by strike and option type, in contracts or coins; None where nothing could be compared."""
+    """Change of open interest by strike and option type, in contracts or coins; None without a snapshot to compare with."""
     column = "oi_change_contracts" if chain.market == "us" else "oi_change"
     frame = chain.report("oi_change", expiry=expiry).select("strike", "option_type", column)
     return {(strike, side): change for strike, side, change in frame.iter_rows()}

@@ -1,4 +1,4 @@
-"""Sections of the zero-dte view that follow from its contracts: decay, volatility, liquidity, quality."""
+"""Sections of the zero-dte view computed from its contracts: decay, volatility, liquidity, quality."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OLD_SECONDS = 1800
 
 
 def decay_of(near: Closeup) -> Decay:
-    """Time value lost a day, and what charm and gamma do meanwhile."""
+    """Time decay per day, with the effects of charm and gamma."""
     theta, charm = _theta(near), near.exposures["net_chex"]
     way = "neutral" if not charm else "buy" if charm > 0 else "sell"
     later = week_of(near.chain, near.expiry)
@@ -130,7 +130,7 @@ def _weighted_spread(window: pl.DataFrame) -> float | None:
 
 
 def metadata_of(near: Closeup, window: pl.DataFrame) -> Metadata:
-    """Age at the moment asked (without one: in this second), contracts, quality and smoothness."""
+    """Age at the requested moment (default: now), contracts, quality and smoothness."""
     quoted = near.chain.contracts(near.expiry)
     when: Any = near.chain.when.at or near.chain.when.now.replace(microsecond=0)
     newest = near.chain.report("quoted_at")["quoted_at"].item(0)

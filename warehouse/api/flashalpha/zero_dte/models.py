@@ -1,4 +1,4 @@
-"""The answer of /v1/exposure/zero-dte, section by section."""
+"""The response body of /v1/exposure/zero-dte, by section."""
 
 from __future__ import annotations
 

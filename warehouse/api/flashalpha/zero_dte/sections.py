@@ -1,4 +1,4 @@
-"""Sections of the zero-dte view that follow from levels, profile and smile of its expiration."""
+"""Sections of the zero-dte view computed from levels, profile and smile of its expiration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOVES = {"10bp": 0.001, "25bp": 0.0025, "half_pct": 0.005, "1pct": 0.01}
 
 @dataclass(frozen=True)
 class Closeup:
-    """Everything that the sections are made of."""
+    """The inputs of all sections."""
 
     chain: Chain
     expiry: date
@@ -41,7 +41,7 @@ class Closeup:
 
     @property
     def remaining_1sd(self) -> float | None:
-        """One deviation of what is left of the session, USD; 0 when closed."""
+        """One deviation of the rest of the session, USD; 0 when closed."""
         whole = self.session_1sd
         return None if whole is None else whole * math.sqrt(self.session.hours_left / self.session.hours)
 
@@ -56,7 +56,7 @@ class Closeup:
 
 
 def regime_of(near: Closeup) -> ZeroDteRegime:
-    """Where spot stands to the flip."""
+    """Position of spot relative to the flip."""
     spot, flip, label = near.chain.spot, number(near.levels["gamma_flip"]), near.levels["regime"]
     words = {"positive_gamma": "is positive at spot", "negative_gamma": "is negative at spot"}
     unknown = f"cannot be told: {near.levels['gamma_flip_status']}"

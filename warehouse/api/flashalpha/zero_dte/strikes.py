@@ -1,4 +1,4 @@
-"""One expiration by strike: exposures from the profile beside quotes and greeks of its contracts."""
+"""One expiration by strike: exposures from the profile with quotes and greeks of its contracts."""
 
 from __future__ import annotations
 
