@@ -29,7 +29,7 @@ class Probe(NamedTuple):
 
 
 class Source(ABC):
-    """One venue. A new one is one file with a subclass, one recorded reply and one line in the registry."""
+    """One venue. CONTRIBUTING.md says what a new one needs."""
 
     name: ClassVar[str]
     market: ClassVar[Literal["us", "crypto"]]

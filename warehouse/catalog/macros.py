@@ -74,12 +74,12 @@ def create_macros() -> list[str]:
         body = ",\n".join(parts) + f"\nselect {columns} from {result} as result order by {order}"
         statements.append(f"create or replace macro main.{macro}({', '.join(arguments)}) as table {body}")
         text = f"{what}. Arguments: {', '.join(argument.split()[0] for argument in arguments)}. Columns as {mart}."
-        statements.append(f"comment on macro table main.{macro} is '{text}'")
+        statements.append(f"comment on macro table main.{macro} is {ddl.literal(text)}")
     for macro, (arguments, what) in QUERIES.items():
         body = (SQL_FOLDER / "macros" / f"{macro}.sql").read_text()
         statements.append(f"create or replace macro main.{macro}({', '.join(arguments)}) as table {body}")
         text = f"{what}. Arguments: {', '.join(argument.split()[0] for argument in arguments)}."
-        statements.append(f"comment on macro table main.{macro} is '{text}'")
+        statements.append(f"comment on macro table main.{macro} is {ddl.literal(text)}")
     return statements
 
 
