@@ -1,1 +1,1 @@
-"""What a row means, and the maths on it: contracts, parsed chains and pure polars transforms."""
+"""The domain model and its maths: contracts, parsed chains and pure polars transforms."""

@@ -1,4 +1,4 @@
-"""A venue's reply on its way into the warehouse: raw bytes, and the typed chain that a parser makes of them."""
+"""A venue's reply: raw bytes, and the typed chain that a parser returns for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Book:
-    """One unit of fetching: what a venue serves in one go (Deribit `BTC`, `USDC`; Cboe one symbol)."""
+    """One unit of fetching: what a venue serves together (Deribit `BTC`, `USDC`; Cboe one symbol)."""
 
     venue: str
     name: str  # the archive folder, and the `book` column unless a venue serves several at once: "BTC", "USDC", "SPX"
@@ -26,7 +26,7 @@ class RawPayload:
 
     venue: str
     book: str
-    name: str  # which request it answers, unique within the book of one run: "chain", "instruments", "index-btc_usd"
+    name: str  # the request that it answers, unique within the book of one run: "chain", "instruments", "index-btc_usd"
     url: str
     params: Mapping[str, str]
     status: int
@@ -93,7 +93,7 @@ class ParsedSettlements(dy.Schema):
     row_number = dy.Int64(min=0, description="place of the row in that reply, from 0")
 
 
-SETTLEMENTS_NONE = ParsedSettlements.create_empty()  # to make one takes as long as to read 200 rows
+SETTLEMENTS_NONE = ParsedSettlements.create_empty()  # creating one takes as long as reading 200 rows
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class ParsedChain:
     """All contracts of one underlying on one venue, as `parse` reads them from that venue's payloads.
 
     `quotes` follows `ParsedQuotes` and `rejected` follows `RejectedRows`, both in the order of the payload rows; `settlements` follows
-    `ParsedSettlements`: what the venue says of expiries that are gone.
+    `ParsedSettlements`: settlement prices of past expiries.
     """
 
     underlying: str
@@ -117,7 +117,7 @@ class ParsedChain:
     prev_day_close: float | None  # US
     quotes: pl.DataFrame
     rejected: pl.DataFrame
-    warnings: tuple[str, ...] = ()  # unproven settings in force, fields that are gone
+    warnings: tuple[str, ...] = ()  # unverified settings in use, missing fields
     unknown_fields: Mapping[str, int] = field(default_factory=dict)  # field name -> rows that carry it
-    incomplete_reason: str | None = None  # why the chain is only a part of what is listed, such as a near-the-money download
+    incomplete_reason: str | None = None  # why the chain is incomplete, such as a near-the-money download
     settlements: pl.DataFrame = field(default_factory=lambda: SETTLEMENTS_NONE)

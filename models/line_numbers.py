@@ -1,4 +1,4 @@
-"""Which contracts stand on one line: the calls and puts of a venue, book, root, expiry and strike."""
+"""Numbers the lines of contracts: a line is the calls and puts of a venue, book, root, expiry and strike."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class LineNumbers(NamedTuple):
     of_row: Indices  # number of its line, of each contract
 
     def first(self, where: Bools) -> Indices:
-        """The row of the first contract of each line for which this holds; -1 where there is none."""
+        """The row of the first contract of each line that matches the mask; -1 without one."""
         rows = np.flatnonzero(where)[::-1]
         first_of_line = np.full(self.strike.size, -1)
-        first_of_line[self.of_row[rows]] = rows  # of several the one written last stays
+        first_of_line[self.of_row[rows]] = rows  # of duplicates the last write wins
         return first_of_line
 
 
 def line_numbers(rows: pl.DataFrame) -> LineNumbers:
-    """The lines of contracts in any order, by their columns `LINE`; raises `WarehouseError` for one without a strike."""
+    """The lines of contracts in any order, by their columns `LINE`; raises `WarehouseError` for a contract without a strike."""
     if rows["strike"].null_count():
         raise WarehouseError("a contract has no strike, which no parser lets pass. Report this; nothing was loaded of it.")
     (series, of_row), strike = numbered(rows, SERIES), rows["strike"].to_numpy()
@@ -50,9 +50,9 @@ def line_numbers(rows: pl.DataFrame) -> LineNumbers:
 
 
 def numbered(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, Indices]:
-    """The keys of rows in any order, each once and sorted, and the number of each row's.
+    """The distinct keys of rows in any order, sorted, and the key number of each row.
 
-    Neighbours mostly share a key: names are compared once per run of such rows, and what is sorted is numbers.
+    Neighbours mostly share a key: names are compared once per run of equal rows, and only numbers are sorted.
     """
     starts = first_rows(rows, key)
     runs = rows[key][starts]
@@ -61,13 +61,13 @@ def numbered(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, Indices]
 
 
 def first_rows(rows: pl.DataFrame, key: list[str]) -> Indices:
-    """The rows that do not share the key of the row before them."""
+    """The rows whose key differs from that of the row before."""
     number = rows.select(pl.struct(key).rle_id()).to_series().to_numpy().astype(np.int64)
     return np.flatnonzero(np.diff(number, prepend=-1))
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by venue and instrument: as they are stored, so that to look is mostly enough, at a quarter of the cost of sorting."""
+    """Rows sorted by venue and instrument. Stored rows already are: checking takes a quarter of the time of sorting."""
     venue, instrument = pl.col("venue"), pl.col("instrument")
     follows = (venue > venue.shift(1)) | ((venue == venue.shift(1)) & (instrument >= instrument.shift(1)))
     return rows if rows.select(follows.all()).item() else rows.sort(CONTRACT)

@@ -1,4 +1,4 @@
-"""What no log, archive or message may hold: keys, tokens, signatures and passwords, taken out of texts, addresses and headers."""
+"""Removes keys, tokens, signatures and passwords from texts, addresses and headers for logs, archive and messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 REDACTED = "[redacted]"
-SHORTEST_SECRET = 6  # a shorter part of an address would be found in innocent words
+SHORTEST_SECRET = 6  # a shorter part of an address would match ordinary words
 
 _NAMES = (
     r"(?:x[-_])?api[-_]?key|apikey|(?:access|auth|bot|refresh|session|x[-_]auth)?[-_]?token|(?:client|api)?[-_]?secret|signature|"
@@ -20,13 +20,13 @@ _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{6,}")
 _COOKIE = re.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*:\s*[\"']?)[^\"'\n]+")
 _USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s\"'@]+@")
 _SECRET_NAME = re.compile(rf"(?i){_QUERY_NAMES}")
-# Of a reply's headers these say who asked, not what was answered.
+# Headers of a reply that identify the client.
 _PRIVATE_HEADERS = re.compile(r"(?i)(set-)?cookie2?|(proxy-)?authorization|(proxy-)?authentication-info|x-csrf-token|" + _NAMES)
 _HOST_NAME = re.compile(r"(?i)localhost|[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """A text without these secrets, and without whatever is named like one: query values, headers, users in addresses."""
+    """Remove these secrets from a text, and values named like one: query values, headers, users in addresses."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         text = text.replace(secret, REDACTED)
     text = _USER.sub(rf"\1{REDACTED}@", text)
@@ -35,19 +35,19 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def public_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Query parameters as they may be kept: those named like a secret without their value."""
+    """Query parameters for the archive: those named like a secret without their value."""
     return {name: REDACTED if _SECRET_NAME.fullmatch(name) else value for name, value in params.items()}
 
 
 def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers of a reply as they may be kept: cookies and whatever authenticates are left out."""
+    """Headers of a reply for the archive, without cookies and authentication."""
     return {name: redact(value) for name, value in headers.items() if not _PRIVATE_HEADERS.fullmatch(name)}
 
 
 def secret_parts(url: str) -> set[str]:
-    """What of a notification address must not be seen: all of it, and every part that may be a token.
+    """Secret parts of a notification address: all of it, and every part that may be a token.
 
-    Such addresses hold tokens anywhere: as user, as password, in the path, in place of the host. A real host name is none.
+    Such addresses hold tokens anywhere: as user, as password, in the path, in place of the host. A real host name is not secret.
     """
     _, _, address = url.partition("://")
     network, *rest = re.split(r"[/?#]", address, maxsplit=1)

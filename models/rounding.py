@@ -1,4 +1,4 @@
-"""Rounding of what is stored (definitions §12): so that a last bit of noise does not become another row."""
+"""Rounding of what is stored (definitions §12): so that noise in the last bit does not change a row."""
 
 from __future__ import annotations
 

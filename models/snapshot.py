@@ -1,6 +1,6 @@
-"""From parsed chains to the rows of one snapshot: its instant, its usable venues, its contracts. Pure.
+"""Builds the rows of one snapshot from parsed chains: its instant, usable venues and contracts. Pure.
 
-A run gives one `VenueReading` per venue that was asked. `read_venues` turns those of one underlying into rows of
+A run gives one `VenueReading` per requested venue. `read_venues` turns those of one underlying into rows of
 `core.snapshot_venues` and `core.option_quotes`; `describe` and `greeks_of` compute the rest of the snapshot from such rows,
 whether they come from a run or from the warehouse.
 """
@@ -29,20 +29,20 @@ from models.pricing.forwards import expiry_forwards
 from models.pricing.option_greeks import option_greeks
 from models.rounding import round_significant
 
-# what a venue quotes anew; the rest of a row follows from its instrument
+# columns that a venue quotes anew; the rest of a row follows from its instrument
 QUOTED = ("bid", "ask", "mark", "volume_base", "venue_iv", "venue_delta", "venue_gamma", "venue_vega", "venue_theta", "venue_forward")
 OK, FAILED, REJECTED, EMPTY = "ok", "failed", "rejected", "empty"
 
 
 @dataclass(frozen=True)
 class VenueReading:
-    """What a run learned of one venue for one underlying: its chain, or why there is none."""
+    """The result of one venue for one underlying in a run: its chain, or why there is none."""
 
     venue: str
     market: str  # us or crypto
     chain: ParsedChain | None
     error: str | None
-    content_hash: str | None  # of the replies it was read from
+    content_hash: str | None  # of the replies that it was parsed from
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SnapshotRules:
 
 @dataclass(frozen=True)
 class GreeksRules:
-    """What the models need to know, from the settings."""
+    """Rules of the models, from the settings."""
 
     rates: dict[str, float]  # market -> r
     tau_floor_seconds: float
@@ -68,7 +68,7 @@ class GreeksRules:
 def snapshot_instant(chains: Sequence[ParsedChain], ahead_s: float) -> datetime:
     """`captured_at` of these chains: their median instant, of an even number the later of the middle two, cut to seconds (definitions §1).
 
-    The later one is right where a venue lags. Where that clock was more than `ahead_s` ahead of ours when its reply came, and another's was
+    The later one is right if a venue lags. If that clock was more than `ahead_s` ahead of ours when its reply came, and another's was
     not, only the others count: or else one of two venues that is fast would have the healthy one refused.
     """
     median = _median([chain.venue_instant for chain in chains])
@@ -176,7 +176,7 @@ def _quoted_at(chain: ParsedChain, calendar: TradingCalendar) -> datetime:
 def describe(venues: pl.DataFrame, quotes: pl.DataFrame, *, settings_hash: str) -> pl.DataFrame:
     """The row of `core.snapshots` for rows of `core.snapshot_venues` and `core.option_quotes`; empty without a usable venue.
 
-    `is_repeat` and `quotes_changed` depend on other snapshots and are left at false and null here.
+    `is_repeat` and `quotes_changed` depend on other snapshots and are false and null here.
     """
     usable = venues.filter(pl.col("status") == OK).sort("venue")
     if usable.is_empty():

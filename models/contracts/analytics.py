@@ -1,4 +1,4 @@
-"""Contracts of the `core` tables that the spot ladder, the smile and the density of a snapshot fill."""
+"""Contracts of the `core` tables of spot ladder, smile and density."""
 
 from __future__ import annotations
 

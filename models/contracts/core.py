@@ -1,4 +1,4 @@
-"""Contracts of the `core` tables: what was captured, and what the models make of it."""
+"""Contracts of the `core` tables: captured data, and model results."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""When a venue's chain is refused as a whole: it is archived, but so plainly broken that no number of it may be published."""
+"""Conditions that reject a venue's whole chain: it is archived, but too broken to publish any number from it."""
 
 from __future__ import annotations
 
 import polars as pl
 
-MOST_OPEN_INTEREST = 1e11  # units of the underlying: no market has so much, and sums of it over venues still fit DECIMAL(18, 6)
+MOST_OPEN_INTEREST = 1e11  # units of the underlying: no market has this much, and sums of it over venues still fit DECIMAL(18, 6)
 
 
 def broken_frame_reason(quotes: pl.DataFrame, *, min_priced_share: float, min_side_share: float) -> str | None:

@@ -1,4 +1,4 @@
-"""Contracts of views over several snapshots: change, drift, outcomes. They hold no rows of their own."""
+"""Contracts of views over several snapshots: change, drift, outcomes. They store no rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contracts of the `marts` tables: what analysts read. Unit and sign are in the name."""
+"""Contracts of the `marts` tables: the tables for analysts. Unit and sign are in the name."""
 
 from __future__ import annotations
 

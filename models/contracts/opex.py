@@ -1,4 +1,4 @@
-"""Contract of the OPEX calendar: what each expiry is, what leaves with it, and its own levels."""
+"""Contract of the OPEX calendar: type of each expiry, its roll-off, and its own levels."""
 
 from __future__ import annotations
 

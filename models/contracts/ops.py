@@ -1,4 +1,4 @@
-"""Contracts of the `ops` tables: what ran, what was fetched, what was refused and why, what was checked."""
+"""Contracts of the `ops` tables: runs, payloads, rejected rows, checks, alerts, publications."""
 
 from __future__ import annotations
 

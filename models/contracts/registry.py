@@ -1,4 +1,4 @@
-"""Every published relation with a contract of its own: the list from which DDL, comments, docs and validation come."""
+"""Every published relation with a contract of its own: the source of DDL, comments, docs and validation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TABLES: dict[str, type[dy.Schema]] = {
     "ops.publication": ops.Publications,
 }
 
-# Views over several snapshots: published under a contract like the tables, but they hold no rows of their own.
+# Views over several snapshots: published under a contract like the tables, but they store no rows.
 VIEWS: dict[str, type[dy.Schema]] = {
     "marts.oi_change": history.OiChange,
     "marts.max_pain_drift": history.MaxPainDrift,

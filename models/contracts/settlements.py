@@ -1,4 +1,4 @@
-"""Contracts of settlement prices and of what came of max pain and its score: outcomes, fits, calibration (definitions §10)."""
+"""Contracts of settlement prices, and of how well max pain and its score predicted them: outcomes, fits, calibration (definitions §10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contracts of what max pain, walls and flip say together: pin score and alignment."""
+"""Contracts of signals from max pain, walls and flip: pin score and alignment."""
 
 from __future__ import annotations
 

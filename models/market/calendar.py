@@ -17,12 +17,12 @@ from models.errors import UsageError
 from models.market import nyse_sessions
 
 NEW_YORK = ZoneInfo("America/New_York")
-# What `nyse_sessions` covers; a date outside is `unknown` (definitions §8).
+# What `nyse_sessions` covers; dates outside are `unknown` (definitions §8).
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2040, 12, 31)
 AM_SETTLEMENT = time(9, 30)  # special opening quotation, New York
 PM_SETTLEMENT = time(16, 0)  # regular close, New York
 CRYPTO_SETTLEMENT = time(8)  # UTC
-# Before this hour (New York) the open interest that a feed shows is still that of the session before (definitions §1, oi_as_of).
+# Before this hour (New York) feeds still show the open interest of the session before (definitions §1, oi_as_of).
 OPEN_INTEREST_IS_UPDATED_AT = time(6, 30)
 QUARTER_MONTHS = (3, 6, 9, 12)
 FRIDAY = 5  # ISO weekday, as polars counts
@@ -129,7 +129,7 @@ class TradingCalendar:
 
     @cached_property
     def days(self) -> pl.DataFrame:
-        """Every calendar day within the bounds, with what the US rules of definitions §8 say of it.
+        """Every calendar day within the bounds, with its flags by the US rules of definitions §8.
 
         expiry (Date), is_session, is_last_of_week, is_monthly, is_month_end, is_vix_monthly, is_vix_weekly, is_vix_scheduled (by the rule),
         is_friday_shifted (stands in for a Friday that is no session), is_vix_shifted (for a Wednesday that cannot settle VIX). Sorted.
@@ -153,7 +153,7 @@ class TradingCalendar:
             is_monthly=_in(monthlies),
             is_month_end=_in(month_ends),
             is_vix_monthly=_in(vix.filter("is_monthly")),
-            # A Wednesday that is a session counts even when the shift rule speaks against it: VIXW listings decide, not we.
+            # A Wednesday with a session counts even against the shift rule: VIXW listings decide.
             is_vix_weekly=_in(vix) | (_in(sessions) & (day.dt.weekday() == FRIDAY - 2)),
             is_friday_shifted=(_in(week_ends) | _in(monthlies)) & (day.dt.weekday() != FRIDAY),
             is_vix_scheduled=_in(vix),
@@ -188,8 +188,8 @@ class TradingCalendar:
 def classify_expiries(expiries: pl.DataFrame, calendar: TradingCalendar) -> pl.DataFrame:
     """Type and flags of every settlement instant (definitions §8). One row per market, expires_at; sorted by both.
 
-    `expiries`: market (`us`, `crypto`), expires_at (naive UTC); other columns and repeated rows are ignored. The instant says all that
-    the rules need: in the US a morning instant that is no monthly of the equity rule can only be VIX.
+    `expiries`: market (`us`, `crypto`), expires_at (naive UTC); other columns and repeated rows are ignored. The instant is all that
+    the rules need: in the US a morning instant that is not a monthly by the equity rule can only be VIX.
     Out: market, expires_at, expiry, type (daily, weekly, monthly, quarterly, unknown), is_anchor, is_month_end, is_quarter_end,
     is_am_settled, is_triple_witching (equity and index quarterlies), is_holiday_shifted, is_vix_settlement (any US instant on a day
     on which monthly VIX contracts settle).
@@ -240,7 +240,7 @@ def classify_expiries(expiries: pl.DataFrame, calendar: TradingCalendar) -> pl.D
 
 
 def scheduled_expiries(calendar: TradingCalendar) -> pl.DataFrame:
-    """Every instant at which a market's rules can let an option settle, typed as by `classify_expiries` (definitions §8).
+    """Every instant at which options can settle by a market's rules, typed as by `classify_expiries` (definitions §8).
 
     US: the close of each session, and 09:30 New York on third Fridays and on VIX days; crypto: 08:00 UTC of each day. 2000 to 2040.
     """

@@ -1,4 +1,4 @@
-"""What an option root of the US market means: which underlying it belongs to, when it settles, how it is exercised.
+"""Option roots of the US market: their underlying, settlement time and exercise style.
 
 definitions §1 (companion roots are an allow-list) and the exchanges' contract specifications (AM and PM settlement).
 """
@@ -24,10 +24,10 @@ AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "DJX", "VIX", "VIXW"})
 
 
 def is_adjusted(root: str, underlying: str) -> bool:
-    """Whether a root stands for a non-standard deliverable of the underlying (definitions §1)."""
+    """Whether a root denotes a non-standard deliverable of the underlying (definitions §1)."""
     return root != underlying and root not in COMPANION_ROOTS.get(underlying, frozenset())
 
 
 def exercise_of(underlying: str) -> str:
-    """`european` for index options but OEX, else `american`."""
+    """`european` for index options except OEX, else `american`."""
     return "european" if underlying in INDEX_SYMBOLS else "american"

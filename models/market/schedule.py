@@ -1,6 +1,6 @@
-"""What becomes of the runs of a schedule: whether one runs, runs late or is skipped, and why.
+"""Decides whether a scheduled run runs, runs late or is skipped, and why.
 
-A schedule gives due instants; a machine that was off, or busy, comes to them later. For every due instant there is one decision:
+A schedule gives due instants; a machine that was off, or busy, reaches them later. For every due instant there is one decision:
 
     skipped   its day has no US session; or the next run has come due; or the market has changed in between (the US opens or closes,
               crypto settles at 08:00 UTC), so that what this run was meant to see is gone
@@ -26,7 +26,7 @@ US, CRYPTO = "us", "crypto"
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one due instant."""
+    """The decision for one due instant."""
 
     due_at: datetime  # UTC
     decided_at: datetime  # UTC
@@ -60,9 +60,9 @@ def decide(
 
 
 def decide_all(market: str, dues: Sequence[datetime], now: datetime, calendar: TradingCalendar, grace: timedelta) -> list[Decision]:
-    """A decision for each due instant up to now, in order of time; at most one is to run: the last that can.
+    """A decision for each due instant up to now, in order of time; at most one runs: the last that can.
 
-    `dues`: all due instants of one underlying since the last decision, sorted, aware; later ones than now are left for later.
+    `dues`: all due instants of one underlying since the last decision, sorted, aware; those after now are ignored.
     """
     dues = [due for due in dues if due <= now]
     can_run = [due for due in dues if has_market(market, due, calendar)]
@@ -71,12 +71,12 @@ def decide_all(market: str, dues: Sequence[datetime], now: datetime, calendar: T
 
 
 def has_market(market: str, due: datetime, calendar: TradingCalendar) -> bool:
-    """Whether there is something to capture on the day of a due instant: crypto always, the US on the days of its sessions (New York)."""
+    """Whether the market can be captured on the day of a due instant: crypto always, the US on the days of its sessions (New York)."""
     return market != US or calendar.close_of(new_york_date(due)) is not None
 
 
 def next_change(market: str, due: datetime, calendar: TradingCalendar) -> tuple[datetime, str]:
-    """When a market changes after a due instant, so that what a run was meant to see is gone: the instant (UTC), and what happens then."""
+    """The first market change after a due instant, which makes its data unavailable: the instant (UTC), and the event."""
     if market == US:
         bell = calendar.next_bell(due)
         return bell, "the close" if calendar.is_open(due) else "the open"
@@ -85,7 +85,7 @@ def next_change(market: str, due: datetime, calendar: TradingCalendar) -> tuple[
 
 
 def part_of_day(market: str, due: datetime, calendar: TradingCalendar) -> str:
-    """What a due instant means to its market, in words such as `before the open`, `after the early close at 13:00`."""
+    """The part of the market day of a due instant, in words such as `before the open`, `after the early close at 13:00`."""
     if market != US:
         settles_soon = next_change(market, due, calendar)[0] - due <= timedelta(hours=1)
         return "before the settlement" if settles_soon else ""

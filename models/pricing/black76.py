@@ -1,7 +1,7 @@
 """Black-76 prices and greeks over whole columns (definitions §3).
 
 Everything is a function of the forward; greeks are with respect to spot at constant F/S. Arguments broadcast; arrays in, float64 arrays
-out, NaN where an argument is NaN. Every step is elementwise, so a row's result does not depend on its neighbours.
+out, NaN where an argument is NaN. Every step is elementwise, so a row's result does not depend on other rows.
 """
 
 from __future__ import annotations

@@ -18,20 +18,20 @@ from models.pricing.smile import is_two_sided
 from models.rounding import SIGNIFICANT_DIGITS, round_significant
 
 KERNELS = 61
-# Kernels stand on a sinh grid in log-moneyness, close at the forward and wide in the tails. Lengths below are in units of v = atm_iv·√τ.
+# Kernels lie on a sinh grid in log-moneyness, close at the forward and wide in the tails. Lengths below are in units of v = atm_iv·√τ.
 GRID_CURVATURE = 3.0
-GRID_REACH = 4.0  # at least so far to either side
-GRID_MARGIN = 1.5  # and so much beyond the quotes
-MIN_WIDTH = 0.15  # of a kernel: narrower ones would follow single quotes
+GRID_REACH = 4.0  # at least this far to either side
+GRID_MARGIN = 1.5  # and this far beyond the quotes
+MIN_WIDTH = 0.15  # of a kernel: narrower ones would fit single quotes
 QUOTES_REACH = 6.0  # quotes further away are left out
-LEAST_ERROR = 0.001  # volatility to which no quote is better known, however narrow
-# The same as a share of the forward, far below any tick: a locked quote without vega would outweigh the rows that hold mass and mean.
+LEAST_ERROR = 0.001  # precision of a quote in volatility, however narrow its spread
+# The same as a share of the forward, far below any tick: a locked quote without vega would outweigh the rows that fix mass and mean.
 LEAST_PRICE_ERROR = 1e-6
 SMOOTHNESS = 3.0
-CONSTRAINT_WEIGHT = 1e4  # of the rows that hold mass and mean
+CONSTRAINT_WEIGHT = 1e4  # of the rows that fix mass and mean
 MIN_QUOTES = 8
-MIN_INSIDE_SHARE = 0.8  # of the quotes that the fitted prices must keep to
-MIN_QUOTED_MASS = 0.8  # between the lowest and the highest strike used: more than this in the tails would be invented
+MIN_INSIDE_SHARE = 0.8  # of the quotes that the fitted prices must match
+MIN_QUOTED_MASS = 0.8  # between the lowest and the highest strike used: more than this in the tails would be extrapolation
 MAX_ITERATIONS = 100 * KERNELS
 ROUNDING = 1e-11  # of forward and strike: more than rounding means and widths to twelve digits moves a price
 
@@ -84,7 +84,7 @@ class _Quotes(NamedTuple):
     vega: Floats
 
     def some(self, rows: Bools | slice) -> _Quotes:
-        """Some of them."""
+        """A subset of the quotes."""
         return _Quotes(self.expiry[rows], self.strike[rows], self.is_put[rows], self.bid[rows], self.ask[rows], self.vega[rows])
 
 
@@ -97,7 +97,7 @@ class _Kernels(NamedTuple):
 
 
 class _Fits(NamedTuple):
-    """What was found of the expiries that have enough quotes; NaN where the fit failed."""
+    """Fit results of the expiries with enough quotes; NaN if the fit failed."""
 
     mixtures: LognormalMixture
     inside_share: Floats
@@ -105,7 +105,7 @@ class _Fits(NamedTuple):
     below_highest: Floats
 
     def reasons(self) -> list[str | None]:
-        """Why each is no density."""
+        """Why each fit is rejected."""
         is_fitted = np.isfinite(np.stack(self.mixtures)).all(axis=(0, 2)) & np.all(self.mixtures.means > 0, axis=-1)
         checks = (
             (NOT_FITTED, np.logical_not(is_fitted)),
@@ -126,7 +126,7 @@ def implied_density(lines: pl.DataFrame, smile: pl.DataFrame) -> tuple[pl.DataFr
     starts = first_rows(lines, EXPIRY)
     firsts = lines[starts]
     keys, forward, tau, atm_iv = firsts[EXPIRY], firsts["forward"].to_numpy(), firsts["tau"].to_numpy(), smile["atm_iv"].to_numpy()
-    with np.errstate(all="ignore"):  # what leaves double precision is `not_fitted`
+    with np.errstate(all="ignore"):  # results beyond double precision are `not_fitted`
         v = atm_iv * np.sqrt(tau)
         quotes = _quotes(lines, np.repeat(np.arange(keys.height), np.diff(starts, append=lines.height)), atm_iv, v)
         count = np.bincount(quotes.expiry, minlength=keys.height)
@@ -182,7 +182,7 @@ def probability_between(kernels: pl.DataFrame, low: float, high: float) -> pl.Da
 
 
 def _quotes(lines: pl.DataFrame, number: npt.NDArray[np.intp], atm_iv: Floats, v: Floats) -> _Quotes:
-    """What is used of the quotes of lines, each with the number of its expiry; volatility at the money and v are those of expiries."""
+    """The quotes of lines used in the fit, each with the number of its expiry; at-the-money volatility and v are per expiry."""
     strike, iv, call_bid, call_ask, put_bid, put_ask, forward, tau, discount = (
         lines[name].to_numpy() for name in ("strike", "iv", "call_bid", "call_ask", "put_bid", "put_ask", "forward", "tau", "discount")
     )
@@ -208,7 +208,7 @@ def _fit(quotes: _Quotes, forward: Floats, v: Floats) -> _Fits:
     mean = np.sum(weights * kernels.means, axis=-1)  # its row leaves an error of about 1e-7, so the kernels are moved
     means = kernels.means * (forward / mean)[:, None]
     mixtures = LognormalMixture(round_significant(means), round_significant(kernels.widths), weights)
-    # No price moves by more than the mean does: only quotes as near to a price as that are priced again by the kernels that are kept.
+    # No price moves by more than the mean does: only quotes as near to a price as that are priced again by the stored kernels.
     moved = (np.abs(1.0 - mean) * forward)[quotes.expiry] + ROUNDING * (forward[quotes.expiry] + quotes.strike)
     is_close = ~(np.minimum(np.abs(prices - quotes.bid), np.abs(prices - quotes.ask)) > moved)
     again = LognormalMixture(*(column[quotes.expiry[is_close]] for column in mixtures))
@@ -221,7 +221,7 @@ def _fit(quotes: _Quotes, forward: Floats, v: Floats) -> _Fits:
 
 
 def _solve(quotes: _Quotes, kernels: _Kernels, forward: float) -> tuple[Floats, Floats]:
-    """The weights of the kernels of one expiry, and the prices that they give its quotes; NaN where none are found."""
+    """The weights of the kernels of one expiry, and the prices that they give its quotes; NaN if the solver fails."""
     from scipy.optimize import nnls
 
     half_spread = 0.5 * (quotes.ask - quotes.bid)
@@ -243,14 +243,14 @@ def _solve(quotes: _Quotes, kernels: _Kernels, forward: float) -> tuple[Floats, 
 
 
 def _whole(weights: Floats) -> Floats:
-    """Weights to twelve decimals that add up to one exactly: the largest takes what rounding leaves."""
+    """Weights to twelve decimals that add up to one exactly: the largest takes the rounding remainder."""
     units = np.rint(weights * 10.0**SIGNIFICANT_DIGITS).astype(np.int64)
     units[np.argmax(units)] += 10**SIGNIFICANT_DIGITS - units.sum()
     return np.asarray(units / 10.0**SIGNIFICANT_DIGITS, dtype=np.float64)
 
 
 def _kernels(lowest: Floats, highest: Floats, v: Floats) -> _Kernels:
-    """Kernels of each expiry, from its forward as far as needed to either side of the log-moneyness of the quotes."""
+    """Kernels of each expiry, around its forward, as far as the log-moneyness of the quotes requires."""
     low = np.minimum(-GRID_REACH * v, lowest) - GRID_MARGIN * v
     high = np.maximum(GRID_REACH * v, highest) + GRID_MARGIN * v
     log_mean = np.where(_STEPS < 0, -low[:, None], high[:, None]) * _GRID_SHAPE

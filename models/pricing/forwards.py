@@ -1,4 +1,4 @@
-"""The forward of each expiry of one snapshot, and how it was found (definitions §3, Forward).
+"""The forward of each expiry of one snapshot, and its source (definitions §3, Forward).
 
 In order: the venue's own (`venue`), put–call parity (`parity`), another book's F/S at the same instant (`cross_venue`), carry (`carry`).
 """
@@ -17,7 +17,7 @@ from models.rounding import round_significant
 
 SECONDS_PER_YEAR = 31_536_000  # ACT/365 (definitions §2)
 MICROSECONDS_PER_YEAR = SECONDS_PER_YEAR * 1_000_000
-PARITY_STRIKES = 6  # strikes nearest the forward that take part
+PARITY_STRIKES = 6  # strikes nearest the forward that are used
 PARITY_MIN_STRIKES = 2
 PARITY_ROUNDS = 2
 # |ln(F/S) − r·tau| above this is a bad quote or a wrong spot, not a dividend.
@@ -49,7 +49,7 @@ def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame, *, lines: LineNum
     """Forward, its source, tau and discount factor of each expiry. One row per venue, book, expires_at; sorted by them.
 
     `quotes`: the live contracts of one snapshot over its venues (venue, root, book, option_type, strike, expires_at, bid, ask,
-    venue_forward, quoted_at, rate); `spots`: venue, spot; `lines`: those of the quotes, where they are at hand. Out: `EXPIRY_FORWARDS`,
+    venue_forward, quoted_at, rate); `spots`: venue, spot; `lines`: those of the quotes, if available. Out: `EXPIRY_FORWARDS`,
     where spot and forward are USD per unit, tau is in years from the quotes to settlement, `discount` = e^(−rate·tau). Forward and
     source are null only where the venue has neither spot nor forward.
     """
@@ -69,7 +69,7 @@ def expiry_forwards(quotes: pl.DataFrame, spots: pl.DataFrame, *, lines: LineNum
 
 
 def _quoted(quotes: pl.DataFrame, expiry: Indices) -> pl.DataFrame:
-    """What the quotes of each expiry share, and the middle of their own forwards; `expiry`: the number of each quote's."""
+    """Common values of the quotes of each expiry, and the median of their own forwards; `expiry`: the number of each quote's."""
     own = pl.col("venue_forward")
     numbered = quotes[["quoted_at", "rate", "venue_forward"]].hstack([pl.Series("expiry", expiry)])
     shared = numbered.group_by("expiry").agg(
@@ -79,7 +79,7 @@ def _quoted(quotes: pl.DataFrame, expiry: Indices) -> pl.DataFrame:
 
 
 def _with_own_forwards(expiries: pl.DataFrame, spots: pl.DataFrame) -> pl.DataFrame:
-    """Expiries with spot, time, discount factor, and the venue's own forward, where that gives one."""
+    """Expiries with spot, time, discount factor, and the venue's own forward, if it has one."""
     expiries = expiries.join(spots[["venue", "spot"]], on="venue", how="left", maintain_order="left")
     # divided in numpy: polars multiplies a column of several rows by the reciprocal, so the last bit would depend on how many there are
     microseconds = (expiries["expires_at"] - expiries["quoted_at"]).dt.total_microseconds().to_numpy()
@@ -112,7 +112,7 @@ def _parity(quotes: pl.DataFrame, lines: LineNumbers, expiry: Indices, expiries:
 
 
 def _parity_forward(strike: Floats, implied: Floats, start: float) -> float | None:
-    """The median parity forward over the strikes nearest `start`, then over those nearest what that gave; pairs ascend by strike.
+    """The median parity forward over the strikes nearest `start`, then over those nearest that median; pairs ascend by strike.
 
     Strikes are counted, not pairs: roots that settle at one instant share them.
     """
@@ -123,7 +123,7 @@ def _parity_forward(strike: Floats, implied: Floats, start: float) -> float | No
     for _ in range(PARITY_ROUNDS):
         at = int(np.searchsorted(strikes, forward))
         around = strikes[max(at - PARITY_STRIKES, 0) : at + PARITY_STRIKES]
-        nearest = around[np.argsort(np.abs(around - forward), kind="stable")[:PARITY_STRIKES]]  # of two as near the lower
+        nearest = around[np.argsort(np.abs(around - forward), kind="stable")[:PARITY_STRIKES]]  # on a tie the lower
         low, high = np.searchsorted(strike, nearest.min(), side="left"), np.searchsorted(strike, nearest.max(), side="right")
         forward = statistics.median(implied[low:high].tolist())
     return forward
@@ -149,8 +149,8 @@ def _cross_venue(expiries: pl.DataFrame) -> pl.DataFrame:
 def _carry(expiries: pl.DataFrame) -> pl.DataFrame:
     """Spot carried at the rate of the book's nearest expiry (the earlier of two) that has a forward, else at `rate`.
 
-    A rate taken from an expiry of hours turns a basis of a few points into any number a year later: where it leads out of the bound
-    that parity must keep, `rate` is used too.
+    A rate taken from an expiry of hours turns a basis of a few points into any number a year later: if it violates the bound
+    for parity, `rate` is used too.
     """
     tau = pl.col("tau")
     implied = (pl.col("forward") / pl.col("spot")).log() / tau
@@ -166,12 +166,12 @@ def _carry(expiries: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_sane(basis: pl.Expr) -> pl.Expr:
-    """Whether |ln(F/S) − r·tau| is small enough to be believed; false for NaN and null."""
+    """Whether |ln(F/S) − r·tau| is small enough to be plausible; false for NaN and null."""
     return (basis.is_not_nan() & (basis.abs() <= MAX_BASIS + MAX_BASIS_PER_YEAR * pl.col("tau"))).fill_null(False)
 
 
 def _fill(expiries: pl.DataFrame, candidates: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Expiries with the forwards that were found, by row index and rounded as stored, where there was none."""
+    """Fill missing forwards of expiries, by row index and rounded as stored."""
     forwards = np.full(expiries.height, np.nan)
     forwards[candidates["place"].to_numpy()] = _rounded(candidates["candidate"]).to_numpy()
     is_filled = pl.col("forward").is_null() & pl.Series(~np.isnan(forwards))

@@ -1,4 +1,4 @@
-"""Gamma exposure at 161 spot levels around the present one (definitions §6, spot ladder)."""
+"""Gamma exposure at 161 spot levels around the current one (definitions §6, spot ladder)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.rounding import USD
 
 # 0.80 … 1.20 in steps of 0.25 %: each is the double nearest to its decimal number.
 SPOT_FACTORS: Floats = np.arange(320, 481) / 400.0
-# Lines are taken in pieces whose working arrays (161 levels each) fit the processor's cache.
+# Lines are processed in chunks whose working arrays (161 levels each) fit the processor's cache.
 PIECE = 512
 # A contract that could carry this much is a wrong open interest: all of SPX carries 4e11. It also keeps sums of cents within 64 bits.
 MOST_USD = 1e13
@@ -67,7 +67,7 @@ def gamma_ladder(lines: pl.DataFrame, *, tau_floor_seconds: float) -> pl.DataFra
 
 
 class _Levels:
-    """Gamma·S² of strike lines at every level, piece by piece in bounded memory."""
+    """Gamma·S² of strike lines at every level, chunk by chunk in bounded memory."""
 
     def __init__(self, rows: pl.DataFrame, tau_floor_seconds: float) -> None:
         forward, strike, tau, vol, discount = (rows[name].to_numpy() for name in ("forward", "strike", "tau", "iv", "discount"))
@@ -79,7 +79,7 @@ class _Levels:
         self._gamma = np.empty((PIECE, SPOT_FACTORS.size))
 
     def gamma_s2(self, piece: npt.NDArray[np.intp]) -> Floats:
-        """Lines of a piece (rows) at each level (columns); the next call overwrites it.
+        """Lines of a chunk (rows) at each level (columns); the next call overwrites it.
 
         DF·F'·n(d1')/(σ√τ) in the very steps of `black76.spot_free_greeks`, so that factor 1 gives its bits.
         """

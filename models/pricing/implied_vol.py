@@ -1,8 +1,8 @@
 """Black-76 implied volatility of whole columns (definitions §3).
 
 Prices are brought to the out-of-the-money side and scaled to (0, 1). A closed-form guess, good to 4 % at worst and mostly to 0.1 %, is
-followed by Householder steps of fourth order on the logarithm of the scaled price, or of what it lacks to 1 when it is above a half: both
-are nearly straight where the price itself is not. Two evaluations are the rule. The transformations follow P. Jäckel, "Let's be rational"
+followed by Householder steps of fourth order on the logarithm of the scaled price, or of its distance to 1 when it is above a half: both
+are nearly linear where the price itself is not. Usually two evaluations suffice. The transformations follow P. Jäckel, "Let's be rational"
 (2015) and "Implied normal volatility" (2017). Every step is elementwise and every row stops by its own criterion, so that a row's
 result is bit for bit the same in any batch.
 """
@@ -27,7 +27,7 @@ MIN_TIME_VALUE = 1e-12
 STEP_IS_SMALL = 1e-4
 # Four were the most ever needed, with strikes from 1e-260 to 1e260 times the forward.
 MAX_STEPS = 12
-# Rows are taken in pieces whose working arrays fit the processor's cache: three times as fast as whole columns.
+# Rows are processed in chunks whose working arrays fit the processor's cache: three times as fast as whole columns.
 PIECE = 8192
 # ln(F/K) = 0 would divide 0 by 0; this distance is below any rounding.
 SMALLEST_DISTANCE = 1e-290

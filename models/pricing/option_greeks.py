@@ -21,7 +21,7 @@ IV_SOURCES = ("venue", "mid", "pair", "mark", "pair_mid", "pair_mark")
 IV_REASONS = (*REASONS, "american_itm", "no_forward")
 AMERICAN_ITM, NO_FORWARD = len(REASONS), len(REASONS) + 1
 
-# What is read of a quote.
+# Columns of a quote that are read.
 QUOTED = [*LINE, "instrument", "option_type", "exercise", "oi_base", "bid", "ask", "mark", "venue_iv", "venue_gamma"]
 
 OPTION_GREEKS = pl.Schema(
@@ -61,7 +61,7 @@ def option_greeks(
     """Forward, volatility, greeks and exposures per contract, in the order of `quotes`; columns and units as `OPTION_GREEKS`.
 
     `quotes`: the live contracts of one snapshot with the columns `QUOTED`; `forwards`: what `expiry_forwards` makes of them; `lines`:
-    those of the quotes, where they are at hand. A venue's volatility counts within [iv_min, iv_max]. Exposures have the sign of the
+    those of the quotes, if available. A venue's volatility counts within [iv_min, iv_max]. Exposures have the sign of the
     scenario `std` (calls +1, puts −1); they are 0 without open interest, null without volatility or when open interest is not known, and
     need no spot unless `gamma_source` is `venue`, which concerns `gex_usd_1pct` only.
     """
@@ -119,7 +119,7 @@ def strike_vols(rows: pl.DataFrame, *, iv_min: float, iv_max: float) -> pl.DataF
 
 
 def _vols(rows: pl.DataFrame, lines: LineNumbers, of_line: pl.DataFrame, iv_min: float, iv_max: float) -> list[pl.Series]:
-    """What `strike_vols` says of each line, in the order of their numbers; `of_line` holds strike, forward, tau and discount of each."""
+    """The results of `strike_vols` per line, in the order of their numbers; `of_line` holds strike, forward, tau and discount of each."""
     is_call, is_american_row = (rows[name].eq(value).to_numpy() for name, value in (("option_type", "C"), ("exercise", "american")))
     call, put = lines.first(is_call), lines.first(~is_call)
     forward, strike, tau, discount = (_floats(of_line[name]) for name in ("forward", "strike", "tau", "discount"))
@@ -128,7 +128,7 @@ def _vols(rows: pl.DataFrame, lines: LineNumbers, of_line: pl.DataFrame, iv_min:
     has_forward = np.isfinite(forward)
 
     def sides(values: Floats) -> tuple[Floats, Floats]:
-        """Of the side out of the money, and of the other; NaN where that is not listed."""
+        """Values of the out-of-the-money side and of the other; NaN if not listed."""
         otm, itm = np.where(is_put, put, call), np.where(is_put, call, put)
         return np.where(otm >= 0, values[otm], np.nan), np.where(itm >= 0, values[itm], np.nan)
 

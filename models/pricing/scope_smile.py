@@ -13,12 +13,12 @@ from models.pricing.smile import DEVIATIONS, STRADDLE_TO_DEVIATION
 from models.rounding import round_significant
 
 ONE_DAY = 1.0 / 365.0  # years
-NO_EXPIRY = "no_expiry"  # none of a day or more has an expected move
+NO_EXPIRY = "no_expiry"  # no expiry of a day or more has an expected move
 
 SCOPE_SMILE = pl.Schema(
     {
         "expires_at": pl.Datetime("us"),
-        "books": pl.UInt32(),  # how many take part, whatever they have
+        "books": pl.UInt32(),  # number of books in scope, with or without values
         "spot": pl.Float64(),
         "forward": pl.Float64(),
         "tau": pl.Float64(),
@@ -82,7 +82,7 @@ def one_day_move(expiries: pl.DataFrame, *, market: str, measured_at: datetime, 
 
     `expiries`: one row per expires_at with tau, expected_move_1sd, straddle_1sd (`scope_smile`, or `core.expiry_smile` of one book);
     `market`: `us` or `crypto`; `measured_at` (aware): from which tau counts. The nearest expiry is scaled: crypto by the square
-    root of time, US by that of the sessions, so that Friday evening speaks of Monday and not of Saturday.
+    root of time, US by that of the sessions, so that on Friday evening it covers Monday, not Saturday.
     """
     quoted_at = _naive_utc(measured_at)
     # By instants: a stored tau of exactly one day can be a last bit short of 1/365.

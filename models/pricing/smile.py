@@ -21,7 +21,7 @@ STRADDLE_TO_DEVIATION = math.sqrt(math.pi / 2.0)
 # Two strikes as near the forward as this, relative to it, are tied: a forward is known to twelve digits.
 SAME_DISTANCE = 1e-11
 
-# Why a number is not there.
+# Why a number is missing.
 NO_FORWARD, SETTLED, NO_IV = "no_forward", "settled", "no_iv"
 NO_BRACKET = "no_bracket"  # no two neighbouring strikes with a volatility around the forward, or around the delta
 
@@ -69,7 +69,7 @@ def expiry_smile(lines: pl.DataFrame) -> pl.DataFrame:
 
     `lines`: what `strike_lines` makes of it. IV as annualised fraction; forward, straddle and moves in USD; tau in years, not floored.
     `straddle_1sd` is the deviation that the straddle's price implies, `expected_move_1sd` the one of `atm_iv`. A null volatility or
-    straddle has its reason beside it; what follows from it (skew, moves) is null with it, the moves also without spot.
+    straddle has a reason; what follows from it (skew, moves) is null with it, the moves also without spot.
     """
     rows = [_smile_of(expiry) for expiry in expiries_of(lines)]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in EXPIRY_SMILE}
@@ -200,7 +200,7 @@ def _nearest(strike: Floats, forward: float) -> int:
 
 
 def _missing(strike: Floats, forward: float, tau: float) -> str | None:
-    """Why a smile cannot be read at all."""
+    """Why an expiry has no smile."""
     if not forward > 0:
         return NO_FORWARD
     if not tau > 0:

@@ -1,4 +1,4 @@
-"""Call and put of each strike side by side: what the ladder, the smile and the density of one snapshot read."""
+"""Call and put of each strike in one row: the input of ladder, smile and density of one snapshot."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STRIKE_LINES = pl.Schema(
 def strike_lines(quotes: pl.DataFrame, greeks: pl.DataFrame, spots: pl.DataFrame, *, rate: float) -> pl.DataFrame:
     """One row per venue, book, root, expires_at, strike, as `STRIKE_LINES`; null where a side is not listed or not quoted.
 
-    `quotes`: rows of `core.option_quotes` of one snapshot; `greeks`: its rows of `core.option_greeks`, which say what is live; `spots`:
+    `quotes`: rows of `core.option_quotes` of one snapshot; `greeks`: its rows of `core.option_greeks`, which define the live contracts; `spots`:
     venue, spot; `rate`: of the discount factor e^(−rate·tau). Sorted by venue, book, expires_at, strike; of roots that share a strike
     the one with more open interest comes first, then by name.
     """
@@ -64,13 +64,13 @@ def strike_lines(quotes: pl.DataFrame, greeks: pl.DataFrame, spots: pl.DataFrame
 def _priced(quotes: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFrame:
     """The quotes of contracts that have greeks, with these, by venue and instrument."""
     priced = greeks.select(*CONTRACT, "forward", "forward_source", "tau", "iv")
-    if quotes.select(CONTRACT).equals(priced.select(CONTRACT)):  # the rule where nothing has settled: nothing is to be looked for
+    if quotes.select(CONTRACT).equals(priced.select(CONTRACT)):  # the usual case, when nothing has settled: no search is needed
         return in_order(quotes.hstack(priced.drop(CONTRACT)))
     return quotes.join(priced, on=CONTRACT).sort(CONTRACT)
 
 
 def _side(rows: pl.DataFrame, numbers: LineNumbers, where: Bools, side: str) -> list[pl.Series]:
-    """Bid and ask of the first contract of one side of each line, and the open interest of all that say theirs."""
+    """Bid and ask of the first contract of one side of each line, and the sum of known open interest."""
     at = numbers.first(where)
     first_row = pl.Series(at).set(pl.Series(at < 0), None)
     known = np.flatnonzero(where & rows["oi_base"].is_not_null().to_numpy())

@@ -42,7 +42,7 @@ def read_cooldowns(home: Home) -> dict[str, datetime]:
 
 
 def note_cooldown(home: Home, venue: str, until: datetime) -> None:
-    """Remember until when (aware) a venue asked not to be called; entries that are over go. Raises `DiskProblem`."""
+    """Record the end of a cooldown (aware) that a venue requested, and drop expired ones. Raises `DiskProblem`."""
     with _WRITING:
         now = datetime.now(UTC)
         cooldowns = {name: instant for name, instant in read_cooldowns(home).items() if instant > now}

@@ -68,7 +68,7 @@ def _is_free(descriptor: int) -> bool:
 
 
 def work_file(home: Home, settings: Settings, pending: Callable[[duckdb.DuckDBPyConnection, Home], list[str]]) -> Iterator[Finding]:
-    """Whether the work file opens and is of a version that this Strikehouse knows, and which archived runs it has not loaded."""
+    """Whether the work file opens and has a known version, and which archived runs it has not loaded."""
     if not home.work_file.exists():
         runs = run_ids(home)
         if runs:

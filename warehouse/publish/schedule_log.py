@@ -33,7 +33,7 @@ class ScheduleLog:
         return datetime.fromisoformat(text) if text else None
 
     def begin(self, underlying: str, at: datetime) -> None:
-        """Skip everything due up to this instant: there was no schedule."""
+        """Ignore everything due up to this instant: there was no schedule."""
         self.decided_until.setdefault(underlying, _text(at))
 
     def add(self, underlying: str, decisions: Sequence[Decision], run_id: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Settings of alerts: the rules, each of one kind, and where what they find is sent."""
+"""Settings of alerts: the rules, each of one kind, and the addresses for delivery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 
 from warehouse.settings.base import SettingsPart
 
-_NEXT_ADDRESS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")  # an address may hold commas itself
+_NEXT_ADDRESS = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")  # an address can contain commas
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 

@@ -1,4 +1,4 @@
-"""What every section of the settings is: frozen, and strict about names; and lists written with commas."""
+"""The base of all settings sections, frozen and strict about names, and comma-separated lists."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether a cron line is one that Prefect will follow, and that ever comes due.
+"""Validates cron lines: Prefect must accept them, and they must come due some day.
 
-Prefect has its own reader of cron lines, but loading Prefect takes a second and settings are read by every command. Lines that are accepted
-here are a part of what Prefect accepts (a test compares them): five fields of numbers, ranges, lists and steps; no names, no seconds.
+Prefect has its own cron parser, but loading Prefect takes a second and every command reads the settings. The lines accepted here are a
+subset of those that Prefect accepts (a test compares them): five fields of numbers, ranges, lists and steps; no names, no seconds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _PART = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)(?:/(?P<ste
 
 
 def check_cron_line(line: str) -> str:
-    """The line; raises `ValueError` that says which field is wrong, or that its day never comes."""
+    """Return the line; raises `ValueError` that names the wrong field, or says that its day never comes."""
     fields = line.split()
     if len(fields) != len(FIELDS):
         names = ", ".join(name for name, _, _ in FIELDS)
         raise ValueError(f"{line!r} is no cron line: it has {len(fields)} fields, not five ({names})")
     _, _, days, months, weekdays = (_values(line, text, *field) for text, field in zip(fields, FIELDS, strict=True))
-    # Where both kinds of day are limited, either will do; 0 and 7 are Sunday.
+    # If both kinds of day are limited, either may match; 0 and 7 are Sunday.
     if len({day % 7 for day in weekdays}) == 7 and min(days) > max(DAYS_IN_MONTH[month - 1] for month in months):
         raise ValueError(f"{line!r} never comes due: no month that it names has a day {min(days)}")
     return line

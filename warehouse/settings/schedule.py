@@ -56,5 +56,5 @@ _CRYPTO = Watch(venues=("deribit", "bybit", "okx", "binance"), schedule=("0 * * 
 DEFAULT_WATCHLIST: Mapping[str, Watch] = {
     **dict.fromkeys(("SPX", "SPY", "QQQ", "AAPL", "NVDA", "TSLA"), _US),
     **dict.fromkeys(("BTC", "ETH", "SOL"), _CRYPTO),
-    "HYPE": _CRYPTO.model_copy(update={"venues": ("deribit",)}),  # nobody else lists it
+    "HYPE": _CRYPTO.model_copy(update={"venues": ("deribit",)}),  # no other venue lists it
 }

@@ -1,4 +1,4 @@
-"""How each venue is asked: address, pace, and what its documentation leaves open."""
+"""Settings of venues: address, request rate, and choices that their documentation leaves open."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         nested_model_default_partial_update=True,
-        hide_input_in_errors=True,  # what was given may be a secret
+        hide_input_in_errors=True,  # input values may be secrets
     )
 
     home: Path = Field(default=Path("data"), description="folder of all data")

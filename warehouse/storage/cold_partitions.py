@@ -1,8 +1,8 @@
-"""Old rows in Parquet: whole months of an underlying leave the work file for files that never change; views show both.
+"""Cold partitions: whole months of an underlying move from the work file to immutable Parquet files; views show both.
 
-`main.parquet_files` lists the files that the work file stands on, in the transaction that deletes the native rows. A file that is not
-listed is left over by a kill or of an earlier state; `unused_files` finds it. Changing a snapshot makes its month native again. A large
-load of old months writes files at once (warehouse/storage/parquet_files.py), several for a month; moving the month makes one of them.
+`main.parquet_files` lists the files of the work file, updated in the transaction that deletes the native rows. A file that is not listed
+is left from a kill or an earlier state; `unused_files` lists these. Changing a snapshot rehydrates its month. A large load of old months
+writes files directly (warehouse/storage/parquet_files.py), several per month; moving the month merges them into one.
 """
 
 from __future__ import annotations
@@ -51,26 +51,26 @@ def parquet_moved(con: duckdb.DuckDBPyConnection, folder: Path) -> bool:
 
 
 def note_folder(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Note where the files are; views that are made afterwards name them there."""
+    """Record the folder of the files; views created afterwards use it."""
     con.execute("delete from main.parquet_folder")
     con.execute("insert into main.parquet_folder values ($folder)", {"folder": str(folder)})
 
 
 def files_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, list[str]]:
-    """Absolute path → columns, of the files that hold old rows of a published relation."""
+    """Absolute path → columns, of the files with old rows of a published relation."""
     files = f"select {_ABSOLUTE}, columns from main.parquet_files where relation = $name order by path"
     return dict(con.execute(files, {"name": name}).fetchall())
 
 
 def all_files(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Absolute paths of all files that a work file or a publication stands on; none in a publication of an earlier version."""
+    """Absolute paths of all Parquet files of a work file or a publication; none in a publication of an earlier version."""
     if not con.execute("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'parquet_files'").fetchall():
         return []
     return [row[0] for row in con.execute(f"select {_ABSOLUTE} from main.parquet_files order by path").fetchall()]
 
 
 def show_files(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the views show exactly the files that are listed."""
+    """Recreate the views over exactly the listed files."""
     for name in ddl.MOVED:
         con.execute(ddl.create_union_view(name, files_of(con, name)))
 
@@ -79,7 +79,7 @@ _ABSOLUTE = "(select any_value(path) from main.parquet_folder) || '/' || path"
 
 
 def due_months(con: duckdb.DuckDBPyConnection, before: date) -> list[Month]:
-    """Months that ended before a day and have native rows, those included that came late, or several files of a table."""
+    """Months that ended before a day and have native rows, also late ones, or several files of a table."""
     ids = con.execute(" union ".join(f"select snapshot_id from {ddl.stored_name(name)}" for name in ddl.MOVED)).fetchall()
     pieces = "select distinct underlying, month from main.parquet_files group by relation, underlying, month having count(*) > 1"
     due = {Month.of(row[0]) for row in ids} | {Month(*row) for row in con.execute(pieces).fetchall()}
@@ -87,9 +87,9 @@ def due_months(con: duckdb.DuckDBPyConnection, before: date) -> list[Month]:
 
 
 def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
-    """Move a month's native rows to Parquet, together with what is there already; returns the bytes of its files.
+    """Move a month's native rows to Parquet, merged with its existing files; returns the bytes of its files.
 
-    Files first, each whole and durable; then one transaction. May be repeated after a kill at any point.
+    Files first, each whole and durable; then one transaction. Can be repeated after a kill at any point.
     """
     ((folder,),) = con.execute("select path from main.parquet_folder").fetchall()
     written = []
@@ -112,7 +112,7 @@ def move(con: duckdb.DuckDBPyConnection, month: Month) -> int:
 
 
 def add_files(con: duckdb.DuckDBPyConnection, files: Sequence[MonthFile]) -> None:
-    """Stand on files that a large load has written, beside those that are there, in the caller's transaction."""
+    """List files that a large load has written, in addition to existing ones, in the caller's transaction."""
     if files:
         _list(con, files)
         show_files(con)
@@ -149,7 +149,7 @@ _FILES_OF_MONTH = f"""
 
 
 def unused_files(folder: Path, used: Collection[str]) -> Iterator[Path]:
-    """Files below the folder that nothing stands on, by their paths in it; temporary ones too."""
+    """Unreferenced files below the folder, by their paths in it; temporary ones too."""
     for path in sorted(folder.glob("*/*")):
         is_ours = path.parent.name in {name.split(".")[1] for name in ddl.MOVED} and path.suffix in {".parquet", ".tmp"}
         if is_ours and path.relative_to(folder).as_posix() not in used:
@@ -161,7 +161,7 @@ def _forget(con: duckdb.DuckDBPyConnection, month: Month) -> None:
 
 
 def _content(con: duckdb.DuckDBPyConnection, source: str, name: str, month: Month, **parameters: str) -> tuple[int, int | None]:
-    """Rows of a month and a hash of their values, whatever their order; `parameters`: those of the source."""
+    """Row count of a month and a hash of its values, independent of order; `parameters`: those of the source."""
     content = f"select count(*), sum(hash({', '.join(ddl.stored_columns(name))})) from {source} where {ROWS_OF_MONTH}"
     ((rows, digest),) = con.execute(content, month.bounds | parameters).fetchall()
     return rows, digest

@@ -1,4 +1,4 @@
-"""Compaction: DuckDB keeps the space of deleted rows in its file; a file with much of it is written again without."""
+"""Compaction: DuckDB does not return the space of deleted rows; a file with much free space is rewritten."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORTH_BYTES = 1 << 20
 
 
 def free_pct(con: duckdb.DuckDBPyConnection) -> float:
-    """Share of the work file that holds nothing, after a checkpoint; percent. 0 where it is too little to be worth a rewrite."""
+    """Share of free space in the work file, after a checkpoint; percent. 0 if too little to be worth a rewrite."""
     con.checkpoint()
     ((block, total, free),) = con.execute(
         "select block_size, total_blocks, free_blocks from pragma_database_size() where database_name = current_database()"
@@ -29,21 +29,21 @@ def free_pct(con: duckdb.DuckDBPyConnection) -> float:
 
 
 def compact(home: Home, settings: Settings) -> int:
-    """Write the work file again, in the same order of rows, and put it in the place of the old one; returns the bytes that this freed.
+    """Rewrite the work file in the same order of rows, and replace the old one; returns the bytes freed.
 
-    The work file must be closed. The old one stays until the new one is whole, durable and has the same rows in every table.
+    The work file must be closed. The old one stays until the new one is complete, durable and has the same rows in every table.
     """
     compact_file, before = home.root / "work.compact.duckdb", home.work_file.stat().st_size
     remove_database(compact_file)
     with connect_work(home, settings, home.work_file) as con:
         mark_unpublished(con)
-        con.checkpoint()  # its log must not be taken for one of the new file
+        con.checkpoint()  # its WAL must not be taken for that of the new file
     with connect_work(home, settings, compact_file) as con:
         con.execute(f"attach {literal(str(home.work_file))} as old (read_only)")
         with transaction(con):
             for table in _tables(con, "old"):
                 if _content(con, table) == _content(con, f"old.{table}"):
-                    continue  # calendars, which every work file has from the start: to delete them would leave free space again
+                    continue  # calendars, which every work file has from the start: deleting them would leave free space again
                 con.execute(f"delete from {table}")
                 con.execute(f"insert into {table} by name from old.{table}")
             cold_partitions.show_files(con)

@@ -1,4 +1,4 @@
-"""Parquet files with rows of one table of a month of an underlying: written whole and durable, named by their content, never changed.
+"""Parquet files, each with one table of a month of an underlying: durable, named by content hash, immutable.
 
 <data_path>/<table>/<underlying>-<month>-<hash>.parquet   rows by key; the hash is of the file's bytes
 """
@@ -25,7 +25,7 @@ ROW_GROUP_ROWS = 50_000  # a snapshot of SPX has some 25 000: so a query for one
 
 @dataclass(frozen=True, order=True)
 class Month:
-    """What is moved at once: all snapshots of an underlying in a month, of every table of `ddl.MOVED`."""
+    """The unit of moving: all snapshots of an underlying in a month, in every table of `ddl.MOVED`."""
 
     underlying: str
     month: str  # YYYYMM, UTC
@@ -49,7 +49,7 @@ class Month:
 
 
 class MonthFile(NamedTuple):
-    """A file as the work file lists it."""
+    """A file as listed in the work file."""
 
     relation: str  # published name
     underlying: str
@@ -63,9 +63,9 @@ class MonthFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Moving:
-    """Which rows of a large load become files at once, without being native first: those that `maintain` would move anyway.
+    """Rows of a large load that are written to files directly, without being native first: those that `maintain` would move.
 
-    Of less than `least_contracts` in one group it is not worth a file; `maintain` will move them.
+    Groups of fewer than `least_contracts` contracts are left to `maintain`.
     """
 
     folder: Path
@@ -78,7 +78,7 @@ class Moving:
 
 
 def write_file(folder: Path, name: str, month: Month, rows: int, write: Callable[[Path], object]) -> MonthFile:
-    """What `write` writes of a month of one table, durable under its final name."""
+    """Write a month of one table with `write`, durable under its final name."""
     table = name.split(".")[1]
     stem = f"{re.sub(r'[^A-Za-z0-9._^-]', '_', month.underlying)}-{month.month}"
     with disk_errors(folder / table):
@@ -97,14 +97,14 @@ def write_file(folder: Path, name: str, month: Month, rows: int, write: Callable
 def split_months(tables: Mapping[str, pl.DataFrame], moving: Moving) -> tuple[dict[str, pl.DataFrame], list[MonthFile]]:
     """Write the old months among computed rows to files; returns the other rows, and the files.
 
-    `tables`: published name → rows as they are stored, those of a snapshot together and by key.
+    `tables`: published name → stored rows, grouped by snapshot and sorted by key.
     """
     months = _months(tables["core.option_quotes"], moving)
     if not months:
         return dict(tables), []
     left, files = dict(tables), []
     for name in ddl.MOVED:
-        if name not in tables:  # without a usable venue there are only quotes
+        if name not in tables:  # without a usable venue there are quotes only
             continue
         rows = _by_snapshot(tables[name])
         for month, snapshot_ids in months.items():
@@ -130,7 +130,7 @@ def _months(quotes: pl.DataFrame, moving: Moving) -> dict[Month, list[str]]:
 
 
 def _by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Rows of each snapshot, which stand together: slices, not copies."""
+    """Rows of each snapshot, which are contiguous: slices, not copies."""
     lengths, ids = frame["snapshot_id"].rle().struct.unnest().get_columns()
     slices, start = {}, 0
     for snapshot_id, length in zip(ids, lengths, strict=True):
@@ -140,5 +140,5 @@ def _by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
-    # lightly: a fifth less time for a quarter more bytes, until `maintain` makes one file of the month's
+    # light compression: a fifth less time for a quarter more bytes, until `maintain` merges the month's files
     frame.write_parquet(path, compression="lz4", row_group_size=ROW_GROUP_ROWS)

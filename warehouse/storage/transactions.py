@@ -1,4 +1,4 @@
-"""Transactions of the work file, and the mark, made in them, that readers do not see a change yet."""
+"""Transactions of the work file, and its mark of unpublished changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import duckdb
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
+    """Run a block in a transaction."""
     con.execute("begin")
     try:
         yield
@@ -21,10 +21,10 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def mark_unpublished(con: duckdb.DuckDBPyConnection) -> None:
-    """Note, in the transaction that changes something, that readers do not see it yet."""
+    """Mark the work file as changed since the last publication, in the transaction of the change."""
     con.execute("insert into main.unpublished select current_timestamp::timestamp where not exists (from main.unpublished)")
 
 
 def is_unpublished(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the work file holds changes that readers do not see."""
+    """Whether the work file has unpublished changes."""
     return bool(con.execute("select 1 from main.unpublished").fetchall())

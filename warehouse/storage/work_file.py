@@ -24,13 +24,13 @@ from warehouse.storage.transactions import mark_unpublished, transaction
 
 # Files of this version are opened by every DuckDB since 1.2, which is what BI drivers carry.
 STORAGE_VERSION = "v1.2.0"
-TABLES_ONLY = "tables"  # in the place of a fingerprint: views, macros and comments are to come
+TABLES_ONLY = "tables"  # instead of a fingerprint: views, macros and comments are not installed yet
 REDUCED_MEMORY_MIB = 320  # of memory that DuckDB may use while worker processes run
 
 
 @contextmanager
 def duckdb_errors(path: Path) -> Iterator[None]:
-    """Turn DuckDB's errors about a file into ours."""
+    """Convert DuckDB's errors about a file to Strikehouse errors."""
     try:
         yield
     except duckdb.Error as error:
@@ -46,7 +46,7 @@ def duckdb_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_work(home: Home, settings: Settings, doing: str, *, for_readers: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The work file, locked for writing and up to date; its catalog is the current one (`for_readers`: see `connect_work`).
+    """Open the work file, locked for writing and migrated, as the current catalog (`for_readers`: see `connect_work`).
 
     Raises `WorkFileLocked`, `WorkFileTooNew`, `DiskProblem` or `WarehouseError`.
     """
@@ -60,15 +60,15 @@ def open_work(home: Home, settings: Settings, doing: str, *, for_readers: bool =
 
 @contextmanager
 def connect_work(home: Home, settings: Settings, path: Path, *, for_readers: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A work file, for a process that holds the writer lock.
+    """Connect to a work file, for a process that holds the writer lock.
 
     Without `for_readers` a new one has tables only, until `install_for_readers`.
     """
     with duckdb_errors(path), duckdb.connect(config=_config(home, settings)) as con:
         con.execute(f"attach {ddl.literal(str(path))} as work (storage_version '{STORAGE_VERSION}')")
         con.execute("use work")
-        con.execute("set enable_progress_bar = false")  # it would stand on standard output, among results
-        con.execute("pragma wal_autocheckpoint='1GB'")  # publication checkpoints; one in between would write row groups twice
+        con.execute("set enable_progress_bar = false")  # it would mix with results on standard output
+        con.execute("pragma wal_autocheckpoint='1GB'")  # publication checkpoints; an earlier one would write row groups twice
         _migrate(con, path, parquet_folder(home, settings))
         if for_readers:
             install_for_readers(con)
@@ -78,7 +78,7 @@ def connect_work(home: Home, settings: Settings, path: Path, *, for_readers: boo
 
 @contextmanager
 def warehouse_in_memory(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse without snapshots, in memory: its catalog, calendar and rules are those of a work file."""
+    """A warehouse without snapshots, in memory: with the catalog, calendar and rules of a work file."""
     with duckdb.connect(config={"threads": settings.storage.threads}) as con:
         _migrate(con, Path(":memory:"), Path(":memory:"))
         install_for_readers(con)
@@ -95,18 +95,18 @@ def _config(home: Home, settings: Settings) -> dict[str, str | bool | int | floa
 
 
 def parquet_folder(home: Home, settings: Settings) -> Path:
-    """Where old rows are kept."""
+    """The folder of cold Parquet files."""
     named = settings.storage.data_path
     return home.root / "parquet" if named is None else named.expanduser().absolute()
 
 
 def native_from(settings: Settings, now: datetime) -> datetime:
-    """From when on rows are native: a month that ended before is kept in Parquet."""
+    """The instant from which rows are native: months that ended before are in Parquet."""
     return now.astimezone(UTC) - timedelta(days=settings.storage.native_days)
 
 
 def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
-    """Bring the file to this version's structure, or refuse one of a later version."""
+    """Migrate the file to this version's structure; refuses one of a later version."""
     migrations = sorted((SQL_FOLDER / "migrations").glob("*.sql"))
     con.execute("create table if not exists main.work_version (version integer, fingerprint varchar)")
     con.execute("create table if not exists main.unpublished (since timestamp)")
@@ -119,7 +119,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
             "Use the newer Strikehouse, or move the file away and run `strikehouse rebuild`."
         )
     if version == len(migrations) and fingerprint == install.fingerprint():
-        if has_moved:  # views name the files, and nothing else does
+        if has_moved:  # only views name the files
             with transaction(con):
                 cold_partitions.note_folder(con, parquet)
                 cold_partitions.show_files(con)
@@ -136,7 +136,7 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path, parquet: Path) -> None:
 
 
 def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
-    """Views, macros and comments of this version, unless the file has them: what `connect_work` leaves out with `for_readers=False`."""
+    """Views, macros and comments of this version, unless the file has them; `connect_work` leaves them out with `for_readers=False`."""
     ((fingerprint,),) = con.execute("select max(fingerprint) from main.work_version").fetchall()
     if fingerprint != install.fingerprint():
         with transaction(con):
@@ -146,7 +146,7 @@ def install_for_readers(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Tables that hold settings and calendars rather than captures."""
+    """Refresh the tables of settings and calendars."""
     parameters = parameters_frame(settings)
     if con.execute("select * from core.parameters").fetchall() != parameters.rows():
         replace_table(con, "core.parameters", parameters)
@@ -158,7 +158,7 @@ def _refresh_constants(con: duckdb.DuckDBPyConnection, settings: Settings) -> No
         mark_unpublished(con)
     if not con.execute("select 1 from core.sessions limit 1").fetchall():
         replace_table(con, "core.sessions", TradingCalendar.new_york().sessions)
-    # A file of an earlier version holds only the instants that it has seen.
+    # A file of an earlier version has only the instants of its captures.
     if not con.execute("select 1 from core.calendar where market = 'crypto' and expires_at::date = date '2040-12-31'").fetchall():
         _add_scheduled_expiries(con)
         mark_unpublished(con)
@@ -171,15 +171,15 @@ def _add_scheduled_expiries(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def read_calendar(con: duckdb.DuckDBPyConnection) -> TradingCalendar:
-    """The trading calendar kept in the work file."""
+    """The trading calendar of the work file."""
     return TradingCalendar(con.execute("select * from core.sessions order by session_date").pl())
 
 
 @contextmanager
 def reduced_resources(con: duckdb.DuckDBPyConnection, storage: StorageSettings) -> Iterator[None]:
-    """DuckDB on one thread and in less memory, where other processes have the cores: a second thread waits for its turn by spinning.
+    """Run DuckDB on one thread with less memory while other processes use the cores: a second thread would spin.
 
-    What it holds in memory is mostly blocks that are written already, so that less of it costs no time.
+    Its memory is mostly blocks that are already written, so a lower limit costs no time.
     """
     ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
     amount, unit = limit.split()
@@ -194,7 +194,7 @@ def reduced_resources(con: duckdb.DuckDBPyConnection, storage: StorageSettings) 
 
 
 def is_other_settings(con: duckdb.DuckDBPyConnection, settings: Settings, *, but: Collection[str] = ()) -> bool:
-    """Whether the work file holds a snapshot that was computed with other settings, of any runs but these."""
+    """Whether the work file has a snapshot computed with other settings, ignoring these runs."""
     other = "select distinct run_id from core.snapshots where settings_hash <> $current"
     return any(run_id not in but for (run_id,) in con.execute(other, {"current": settings.numbers_hash}).fetchall())
 
