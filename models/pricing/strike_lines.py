@@ -40,8 +40,8 @@ def strike_lines(quotes: pl.DataFrame, greeks: pl.DataFrame, spots: pl.DataFrame
     """One row per venue, book, root, expires_at, strike, as `STRIKE_LINES`; null where a side is not listed or not quoted.
 
     `quotes`: rows of `core.option_quotes` of one snapshot; `greeks`: its rows of `core.option_greeks`, which define the live contracts;
-    `spots`: venue, spot; `rate`: of the discount factor e^(−rate·tau). Sorted by venue, book, expires_at, strike; of roots that share a strike
-    the one with more open interest comes first, then by name.
+    `spots`: venue, spot; `rate`: of the discount factor e^(−rate·tau). Sorted by venue, book, expires_at, strike; of roots that share a
+    strike the one with more open interest comes first, then by name.
     """
     rows = _priced(quotes.select(*LINE, "instrument", "option_type", "bid", "ask", "oi_base"), greeks)
     numbers = line_numbers(rows)
