@@ -159,6 +159,7 @@ def test_the_wheel_needs_what_the_project_depends_on_and_starts_the_command_line
     assert "strikehouse = flows.cli:main" in scripts
 
 
+@pytest.mark.slow
 def test_there_is_one_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
     assert code_version() == version, "make .venv/.ready, if it was changed just now"

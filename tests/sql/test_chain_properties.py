@@ -87,6 +87,7 @@ def compute(calendar: TradingCalendar) -> Any:
 
 @FEW
 @given(expiries, near_the_money, volatilities)
+@pytest.mark.slow
 def test_parts_of_venues_add_up_to_the_total(compute: Any, chosen: list[list[Line]], other: list[Line], vols: list[float | None]) -> None:
     """Decimals to the cent, open interest to 1e-6; null where no venue has a number."""
     ours = chain(rows_of(chosen, vols), market="crypto", venue="deribit", multiplier=1.0)

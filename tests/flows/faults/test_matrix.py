@@ -37,13 +37,13 @@ def named(cases: list[tuple[Fault, Group]]) -> list[object]:
 
 
 def first_of_each_kind(cases: list[object]) -> list[object]:
-    """The same cases; all but the first of every third kind of fault (`reset`, `huge`, …) are left to `make test-all`."""
+    """The same cases; all but the first of every sixth kind of fault (`reset`, `huge`, …) are left to `make test-all`."""
     known: set[str] = set()
     chosen = []
     for case in cases:
         fault, group = case.values
         kind = re.split("[:@]", fault.spec)[0]
-        chosen.append(pytest.param(fault, group, id=case.id, marks=[pytest.mark.slow] if kind in known or len(known) % 3 else []))
+        chosen.append(pytest.param(fault, group, id=case.id, marks=[pytest.mark.slow] if kind in known or len(known) % 6 else []))
         known.add(kind)
     return chosen
 

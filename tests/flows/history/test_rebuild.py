@@ -20,6 +20,7 @@ def hashes(home: Home) -> dict[tuple[str, str], tuple[int, str]]:
         return table_hashes(con)
 
 
+@pytest.mark.slow
 def test_a_rebuild_from_raw_alone_gives_the_same_rows(cli: Cli, archived: Home) -> None:
     before = hashes(archived)
     runs = query(archived, "select * from ops.runs order by all")

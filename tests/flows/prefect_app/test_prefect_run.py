@@ -18,7 +18,7 @@ from tests.commands import strikehouse
 from warehouse.home.paths import Home
 from warehouse.read.query import query
 
-pytestmark = pytest.mark.prefect
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 
 class PrefectRun(NamedTuple):

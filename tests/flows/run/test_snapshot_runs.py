@@ -116,6 +116,7 @@ def test_a_venue_that_asks_for_a_long_rest_is_left_alone_until_then(cli: Cli, ve
     assert cli("snapshot", "SOL", "--venue", "deribit", "--no-prefect").code == 0, "the rest is over"
 
 
+@pytest.mark.slow
 def test_venues_that_ask_for_a_rest_at_the_same_time_are_all_left_alone(cli: Cli, venues: Double) -> None:
     coins = {"deribit", "bybit", "okx", "binance"}
     for _ in range(3):  # they answer at the same instant, in threads of their own
@@ -125,7 +126,9 @@ def test_venues_that_ask_for_a_rest_at_the_same_time_are_all_left_alone(cli: Cli
         cli.home.rest_file.unlink()
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"cboe":"soon"}', b'{"cboe":5}'])
+@pytest.mark.parametrize(
+    "content", [b"[]", *(pytest.param(one, marks=pytest.mark.slow) for one in (b"{", b'{"cboe":"soon"}', b'{"cboe":5}'))]
+)
 def test_a_damaged_note_of_rests_costs_at_most_one_call(cli: Cli, venues: Double, content: bytes) -> None:
     cli.home.prepare()
     cli.home.rest_file.write_bytes(content)

@@ -265,6 +265,7 @@ print(hashlib.sha256("".join(frame.write_ndjson() for frame in frames).encode())
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit() -> None:
     hashes = set()
     for threads in ("1", "2"):

@@ -87,7 +87,7 @@ def _operation(operation: Any, mode: Any, cases: int, turn: int, statuses: Count
     ("dialect", "cases", "bad"),
     [
         pytest.param("flashalpha", 100, 400, marks=pytest.mark.slow),
-        ("backquant", 100, 422),
+        pytest.param("backquant", 100, 422, marks=pytest.mark.slow),
         pytest.param("explain", 25, 400, marks=pytest.mark.slow),
     ],
 )

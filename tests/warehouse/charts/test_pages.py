@@ -73,6 +73,7 @@ def test_a_browser_without_a_network_draws_every_chart_and_complains_of_nothing(
         assert re.search(rf'class="[^"]*{shape}', drawn), f"{chart.kind} shows its traces, not only axes"
 
 
+@pytest.mark.slow
 def test_the_page_itself_forbids_the_browser_to_ask_anybody(charts: list[Chart], browser: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.1)
@@ -125,6 +126,7 @@ def test_a_browser_that_fails_is_quoted_and_leaves_the_file_alone(charts: list[C
     assert (tmp_path / "old.png").read_bytes() == b"old"
 
 
+@pytest.mark.slow
 def test_a_browser_that_hangs_is_ended_with_its_children(charts: list[Chart], tmp_path: Path) -> None:
     hanging = program(tmp_path / "hanging", f"sleep 60 & echo $! > {tmp_path / 'child'}; wait")
     started = time.monotonic()

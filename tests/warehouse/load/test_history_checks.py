@@ -76,6 +76,7 @@ def test_expiries_that_have_settled_are_not_missed(load: Loader) -> None:
     assert load(later).venues["status"].to_list() == ["ok"]
 
 
+@pytest.mark.slow
 def test_contracts_that_have_settled_are_not_missed(load: Loader) -> None:
     load(xyz(strikes=WHOLE, expiries=2))
     after_the_first = 24 * 12  # hours; it settled on the 13th, and with it half of the class
@@ -88,6 +89,7 @@ def test_contracts_that_have_settled_are_not_missed(load: Loader) -> None:
     assert '"previous_live_contracts":42' in half.check_results["example"][0]
 
 
+@pytest.mark.slow
 def test_only_the_venue_that_fails_is_set_aside(load: Loader) -> None:
     load(coin(FIRST), on_venue(coin(FIRST), "okx", times=3))
     half = on_venue(coin(SECOND, shift=1), "okx")

@@ -116,6 +116,7 @@ def test_a_folder_that_cannot_be_written_is_said(home: Home, tmp_path: Path) -> 
         export_table(home, "marts.max_pain", "csv", tmp_path / "nowhere" / "a.csv")
 
 
+@pytest.mark.slow
 def test_the_command_streams_to_standard_output(home: Home) -> None:
     said = strikehouse(home.root, "export", "marts.max_pain", "--underlying", "IDX", "--format", "csv")
     assert said.returncode == 0, said.stderr

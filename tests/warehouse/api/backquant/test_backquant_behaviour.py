@@ -30,6 +30,7 @@ def demo_client(demo: Demo) -> tuple[Client, Remembering, datetime]:
     return Client(application(demo.home, wh=wh, now=last.replace(tzinfo=UTC) + timedelta(hours=1))), wh, last
 
 
+@pytest.mark.slow
 def test_single_venues_add_up(v2: Client) -> None:
     everything = v2.data("/gex/expiry-profile", **COIN)
     alone = [v2.data("/gex/expiry-profile", **COIN, exchanges=venue) for venue in ("deribit", "bybit", "okx")]
